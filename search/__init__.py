@@ -1,0 +1,59 @@
+"""Hyperparameter search for text sentiment classifiers.
+
+From a notebook, the whole of what the command does is four calls::
+
+    import search
+
+    settings = search.Settings(data="reviews.csv", trials=20)
+    corpus = search.load_corpus(settings)
+    tuner = search.tune(settings, corpus)
+    outcome = search.conclude(tuner)      # outcome.leaderboard is a pandas DataFrame
+
+Names are imported on first use, because `import tensorflow` takes seconds and
+`python -m search.run --help` must not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from search.errors import SearchError
+from search.settings import Settings
+from search.version import __version__
+
+if TYPE_CHECKING:
+    from search.corpus import Corpus, load_corpus
+    from search.network.hypermodel import SentimentHyperModel
+    from search.outcome import Outcome, conclude, read_leaderboard
+    from search.pipeline import tune
+    from search.tuning.tuner import SearchTuner
+
+_HOMES = {
+    "Corpus": "search.corpus",
+    "load_corpus": "search.corpus",
+    "SentimentHyperModel": "search.network.hypermodel",
+    "SearchTuner": "search.tuning.tuner",
+    "tune": "search.pipeline",
+    "Outcome": "search.outcome",
+    "conclude": "search.outcome",
+    "read_leaderboard": "search.outcome",
+}
+
+__all__ = [
+    "Corpus",
+    "Outcome",
+    "SearchError",
+    "SearchTuner",
+    "SentimentHyperModel",
+    "Settings",
+    "__version__",
+    "conclude",
+    "load_corpus",
+    "read_leaderboard",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'search' has no attribute {name!r}")

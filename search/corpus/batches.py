@@ -1,0 +1,93 @@
+"""Batches of rows of similar length, padded to their own longest row.
+
+Padding every row to one fixed length makes most of a batch padding. Here an epoch's rows are
+shuffled, cut into pools, sorted by length inside each pool, cut into batches, and the batches
+shuffled: little padding, and what is trained when stays random.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from search.corpus.encode import OOV
+from search.corpus.store import Split
+
+POOL = 50  # batches; larger pools pad less and mix less
+EVALUATION_TOKENS = 16_384  # tokens, with padding, in a batch that is only scored
+
+Ids = npt.NDArray[np.int32]
+
+
+def training_batches(
+    split: Split,
+    *,
+    batch_size: int,
+    vocabulary_size: int,
+    max_length: int,
+    seed: int,
+    epoch: int,
+) -> Iterator[tuple[Ids, Ids]]:
+    """One epoch: every row once, in an order that depends on seed and epoch only.
+
+    Args:
+        split: the rows.
+        batch_size: rows in a batch; the last of an epoch may have fewer.
+        vocabulary_size: ids from this one on become OOV.
+        max_length: a longer row is cut to its first tokens.
+        seed: non-negative.
+        epoch: counted from 0.
+
+    Yields:
+        ids: int32, shape (batch, longest), padded with 0 on the right.
+        labels: int32, shape (batch,).
+    """
+    lengths = np.minimum(split.lengths, max_length)
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(split))
+    pool = POOL * batch_size
+    for start in range(0, len(order), pool):
+        rows = order[start : start + pool]
+        order[start : start + pool] = rows[np.argsort(lengths[rows], kind="stable")]
+    starts = np.arange(0, len(order), batch_size)
+    for start in generator.permutation(starts):
+        rows = order[start : start + batch_size]
+        yield padded(split, rows, vocabulary_size, max_length), split.labels[rows]
+
+
+def evaluation_batches(
+    split: Split, *, vocabulary_size: int, max_length: int
+) -> list[tuple[npt.NDArray[np.int64], Ids]]:
+    """All rows in batches of about equal work, shortest rows first.
+
+    Returns:
+        A list of (rows, ids): int64 of shape (batch,) and int32 of shape (batch, longest).
+    """
+    lengths = np.minimum(split.lengths, max_length)
+    order = np.argsort(lengths, kind="stable")
+    batches = []
+    start = 0
+    while start < len(order):
+        end = start + max(1, EVALUATION_TOKENS // max(int(lengths[order[start]]), 1))
+        # The last row of the batch is its longest: shrink until the padded batch fits.
+        while end - start > 1 and (min(end, len(order)) - start) * int(
+            lengths[order[min(end, len(order)) - 1]]
+        ) > (EVALUATION_TOKENS):
+            end = start + (min(end, len(order)) - start + 1) // 2
+        rows = order[start : min(end, len(order))]
+        batches.append((rows, padded(split, rows, vocabulary_size, max_length)))
+        start = min(end, len(order))
+    return batches
+
+
+def padded(split: Split, rows: npt.NDArray[np.int64], vocabulary_size: int, max_length: int) -> Ids:
+    """The given rows as one matrix: int32, shape (rows, longest), 0 after a row's end."""
+    starts = split.offsets[rows]
+    lengths = np.minimum(split.offsets[rows + 1] - starts, max_length)
+    columns = np.arange(lengths.max())
+    inside = columns < lengths[:, np.newaxis]
+    places = np.where(inside, starts[:, np.newaxis] + columns, 0)
+    ids = split.ids[places]
+    ids[ids >= vocabulary_size] = OOV
+    ids[~inside] = 0
+    return ids

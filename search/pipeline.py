@@ -1,0 +1,58 @@
+"""The whole road: corpus → network → tuning → outcome."""
+
+from collections.abc import Callable
+
+import keras_tuner
+
+from search.corpus import Corpus, load_corpus
+from search.outcome import Outcome, conclude
+from search.outcome.winner import record_leaderboard
+from search.settings import Settings
+from search.tuning.executors import Slot
+from search.tuning.records import TrialRecord
+from search.tuning.tuner import SearchTuner
+
+Say = Callable[[str], None]
+
+
+def tune(
+    settings: Settings,
+    corpus: Corpus,
+    *,
+    hypermodel: keras_tuner.HyperModel | None = None,
+    oracle: keras_tuner.Oracle | None = None,
+    overwrite: bool = False,
+    after_trial: Callable[[SearchTuner, TrialRecord], None] | None = None,
+    warn: Say = print,
+    workers: list[Slot] | None = None,
+) -> SearchTuner:
+    """Searches, or goes on with the search that `settings.results` holds.
+
+    Args:
+        settings: the run's settings.
+        corpus: from `load_corpus`.
+        hypermodel: a KerasTuner HyperModel instead of `SentimentHyperModel`.
+        oracle: a KerasTuner Oracle instead of the one that `settings.tuner` names.
+        overwrite: move an older run in the directory aside and start anew.
+        after_trial: called with the tuner and the trial's record, after leaderboard.csv was
+            written with it.
+        warn: gets one sentence for everything unexpected that was dealt with.
+        workers: where to train; by default worker processes for this search.
+
+    Returns:
+        The tuner, with all its trials: `get_best_hyperparameters()`, `get_best_models()`, ….
+    """
+
+    def listen(tuner: SearchTuner, record: TrialRecord) -> None:
+        record_leaderboard(tuner)
+        if after_trial is not None:
+            after_trial(tuner, record)
+
+    tuner = SearchTuner(
+        settings, corpus, hypermodel=hypermodel, oracle=oracle, after_trial=listen, warn=warn
+    )
+    tuner.search(workers, overwrite=overwrite)
+    return tuner
+
+
+__all__ = ["Outcome", "conclude", "load_corpus", "tune"]

@@ -1,0 +1,32 @@
+"""Importing TensorFlow without the lines it prints about its build and its missing GPUs."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def tensorflow_silenced() -> Iterator[None]:
+    """Sends what native code writes to stderr nowhere while TensorFlow is imported.
+
+    Its first lines come before its log level is read, so the level alone does not silence them.
+    An import that fails still raises. With TF_CPP_MIN_LOG_LEVEL set, nothing is touched: whoever
+    set it wants to see something.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+        # Not for the programs this one starts: each silences itself.
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]

@@ -1,0 +1,144 @@
+"""Where trials are trained: slots, each with one worker process of its own.
+
+A slot is a `concurrent.futures` executor with a single process. An executor whose process dies is
+broken for good, and with one process a slot it is clear which trial died with it.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from typing import Any
+
+import psutil
+
+from search.startup import tensorflow_silenced
+
+TRIALS_A_WORKER = 200  # then its process is replaced: Keras leaks a little with every network
+WORKER_GROWTH = 1_000_000_000  # bytes over its first trial; then its process is replaced too
+WORKER_MEMORY = 1_500_000_000  # bytes that a worker is reckoned to need
+
+
+def default_workers() -> int:
+    """As many workers as there are cores to run and memory to hold them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = psutil.virtual_memory().available // WORKER_MEMORY
+    return max(1, min(cores or 1, int(memory)))
+
+
+class Slot:
+    """One place where a trial can be trained."""
+
+    def __init__(self) -> None:
+        self._executor = self._new_executor()
+        self._first_memory: int | None = None
+        self._trials = 0
+        self.holds: tuple[str, int] | None = None
+        """(trial id, epochs done) of the state in the worker's memory."""
+
+    @staticmethod
+    def _new_executor() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+        )
+
+    def warm_up(self) -> None:
+        """Starts the process, if there is none, and lets it import what its first trial needs."""
+        if not self._processes():
+            self.submit(_import_training)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Runs a function in the worker; in a new one, if it died while it was idle."""
+        with _blocked_interrupts():
+            try:
+                return self._executor.submit(function, *arguments)
+            except BrokenProcessPool:
+                self.replace()
+                return self._executor.submit(function, *arguments)
+
+    def kill(self) -> None:
+        """Ends the process at once; whatever it was running raises BrokenProcessPool."""
+        for pid in self._processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+
+    def replace(self) -> None:
+        """Ends the process and makes room for a new one."""
+        self.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor = self._new_executor()
+        self._first_memory, self._trials, self.holds = None, 0, None
+
+    def trial_ended(self) -> None:
+        """Replaces the process after many trials or when it has grown."""
+        self._trials += 1
+        memory = 0
+        for pid in self._processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                memory = psutil.Process(pid).memory_info().rss
+        self._first_memory = self._first_memory or memory
+        if self._trials >= TRIALS_A_WORKER or memory > self._first_memory + WORKER_GROWTH:
+            self.replace()
+
+    def close(self) -> None:
+        """Ends the process; nothing that it holds is needed."""
+        self.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _processes(self) -> list[int]:
+        # The executor's own list: the only one that is right also before the first result.
+        return list(self._executor._processes or {})  # keyed by pid
+
+
+@contextlib.contextmanager
+def slots(count: int) -> Iterator[list[Slot]]:
+    """`count` slots, whose processes end with the block."""
+    made = [Slot() for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for slot in made:
+            slot.close()
+
+
+def _start_worker() -> None:
+    """Runs first in every worker process, before TensorFlow is imported."""
+    # The matrices of these networks are so small that two threads on one product are slower than
+    # one; the two directions of the network are what can run side by side.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
+    # Ctrl-C goes to the whole process group; only the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _import_training() -> None:
+    with tensorflow_silenced():
+        import search.tuning.training  # noqa: F401  (TensorFlow and Keras, seconds)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone, however the parent ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """A process that is started meanwhile inherits the blocked Ctrl-C from its first instant."""
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,190 @@
+"""The search algorithms: KerasTuner's oracles, made repeatable and able to go on after a kill.
+
+An oracle here has no memory but its trials. What it proposes for trial number N depends on the
+seed, on N and, where it learns, on the results so far; so nothing of it is stored, and a run that
+was killed anywhere goes on as if nothing had happened.
+
+To add an algorithm: subclass a KerasTuner oracle with `FromTrials` in front, and name it in
+`ORACLES`.
+"""
+
+import hashlib
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.oracles import (
+    BayesianOptimizationOracle,
+    GridSearchOracle,
+    HyperbandOracle,
+    RandomSearchOracle,
+)
+
+OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of a trial, in [0, 2**31): equal for equal arguments on any machine."""
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+class FromTrials(keras_tuner.Oracle):
+    """What all oracles here share, to be inherited before a KerasTuner oracle.
+
+    It differs from a stock oracle in that trial ids never change their width, every proposal has
+    a random state of its own (stock: seed 0 means no seed), a proposal that was already tried is
+    replaced by a random one, and nothing is written: the tuner writes.
+    """
+
+    def create_trial(self, tuner_id: str) -> Any:
+        """Proposes the trial with the lowest number that is free."""
+        trial_id = next_trial_id(self.trials)
+        status: str = "STOPPED"
+        values: dict[str, Any] | None = None
+        if self.max_trials is None or len(self.trials) < self.max_trials:
+            self._seed_for(int(trial_id))
+            response = self.populate_space(trial_id)
+            status, values = response["status"], response.get("values")
+        if status == "RUNNING" and values is not None and self._duplicate(values):
+            values = self._random_values()
+            status = "STOPPED" if values is None else "RUNNING"
+        space = self.hyperparameters.copy()
+        space.values = values or {}
+        trial = keras_tuner.engine.trial.Trial(space, trial_id, status)
+        if status == "RUNNING":
+            self._record_values(trial)
+            self.trials[trial_id] = trial
+            self.ongoing_trials[tuner_id] = trial
+            self.start_order.append(trial_id)
+        return trial
+
+    def _seed_for(self, number: int) -> None:
+        self._seed_state = trial_seed(self.seed, number)
+
+    def restore(self, trials: list[Any]) -> None:
+        """Takes up the trials of an earlier run, in the order of their numbers."""
+        restore(self, trials)
+
+    def save(self) -> None:
+        """Nothing: the tuner stores the trials, and there is nothing else."""
+
+    def _save_trial(self, trial: Any) -> None:
+        """Nothing: the tuner stores the trials."""
+
+    def _check_consecutive_failures(self) -> None:
+        """Nothing: the tuner decides when failures end a search."""
+
+
+def next_trial_id(trials: dict[str, Any]) -> str:
+    """The lowest number that no trial has, with at least four digits."""
+    taken = {int(trial_id) for trial_id in trials}
+    number = next(n for n in range(len(taken) + 1) if n not in taken)
+    return f"{number:04d}"
+
+
+def restore(oracle: keras_tuner.Oracle, trials: list[Any]) -> None:
+    """Gives an oracle its trials back; running ones are ongoing again."""
+    for trial in trials:
+        oracle.trials[trial.trial_id] = trial
+        oracle.start_order.append(trial.trial_id)
+        oracle._record_values(trial)
+        if trial.status == "RUNNING":
+            oracle.ongoing_trials[trial.trial_id] = trial
+        else:
+            oracle.end_order.append(trial.trial_id)
+
+
+class RandomSearch(FromTrials, RandomSearchOracle):
+    """Independent draws from the space, without repeating one."""
+
+
+class GridSearch(FromTrials, GridSearchOracle):
+    """Every combination once, the defaults first; numbers without a step take 10 values."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The combination that follows that of the trial numbered one lower."""
+        number = int(trial_id)
+        if number == 0:
+            space = self.get_space()
+            values = {hp.name: hp.default for hp in space.space if space.is_active(hp)}
+        else:
+            values = self._get_next_combination(
+                self.trials[f"{number - 1:04d}"].hyperparameters.values
+            )
+        return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
+
+
+class BayesianOptimization(FromTrials, BayesianOptimizationOracle):
+    """A Gaussian process with an upper confidence bound, after random first trials."""
+
+    def _seed_for(self, number: int) -> None:
+        super()._seed_for(number)
+        self._random_state = np.random.RandomState(self._seed_state)
+        self.gpr = self._make_gpr()
+
+
+class Hyperband(FromTrials, HyperbandOracle):
+    """Hyperband (Li et al. 2018): many short trials, the better ones continued.
+
+    A continued trial is a new trial, as in KerasTuner, and counts as one; it goes on from the
+    other's last epoch, with its optimiser.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As KerasTuner, from brackets that are made anew out of the trials."""
+        self._rebuild_brackets()
+        response: dict[str, Any] = super().populate_space(trial_id)
+        return response
+
+    def _rebuild_brackets(self) -> None:
+        self._brackets: list[dict[str, Any]] = []
+        self._current_iteration = 0
+        self._current_bracket = self._get_num_brackets() - 1
+        self._start_new_bracket()
+        for trial_id in sorted(self.trials, key=int):
+            values = self.trials[trial_id].hyperparameters.values
+            round_number = values["tuner/round"]
+            entry = {"past_id": values.get("tuner/trial_id"), "id": trial_id}
+            if round_number == 0:
+                newest = self._brackets[-1]
+                if len(newest["rounds"][0]) >= self._get_size(newest["bracket_num"], 0):
+                    self._increment_bracket_num()
+                    self._start_new_bracket()
+                self._brackets[-1]["rounds"][0].append(entry)
+                continue
+            for bracket in self._brackets:
+                rounds = bracket["rounds"]
+                if round_number < len(rounds) and any(
+                    past["id"] == entry["past_id"] for past in rounds[round_number - 1]
+                ):
+                    rounds[round_number].append(entry)
+
+    def _duplicate(self, values: dict[str, Any]) -> bool:
+        """A continued trial has the values of the one it continues, and is meant to."""
+        return bool(not values.get("tuner/round") and super()._duplicate(values))
+
+
+ORACLES = {
+    "random": RandomSearch,
+    "grid": GridSearch,
+    "bayesian": BayesianOptimization,
+    "hyperband": Hyperband,
+}
+
+
+def make_oracle(algorithm: str, *, trials: int, seed: int, max_epochs: int) -> keras_tuner.Oracle:
+    """Makes an oracle that maximises val_accuracy.
+
+    Args:
+        algorithm: a key of `ORACLES`.
+        trials: how many trials there may be in all.
+        seed: any integer.
+        max_epochs: for hyperband, the epochs of its longest trials.
+    """
+    extra = {"max_epochs": max_epochs} if algorithm == "hyperband" else {"max_trials": trials}
+    oracle = ORACLES[algorithm](objective=OBJECTIVE, **extra)
+    oracle.max_trials = trials
+    oracle.seed = seed  # not through the constructor: KerasTuner takes seed=0 for no seed
+    oracle.verbose = 0
+    return oracle

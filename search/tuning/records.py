@@ -1,0 +1,117 @@
+"""What is known of a trial, as plain values: the content of trial.json."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+Status = Literal["running", "completed", "failed"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch of a trial gave.
+
+    Attributes:
+        epoch: counted from 1.
+        loss: mean training loss.
+        val_loss: mean cross-entropy on the validation rows.
+        val_accuracy: share of validation rows whose class was right.
+        seconds: wall-clock time of training and validation.
+    """
+
+    epoch: int
+    loss: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial.
+
+    Attributes:
+        trial_id: its number with at least four digits; never changes.
+        status: "running" also when the run that trained it was stopped.
+        values: hyperparameters by name.
+        seed: of the trial; it follows from the run's seed and the trial's number.
+        space: keras_tuner.HyperParameters.get_config() when the trial was made.
+        history: finished epochs, oldest first; empty for a running trial, whose epochs lie with
+            its state.
+        parameters: trainable numbers of the network; None before it was built.
+        batch_size: rows of a training batch; halved once after running out of memory.
+        attempts: how often the trial was started, the present one included.
+        error: why it failed, in one line.
+        notes: what happened to it on the way, in short sentences.
+        started_at, ended_at: ISO 8601 with the time zone.
+    """
+
+    trial_id: str
+    status: Status
+    values: dict[str, Any]
+    seed: int
+    space: dict[str, Any]
+    batch_size: int
+    started_at: str
+    ended_at: str | None = None
+    history: tuple[Epoch, ...] = ()
+    parameters: int | None = None
+    attempts: int = 1
+    error: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def number(self) -> int:
+        return int(self.trial_id)
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights are kept: see `best_epoch`."""
+        return best_epoch(self.history)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Self:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            TypeError, KeyError, ValueError: it is something else.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := set(plain) - known:
+            raise ValueError(f"unknown fields {sorted(unknown)}")
+        history = tuple(Epoch(**epoch) for epoch in plain["history"])
+        record = cls(**{**plain, "history": history, "notes": tuple(plain["notes"])})
+        int(record.trial_id)
+        if record.status not in ("running", "completed", "failed"):
+            raise ValueError(f"unknown status {record.status!r}")
+        return record
+
+
+def best_epoch(history: tuple[Epoch, ...]) -> Epoch | None:
+    """The epoch with the highest val_accuracy; of equals, that with the lowest val_loss."""
+    return min(history, key=lambda e: (-e.val_accuracy, e.val_loss, e.epoch), default=None)
+
+
+def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool:
+    """Whether training is over: all epochs done, or no better one for more than `patience`."""
+    if not history:
+        return last_epoch == 0
+    best = best_epoch(history)
+    assert best is not None
+    done = history[-1].epoch
+    return done >= last_epoch or done - best.epoch > patience
+
+
+def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
+    """Completed trials, best first: val_accuracy, then val_loss, then the earlier trial."""
+
+    def key(record: TrialRecord) -> tuple[float, float, int]:
+        best = record.best
+        if best is None:
+            return (math.inf, math.inf, record.number)
+        return (-best.val_accuracy, best.val_loss, record.number)
+
+    return sorted((r for r in records if r.status == "completed"), key=key)

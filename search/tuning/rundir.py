@@ -1,0 +1,316 @@
+"""The results directory: what lies where, who may write, and how it heals after a kill.
+
+One process at a time writes here, and every file appears whole (`search.files`). The order of
+writing is what makes every state that a kill can leave a valid one:
+
+- trial.json with the status "running" exists before the trial's first epoch;
+- state.npz is replaced after every epoch and holds the epochs' records along with the state;
+- best.npz is written before trial.json says "completed", and state.npz removed after it.
+
+A file that cannot be read is renamed to *.unreadable and its trial is trained again.
+"""
+
+import contextlib
+import io
+import json
+import os
+import platform
+import shutil
+import socket
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from search.errors import ResultsError
+from search.files import (
+    flush_folder,
+    remove_leftovers,
+    write_atomically,
+    write_json,
+    write_text,
+)
+from search.tuning.records import Epoch, TrialRecord
+
+Arrays = dict[str, npt.NDArray[Any]]
+Weights = list[npt.NDArray[Any]]
+
+OLD_RUNS = "previous"
+KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
+
+
+def now() -> str:
+    """The time, ISO 8601 with the time zone."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+class RunDirectory:
+    """The files of one run.
+
+    Args:
+        path: the results directory; made when the run is claimed.
+        warn: gets one sentence for everything that was mended.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None] = lambda message: None) -> None:
+        self.path = path
+        self.warn = warn
+        self.trials = path / "trials"
+        self.run_file = path / "run.json"
+        self.leaderboard = path / "leaderboard.csv"
+        self.best_model = path / "best_model.keras"
+        self.best_model_facts = path / "best_model.json"
+
+    def corpus(self, fingerprint: str) -> Path:
+        """The folder of the encoded corpus."""
+        return self.path / "cache" / fingerprint[:16]
+
+    # -- who may write ---------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Makes this process the only writer; the system frees the claim if it dies.
+
+        Raises:
+            ResultsError: the directory cannot be written, or another process writes there.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with (self.path / ".writable").open("w"):
+                pass
+            (self.path / ".writable").unlink()
+        except OSError as error:
+            raise ResultsError(
+                f"{self.path}: cannot be used for results: {error.strerror}; "
+                "choose another directory with --results DIR"
+            ) from error
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise ResultsError(
+                f"{self.path}: in use by {self._owner()}; wait for it, or choose another "
+                "directory with --results DIR"
+            ) from None
+        try:
+            started = datetime.fromtimestamp(psutil.Process().create_time()).astimezone()
+            write_json(
+                self.path / "owner.json",
+                {
+                    "pid": os.getpid(),
+                    "host": socket.gethostname(),
+                    "started_at": started.isoformat(timespec="seconds"),
+                },
+            )
+            remove_leftovers(self.path)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                (self.path / "owner.json").unlink(missing_ok=True)
+            lock.release()
+
+    def _owner(self) -> str:
+        try:
+            owner = json.loads((self.path / "owner.json").read_text(encoding="utf-8"))
+            return f"process {owner['pid']} on {owner['host']}, started at {owner['started_at']}"
+        except (OSError, ValueError, KeyError):
+            return "another process"
+
+    # -- whose run it is -------------------------------------------------------------------
+
+    def enter(self, facts: dict[str, Any], *, overwrite: bool = False) -> None:
+        """Starts a run here, or takes up the one that is here if it is the same.
+
+        Args:
+            facts: the content of run.json; its "identity" decides whether runs are the same.
+            overwrite: move an older run aside instead.
+
+        Raises:
+            ResultsError: the run that is here differs; the message names each difference.
+        """
+        if overwrite:
+            self._move_aside()
+        identity = facts["identity"]
+        earlier = self.read_json(self.run_file)
+        if earlier is not None:
+            known = earlier.get("identity", {})
+            differences = [
+                f"{name} was {_short(known.get(name))}, now {_short(identity.get(name))}"
+                for name in sorted({*known, *identity})
+                if known.get(name) != identity.get(name)
+            ]
+            if differences:
+                raise ResultsError(
+                    f"{self.path}: holds a run with other settings: {'; '.join(differences)}. "
+                    "Start anew with --overwrite (the old run is moved aside), or choose another "
+                    "directory with --results DIR"
+                )
+            facts = {**facts, "started_at": earlier.get("started_at", facts["started_at"])}
+        self.trials.mkdir(exist_ok=True)
+        write_json(self.run_file, facts)
+
+    def _move_aside(self) -> None:
+        inside = [p for p in self.path.iterdir() if p.name not in KEPT_FILES]
+        if not inside:
+            return
+        target = self.path / OLD_RUNS / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+        target.mkdir(parents=True)
+        # run.json last: until it is gone, a kill leaves a run that can be moved again.
+        for path in sorted(inside, key=lambda p: p.name == "run.json"):
+            path.rename(target / path.name)
+        flush_folder(self.path)
+        self.warn(f"the earlier run was moved to {target}")
+
+    # -- trials ----------------------------------------------------------------------------
+
+    def folder(self, trial_id: str) -> Path:
+        """The folder of a trial."""
+        return self.trials / trial_id
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that can be read, by number; the others are set aside."""
+        if not self.trials.is_dir():
+            return []
+        found = []
+        for folder in sorted(self.trials.iterdir()):
+            if not folder.is_dir() or not folder.name.isdigit():
+                continue
+            plain = self.read_json(folder / "trial.json")
+            try:
+                if plain is None:
+                    raise ValueError("there is no trial.json")
+                record = TrialRecord.from_json(plain)
+                if record.trial_id != folder.name:
+                    raise ValueError(f"it is of trial {record.trial_id}")
+                found.append(record)
+            except (TypeError, KeyError, ValueError) as error:
+                if any(folder.iterdir()):
+                    self.set_aside(folder, str(error))
+                else:
+                    folder.rmdir()  # killed between making the folder and its first file
+        return sorted(found, key=lambda record: record.number)
+
+    def save_record(self, record: TrialRecord) -> None:
+        """Writes trial.json, and beside it what people like to open: history.csv, error.txt."""
+        folder = self.folder(record.trial_id)
+        if not folder.exists():
+            folder.mkdir()
+            flush_folder(self.trials)
+        if record.history:
+            lines = ["epoch,loss,val_loss,val_accuracy,seconds"]
+            lines += [
+                f"{e.epoch},{e.loss!r},{e.val_loss!r},{e.val_accuracy!r},{e.seconds:.3f}"
+                for e in record.history
+            ]
+            write_text(folder / "history.csv", "\n".join(lines) + "\n")
+        write_json(folder / "trial.json", record.to_json())
+
+    def save_error(self, trial_id: str, traceback: str) -> None:
+        """Writes error.txt."""
+        write_text(self.folder(trial_id) / "error.txt", traceback)
+
+    def save_state(self, trial_id: str, history: tuple[Epoch, ...], state: Arrays) -> None:
+        """Writes what it takes to go on after the last epoch of `history`, in one file."""
+        epochs = json.dumps([asdict(epoch) for epoch in history]).encode()
+        content = {"history": np.frombuffer(epochs, np.uint8), **state}
+        write_atomically(self.folder(trial_id) / "state.npz", _npz(content))
+
+    def load_state(self, trial_id: str) -> tuple[tuple[Epoch, ...], Arrays] | None:
+        """What `save_state` wrote; None where there is nothing, or nothing readable."""
+        arrays = self._load_arrays(self.folder(trial_id) / "state.npz")
+        if arrays is None:
+            return None
+        try:
+            epochs = json.loads(arrays.pop("history").tobytes())
+            return tuple(Epoch(**epoch) for epoch in epochs), arrays
+        except (KeyError, ValueError, TypeError) as error:
+            self.set_aside(self.folder(trial_id) / "state.npz", str(error))
+            return None
+
+    def remove_state(self, trial_id: str) -> None:
+        """Removes what is only needed to go on."""
+        (self.folder(trial_id) / "state.npz").unlink(missing_ok=True)
+
+    def save_weights(self, trial_id: str, weights: Weights) -> None:
+        """Writes best.npz: the weights of the best epoch, as model.get_weights()."""
+        arrays = {f"{number:04d}": array for number, array in enumerate(weights)}
+        write_atomically(self.folder(trial_id) / "best.npz", _npz(arrays))
+
+    def load_weights(self, trial_id: str) -> Weights | None:
+        """What `save_weights` wrote; None where there is nothing, or nothing readable."""
+        arrays = self._load_arrays(self.folder(trial_id) / "best.npz")
+        return None if arrays is None else [arrays[name] for name in sorted(arrays)]
+
+    def remove_weights(self, trial_id: str) -> None:
+        """Removes best.npz."""
+        (self.folder(trial_id) / "best.npz").unlink(missing_ok=True)
+
+    # -- reading what may be damaged -------------------------------------------------------
+
+    def read_json(self, path: Path) -> dict[str, Any] | None:
+        """A JSON object; None where there is none, or an unreadable one, which is set aside."""
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(value, dict):
+                raise ValueError("it is not an object")
+            return value
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self.set_aside(path, str(error))
+            return None
+
+    def _load_arrays(self, path: Path) -> Arrays | None:
+        try:
+            # Read whole first: then the archive's checksums see every byte.
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            self.set_aside(path, str(error))
+            return None
+
+    def set_aside(self, path: Path, reason: str) -> None:
+        """Renames what cannot be read, so that nothing is lost and nothing trips over it."""
+        target = path.with_name(path.name + ".unreadable")
+        number = 2
+        while target.exists():
+            target = path.with_name(f"{path.name}.unreadable{number}")
+            number += 1
+        path.rename(target)
+        self.warn(f"{path} cannot be read ({reason}); it was renamed to {target.name}")
+
+
+def _npz(arrays: Arrays) -> Callable[[IO[bytes]], None]:
+    return lambda file: np.savez(file, allow_pickle=False, **arrays)
+
+
+def machine() -> dict[str, Any]:
+    """What a run's times and last decimals depend on, for run.json."""
+    from importlib.metadata import version
+
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner", "numpy")},
+    }
+
+
+def free_bytes(path: Path) -> int:
+    """Free space on the disk that `path` is on."""
+    return shutil.disk_usage(path).free
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return text if len(text) <= 60 else text[:57] + "…"

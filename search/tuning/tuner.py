@@ -1,0 +1,543 @@
+"""The tuner: KerasTuner's, with the training moved into workers and nothing that can be lost.
+
+This process alone talks to the oracle and writes files. A trial travels to a worker one epoch at
+a time and comes back as plain values, which are written before anything is built on them.
+"""
+
+import errno
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+
+from search.corpus import Corpus
+from search.errors import Interrupted, NothingUsable, ResultsError
+from search.files import write_json
+from search.network.build import Shape
+from search.network.hypermodel import SentimentHyperModel
+from search.network.space import MAX_LENGTH, VOCABULARY_SIZE
+from search.settings import Settings
+from search.tuning import oracles
+from search.tuning.executors import Slot, default_workers, slots
+from search.tuning.interrupts import StopRequest, stop_requests
+from search.tuning.records import Epoch, TrialRecord, best_epoch, finished, ranked
+from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now
+from search.tuning.training import Progress, StateMissing, Work, train
+from search.version import __version__
+
+MOST_DEATHS = 2  # of workers, that a trial survives
+ALIKE_FAILURES = 3  # of the first trials; after them a search is given up
+POLL_SECONDS = 0.2
+
+Listener = Callable[["SearchTuner", TrialRecord], None]
+
+
+@dataclass
+class _Job:
+    """A trial on its way."""
+
+    trial: Any
+    record: TrialRecord
+    last_epoch: int
+    history: tuple[Epoch, ...] = ()
+    first_epoch: int = 0
+    state: Arrays | None = None
+    best: Weights | None = None
+    deaths: int = 0
+    submitted_at: float = 0.0
+    timed_out: bool = False
+
+    @property
+    def done_epochs(self) -> int:
+        return self.history[-1].epoch if self.history else self.first_epoch
+
+
+class SearchTuner(keras_tuner.Tuner):
+    """Searches the hyperparameters of a text classifier.
+
+    What a KerasTuner tuner has works here too: `search_space_summary`, `results_summary`,
+    `get_best_hyperparameters`, `get_best_models`, a HyperModel or an Oracle of your own.
+
+    Args:
+        settings: the run's settings.
+        corpus: the data, from `load_corpus`.
+        hypermodel: builds the network from token ids (int, (batch, time), 0 pads on the right).
+            The default is `SentimentHyperModel`. One of your own must be importable by worker
+            processes; with an attribute `shape` (a `Shape`) it says how texts are cut.
+        oracle: proposes trials; the default is the one that `settings.tuner` names.
+        after_trial: called with the tuner and the record of every trial that ended.
+        warn: gets one sentence for everything unexpected that was dealt with.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        corpus: Corpus,
+        *,
+        hypermodel: keras_tuner.HyperModel | None = None,
+        oracle: keras_tuner.Oracle | None = None,
+        after_trial: Listener = lambda tuner, record: None,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.settings = settings
+        self.corpus = corpus
+        vocabulary_size = min(VOCABULARY_SIZE, len(corpus.vocabulary) + 2)
+        shape = Shape(vocabulary_size, len(corpus.class_names), MAX_LENGTH)
+        hypermodel = hypermodel or SentimentHyperModel(
+            shape.vocabulary_size, shape.classes, shape.max_length
+        )
+        self.shape: Shape = getattr(hypermodel, "shape", shape)
+        self.run = RunDirectory(settings.results, warn)
+        self.warn = warn
+        self.after_trial = after_trial
+        self.records: dict[str, TrialRecord] = {}
+        self.trials_run = 0  # by this process
+        oracle = oracle or oracles.make_oracle(
+            settings.tuner,
+            trials=settings.trials,
+            seed=settings.seed,
+            max_epochs=settings.max_epochs,
+        )
+        self._keeps_states = isinstance(oracle, oracles.Hyperband)
+        results = settings.results.absolute()
+        super().__init__(oracle, hypermodel, directory=results.parent, project_name=results.name)
+        if not isinstance(oracle, oracles.FromTrials):
+            # A foreign oracle keeps its state in oracle.json, which this tuner writes.
+            oracle.save = lambda: None
+            oracle._save_trial = lambda trial: None
+            oracle._check_consecutive_failures = lambda: None
+            oracle.verbose = 0
+
+    # -- KerasTuner's interface ------------------------------------------------------------
+
+    @property
+    def project_dir(self) -> str:
+        """The results directory (not made here: a mistake in the settings must leave nothing)."""
+        return str(self.settings.results)
+
+    def _populate_initial_space(self) -> None:
+        """Declares the space; networks are only built to find it where it is not declared."""
+        if isinstance(self.hypermodel, SentimentHyperModel):
+            space = self.oracle.get_space()
+            self.hypermodel.declare_hyperparameters(space)
+            self.oracle.update_space(space)
+        else:
+            super()._populate_initial_space()
+
+    def get_trial_dir(self, trial_id: str) -> str:
+        """The folder of a trial."""
+        return str(self.run.folder(trial_id))
+
+    def save(self) -> None:
+        """Nothing: every trial is written when it changes."""
+
+    def load_model(self, trial: Any) -> Any:
+        """A trial's network of plain Keras layers (token ids in), with its best epoch's weights.
+
+        Raises:
+            ResultsError: its weights were not kept.
+        """
+        weights = self.run.load_weights(trial.trial_id)
+        if weights is None:
+            raise ResultsError(
+                f"the weights of trial {trial.trial_id} are not kept; only those of the best "
+                f"{self.settings.keep} trials are (setting `keep`)"
+            )
+        model = self.hypermodel.build(trial.hyperparameters)
+        model.set_weights(weights)
+        return model
+
+    def search(self, workers: list[Slot] | None = None, *, overwrite: bool = False) -> None:
+        """Searches until there are `settings.trials` trials in the results directory.
+
+        Args:
+            workers: slots to train in; by default as many as the settings say, for this search.
+            overwrite: move an older run in the directory aside first.
+
+        Raises:
+            ResultsError: the directory is in use, unusable, or of another run.
+            NothingUsable: the first trials all failed in the same way.
+            Interrupted: Ctrl-C or SIGTERM; everything is saved.
+        """
+        with self.run.claimed():
+            self._enter(overwrite)
+            if not self.remaining_trials and not self._unfinished():
+                return
+            count = self.settings.workers or default_workers()
+            with (
+                stop_requests() as stop,
+                slots(count) if workers is None else nullcontext(workers) as places,
+            ):
+                try:
+                    self._drive(places, stop)
+                except OSError as error:
+                    raise self._disk_error(error) from error
+
+    @property
+    def remaining_trials(self) -> int:
+        """How many trials are still to be made."""
+        return max(0, self.settings.trials - len(self.records))
+
+    # -- taking up a run -------------------------------------------------------------------
+
+    def _enter(self, overwrite: bool) -> None:
+        self.run.enter(self.facts(), overwrite=overwrite)
+        self.corpus.save(self.run.corpus(self.corpus.fingerprint))
+        self.records = {record.trial_id: record for record in self.run.records()}
+        self._check_kept_weights()
+        oracles.restore(self.oracle, [self._trial_of(record) for record in self.records.values()])
+        if not isinstance(self.oracle, oracles.FromTrials):
+            state = self.run.read_json(self.run.path / "oracle.json")
+            if state is not None:
+                # What the trials themselves say counts more than the last saved copy.
+                mine = {**self.oracle.get_state(), "ongoing_trials": {}, "retry_queue": []}
+                known = ("start_order", "end_order", "tried_so_far", "id_to_hash", "run_times")
+                ongoing = dict(self.oracle.ongoing_trials)
+                self.oracle.set_state(
+                    {**state, **{name: mine[name] for name in (*known, "retry_queue")}}
+                    | {"ongoing_trials": {}}
+                )
+                self.oracle.ongoing_trials = ongoing
+
+    def facts(self) -> dict[str, Any]:
+        """The content of run.json."""
+        identity = {
+            **self.settings.identity(),
+            "data_fingerprint": self.corpus.fingerprint,
+            "space": self.oracle.get_space().get_config()["space"],
+            "shape": [self.shape.vocabulary_size, self.shape.classes, self.shape.max_length],
+        }
+        return {
+            "identity": identity,
+            "settings": self.settings.model_dump(mode="json"),
+            "data": self.corpus.facts,
+            "class_names": list(self.corpus.class_names),
+            "version": __version__,
+            "machine": machine(),
+            "started_at": now(),
+        }
+
+    def _check_kept_weights(self) -> None:
+        """Trains a leading trial again if its weights are gone or cannot be read."""
+        for record in ranked(list(self.records.values()))[: self.settings.keep]:
+            if self.run.load_weights(record.trial_id) is None:
+                self.warn(
+                    f"the weights of trial {record.trial_id} are missing: it is trained again"
+                )
+                self.records[record.trial_id] = replace(
+                    record, status="running", history=(), ended_at=None
+                )
+
+    def _trial_of(self, record: TrialRecord) -> Any:
+        """KerasTuner's view of a record."""
+        space = keras_tuner.HyperParameters.from_config(record.space)
+        space.values = dict(record.values)
+        trial = Trial(space, record.trial_id, record.status.upper(), record.error)
+        for epoch in record.history:
+            for name in ("loss", "val_loss", "val_accuracy"):
+                if not trial.metrics.exists(name):
+                    direction = "max" if name == "val_accuracy" else "min"
+                    trial.metrics.register(name, direction=direction)
+                trial.metrics.update(name, getattr(epoch, name), step=epoch.epoch)
+        if record.status == "completed":
+            self.oracle.score_trial(trial)
+        return trial
+
+    def _unfinished(self) -> list[TrialRecord]:
+        return [record for record in self.records.values() if record.status == "running"]
+
+    # -- the loop --------------------------------------------------------------------------
+
+    def _drive(self, places: list[Slot], stop: StopRequest) -> None:
+        """Keeps every slot busy until nothing is left to do."""
+        for slot in places:
+            slot.warm_up()
+        waiting = deque(self._job(record) for record in self._unfinished())
+        running: dict[Slot, tuple[_Job, Future[Progress]]] = {}
+        while True:
+            for slot in places:
+                if stop or slot in running:
+                    continue
+                job = self._next(waiting, bool(running))
+                if job is None:
+                    break
+                running[slot] = job, self._submit(slot, job)
+            if not running:
+                break
+            futures = [future for _, future in running.values()]
+            wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for slot, (job, future) in list(running.items()):
+                if future.done():
+                    del running[slot]
+                    following = self._take_in(slot, job, future, bool(stop))
+                    if following is not None:
+                        running[slot] = job, following
+                elif self._is_late(job):
+                    job.timed_out = True
+                    slot.kill()
+        if stop:
+            assert stop.signal_number is not None
+            raise Interrupted(
+                f"stopped; {len(self.records) - len(self._unfinished())} of "
+                f"{self.settings.trials} trials are finished and everything is saved. "
+                "The same command continues",
+                stop.signal_number,
+            )
+
+    def _next(self, waiting: deque[_Job], others_running: bool) -> _Job | None:
+        """The next trial to train: an unfinished one of the earlier run, or a new one."""
+        while waiting:
+            job = waiting.popleft()
+            if not finished(job.history, job.last_epoch, self.settings.patience):
+                return job
+            self._complete(job)  # killed between its last epoch and its end
+        return self._propose(others_running)
+
+    def _propose(self, others_running: bool) -> _Job | None:
+        """A new trial from the oracle, recorded before anything else happens."""
+        self._give_up_if_all_fail()
+        if not self.remaining_trials:
+            return None
+        trial_id = oracles.next_trial_id(self.oracle.trials)
+        trial = self.oracle.create_trial(trial_id)
+        if trial.status != "RUNNING":  # STOPPED: exhausted; IDLE: it waits for results
+            if trial.status == "STOPPED" and not others_running:
+                self.warn(f"the search space is exhausted after {len(self.records)} trials")
+            return None
+        record = TrialRecord(
+            trial_id=trial.trial_id,
+            status="running",
+            values=dict(trial.hyperparameters.values),
+            seed=oracles.trial_seed(self.settings.seed, int(trial.trial_id)),
+            space=trial.hyperparameters.get_config(),
+            batch_size=self.settings.batch_size,
+            started_at=now(),
+        )
+        self._store(record)
+        return self._job(record)
+
+    def _job(self, record: TrialRecord) -> _Job:
+        """A trial ready to go on from what is saved of it."""
+        trial = self.oracle.trials[record.trial_id]
+        job = _Job(trial, record, int(record.values.get("tuner/epochs", self.settings.max_epochs)))
+        saved = self.run.load_state(record.trial_id)
+        if saved is not None:
+            job.history, job.state = saved
+            best = {k: v for k, v in job.state.items() if k.startswith("best/")}
+            for name in best:
+                del job.state[name]
+            job.best = _weights(best or job.state, "best" if best else "weights")
+        elif parent := record.values.get("tuner/trial_id"):
+            inherited = self.run.load_state(parent)
+            if inherited is not None:
+                history, job.state = inherited
+                job.state = {k: v for k, v in job.state.items() if not k.startswith("best/")}
+                job.first_epoch = history[-1].epoch
+        return job
+
+    def _submit(self, slot: Slot, job: _Job) -> "Future[Progress]":
+        """Sends the next epoch of a trial to a worker."""
+        done = job.done_epochs
+        held = slot.holds == (job.record.trial_id, done)
+        slot.holds = None
+        job.submitted_at = time.monotonic()
+        return slot.submit(
+            train,
+            Work(
+                corpus=str(self.run.corpus(self.corpus.fingerprint).absolute()),
+                hypermodel=self.hypermodel,
+                shape=self.shape,
+                trial_id=job.record.trial_id,
+                values=job.record.values,
+                seed=job.record.seed,
+                batch_size=job.record.batch_size,
+                from_epoch=done,
+                to_epoch=done + 1,
+                state=None if held else job.state,
+            ),
+        )
+
+    def _take_in(
+        self, slot: Slot, job: _Job, future: "Future[Progress]", stopping: bool
+    ) -> "Future[Progress] | None":
+        """Deals with what a worker gave back; returns the trial's next epoch, if there is one."""
+        try:
+            progress = future.result()
+        except BrokenProcessPool:
+            slot.replace()
+            slot.warm_up()
+            return self._after_death(slot, job, stopping)
+        except StateMissing:  # the process was replaced between two epochs
+            slot.holds = None
+            return None if stopping else self._submit(slot, job)
+        except Exception as error:
+            slot.holds = None
+            if _out_of_memory(error) and job.record.batch_size == self.settings.batch_size > 1:
+                return self._with_half_batches(slot, job, stopping)
+            self._fail(job, _one_line(error), "".join(traceback.format_exception(error)))
+            return None
+        job.history += progress.epochs
+        job.state = progress.state
+        job.record = replace(job.record, parameters=progress.parameters)
+        slot.holds = (job.record.trial_id, job.done_epochs)
+        if best_epoch(job.history) == job.history[-1]:
+            job.best = _weights(progress.state, "weights")
+        over = finished(job.history, job.last_epoch, self.settings.patience)
+        # The worker trains on while this process writes.
+        following = None if over or stopping else self._submit(slot, job)
+        self._save_progress(job)
+        if over:
+            self._complete(job)
+            slot.trial_ended()
+        return following
+
+    def _save_progress(self, job: _Job) -> None:
+        assert job.state is not None and job.best is not None
+        state = dict(job.state)
+        if best_epoch(job.history) != job.history[-1]:
+            state.update({f"best/{n:04d}": array for n, array in enumerate(job.best)})
+        self.run.save_state(job.record.trial_id, job.history, state)
+
+    # -- how trials end --------------------------------------------------------------------
+
+    def _complete(self, job: _Job) -> None:
+        assert job.best is not None
+        self.run.save_weights(job.record.trial_id, job.best)
+        record = replace(
+            job.record,
+            status="completed",
+            history=job.history,
+            ended_at=now(),
+            parameters=job.record.parameters or sum(array.size for array in job.best),
+        )
+        self._store(record)
+        if not self._keeps_states:
+            self.run.remove_state(record.trial_id)
+        for other in ranked(list(self.records.values()))[self.settings.keep :]:
+            self.run.remove_weights(other.trial_id)
+        for epoch in record.history:
+            metrics = {"loss": epoch.loss, "val_loss": epoch.val_loss}
+            metrics["val_accuracy"] = epoch.val_accuracy
+            self.oracle.update_trial(record.trial_id, metrics, step=epoch.epoch)
+        self._end(job, record)
+
+    def _fail(self, job: _Job, reason: str, details: str) -> None:
+        self.run.save_error(job.record.trial_id, details)
+        record = replace(
+            job.record, status="failed", history=job.history, ended_at=now(), error=reason
+        )
+        self._store(record)
+        self.run.remove_state(record.trial_id)
+        self._end(job, record)
+
+    def _end(self, job: _Job, record: TrialRecord) -> None:
+        job.trial.status = record.status.upper()
+        job.trial.message = record.error
+        self.oracle.end_trial(job.trial)
+        self.trials_run += 1
+        self._save_oracle()
+        self.after_trial(self, record)
+        self.on_trial_end(job.trial)
+
+    def on_trial_end(self, trial: Any) -> None:
+        """Called after a trial ended and is recorded; for subclasses."""
+
+    def _after_death(self, slot: Slot, job: _Job, stopping: bool) -> "Future[Progress] | None":
+        if job.timed_out:
+            reason = f"it took longer than the trial timeout of {self.settings.trial_timeout:g} s"
+            self._fail(job, reason, reason + "\n")
+            return None
+        job.deaths += 1
+        epoch = job.done_epochs + 1
+        if job.deaths > MOST_DEATHS:
+            reason = f"its worker process was killed {job.deaths} times, last in epoch {epoch}"
+            self._fail(job, reason, reason + "\n")
+            return None
+        self.warn(
+            f"the worker of trial {job.record.trial_id} died in epoch {epoch}; "
+            "the trial goes on from its last epoch"
+        )
+        job.record = replace(job.record, attempts=job.record.attempts + 1)
+        self._store(job.record)
+        return None if stopping else self._submit(slot, job)
+
+    def _with_half_batches(
+        self, slot: Slot, job: _Job, stopping: bool
+    ) -> "Future[Progress] | None":
+        """Starts a trial that ran out of memory once more, with half as many rows a batch."""
+        half = self.settings.batch_size // 2
+        note = f"out of memory with batches of {job.record.batch_size} rows, retried with {half}"
+        self.warn(f"trial {job.record.trial_id}: {note}")
+        job.record = replace(
+            job.record,
+            batch_size=half,
+            attempts=job.record.attempts + 1,
+            notes=(*job.record.notes, note),
+        )
+        job.history, job.state, job.best = (), None, None
+        self.run.remove_state(job.record.trial_id)
+        self._store(job.record)
+        return None if stopping else self._submit(slot, job)
+
+    def _is_late(self, job: _Job) -> bool:
+        limit = self.settings.trial_timeout
+        if limit is None or job.timed_out:
+            return False
+        before = sum(epoch.seconds for epoch in job.history)
+        return before + time.monotonic() - job.submitted_at > limit
+
+    def _give_up_if_all_fail(self) -> None:
+        ended = [record for record in self.records.values() if record.status != "running"]
+        errors = {record.error for record in ended}
+        if len(ended) >= ALIKE_FAILURES and len(errors) == 1 and None not in errors:
+            raise NothingUsable(
+                f"the first {len(ended)} trials all failed alike: {errors.pop()} "
+                f"(the whole traceback: {self.run.folder(ended[0].trial_id) / 'error.txt'})"
+            )
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def _store(self, record: TrialRecord) -> None:
+        self.run.save_record(record)
+        self.records[record.trial_id] = record
+        self._save_oracle()
+
+    def _save_oracle(self) -> None:
+        if not isinstance(self.oracle, oracles.FromTrials):
+            write_json(self.run.path / "oracle.json", self.oracle.get_state())
+
+    def _disk_error(self, error: OSError) -> Exception:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            return ResultsError(
+                f"{error.filename or self.run.path}: cannot be written: {error.strerror}. "
+                "Everything up to the last finished epoch is saved; make room and run the same "
+                "command again"
+            )
+        return error
+
+
+def _weights(state: Arrays, kind: str) -> Weights:
+    """The arrays named kind/0, kind/1, … in order."""
+    names = sorted(
+        (name for name in state if name.startswith(f"{kind}/")),
+        key=lambda name: int(Path(name).name),
+    )
+    return [state[name] for name in names]
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

@@ -1,0 +1,44 @@
+"""Fixtures that several test files share. Everything is real: reviews, TensorFlow, processes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# As in a worker: the tests compare numbers with those of workers.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "data" / "sample_reviews.csv"
+FIXTURES = ROOT / "tests" / "fixtures"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **environment: str):
+    """Runs `python -m …` as a user would, and returns what it printed."""
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A finished search over the sample reviews: (results, stdout, stderr)."""
+    results = tmp_path_factory.mktemp("sample") / "results"
+    done = run_command(
+        *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3),
+        *("--seed", 7, "--results", results),
+    )
+    assert done.returncode == 0, done.stderr
+    return results, done.stdout, done.stderr

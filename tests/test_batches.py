@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from search.corpus.batches import EVALUATION_TOKENS, evaluation_batches, training_batches
+from search.corpus.store import Split
+
+
+@pytest.fixture(scope="module")
+def split():
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 60, 1003)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    ids = generator.integers(1, 500, offsets[-1]).astype(np.int32)
+    # The label is the row's number, so that a batch tells which rows it holds.
+    return Split(ids, offsets, np.arange(1003, dtype=np.int32), np.arange(1003))
+
+
+def epoch(split, **changes):
+    options = dict(batch_size=16, vocabulary_size=400, max_length=50, seed=1, epoch=0) | changes
+    return list(training_batches(split, **options))
+
+
+def test_every_row_once_an_epoch(split):
+    rows = np.concatenate([labels for _, labels in epoch(split)])
+    assert sorted(rows) == list(range(1003))
+
+
+def test_rows_are_cut_capped_and_padded(split):
+    for ids, labels in epoch(split):
+        for row, number in zip(ids, labels, strict=True):
+            text = split.ids[split.offsets[number] : split.offsets[number + 1]][:50]
+            assert row[: len(text)].tolist() == np.where(text >= 400, 1, text).tolist()
+            assert not row[len(text) :].any()
+        assert (ids[:, -1] != 0).any(), "a batch is as long as its longest row"
+
+
+def test_order_follows_seed_and_epoch_only(split):
+    def order(**changes):
+        return np.concatenate([labels for _, labels in epoch(split, **changes)]).tolist()
+
+    assert order() == order()
+    assert order() != order(epoch=1)
+    assert order() != order(seed=2)
+
+
+def test_little_padding(split):
+    batches = epoch(split)
+    cells = sum(ids.size for ids, _ in batches)
+    tokens = np.minimum(split.lengths, 50).sum()
+    assert cells < 1.1 * tokens, "fixed-length padding would take 1.7 times the tokens"
+
+
+def test_no_bias_in_what_is_trained_when(split):
+    """Over many epochs long rows come neither earlier nor later than short ones."""
+    lengths = np.minimum(split.lengths, 50)
+    correlations = []
+    for number in range(40):
+        rows = np.concatenate([labels for _, labels in epoch(split, epoch=number)])
+        correlations.append(np.corrcoef(np.arange(len(rows)), lengths[rows])[0, 1])
+    standard_error = np.std(correlations) / np.sqrt(len(correlations))
+    assert abs(np.mean(correlations)) < 3 * standard_error
+
+
+def test_batch_mates_change(split):
+    """Two rows of one length meet by chance only, not epoch after epoch."""
+
+    def mates(number):
+        return [set(labels) for _, labels in epoch(split, epoch=number)]
+
+    first = mates(0)
+    shared = [max(len(a & b) for b in first) for a in mates(1)]
+    assert np.mean(shared) < 10  # of 16
+
+
+def test_evaluation_covers_all_rows_within_its_size(split):
+    batches = evaluation_batches(split, vocabulary_size=400, max_length=50)
+    assert sorted(np.concatenate([rows for rows, _ in batches])) == list(range(1003))
+    assert all(ids.size <= EVALUATION_TOKENS for _, ids in batches)
+    assert len(batches) < 6
+
+
+def test_one_row_may_be_longer_than_a_batch():
+    size = EVALUATION_TOKENS + 5
+    split = Split(
+        np.ones(size + 1, np.int32), np.array([0, 1, size + 1]), np.zeros(2, np.int32), np.arange(2)
+    )
+    batches = evaluation_batches(split, vocabulary_size=10, max_length=10**6)
+    assert [ids.shape for _, ids in batches] == [(1, 1), (1, size)]

@@ -1,0 +1,69 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from search.corpus.labels import clean
+from search.errors import DataError
+
+
+def table(labels, texts=None):
+    texts = texts or [f"review number {i}" for i in range(len(labels))]
+    frame = pd.DataFrame({"text": texts, "label": labels}, dtype=object)
+    frame.index = pd.RangeIndex(1, len(frame) + 1)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "first"),
+    [
+        (["0", "1"], ("0", "1"), 0),
+        (["1.0", "0"], ("0", "1"), 1),
+        (["neg", "pos"], ("neg", "pos"), 0),
+        (["Positive", "negative"], ("negative", "Positive"), 1),
+        (["true", "False"], ("False", "true"), 1),
+        (["5", "1", "2", "10"], ("1", "2", "5", "10"), 2),
+        ([" yes ", "no"], ("no", "yes"), 1),
+        (["😀", "😡"], ("😀", "😡"), 0),
+    ],
+)
+def test_names_and_order(labels, names, first):
+    reviews = clean(table(labels * 10), "x")
+    assert reviews.class_names == names
+    assert reviews.labels[0] == first
+    assert reviews.labels.dtype == np.int32
+
+
+def test_spellings_of_one_class_are_one_class():
+    reviews = clean(table(["Pos", "Pos", "POS", "pos", "neg"] * 10), "x")
+    assert reviews.class_names == ("neg", "Pos")
+    assert np.bincount(reviews.labels).tolist() == [10, 40]
+
+
+def test_rows_without_text_or_label_are_dropped_and_counted():
+    labels = ["a", "b"] * 10 + [None, "a", " "]
+    texts = [f"t{i}" for i in range(21)] + ["   ", "t"]
+    reviews = clean(table(labels, texts), "x")
+    assert reviews.dropped == 3
+    assert len(reviews.texts) == 20
+    assert reviews.where[-1] == 20
+
+
+def test_other_files_use_the_same_classes():
+    known = clean(table(["1", "2"] * 10), "x").class_names
+    assert clean(table(["2.0", "1.0"]), "y", known).labels.tolist() == [1, 0]
+    with pytest.raises(DataError, match=r"y: the label '3' at row 2 .* 1, 2"):
+        clean(table(["1", "3"]), "y", known)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a"] * 20, "every label is 'a'"),
+        (["a"] * 20 + ["b"] * 9, "the class 'b' has 9 rows"),
+        ([str(i) for i in range(300)], "300 different labels"),
+        (["a", "b"] * 10 + [None] * 10, "10 of 30 rows .* row 21"),
+    ],
+)
+def test_what_cannot_be_learned(labels, message):
+    with pytest.raises(DataError, match=message):
+        clean(table(labels), "x")
