@@ -98,7 +98,9 @@ def main(
 def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
     """Runs the search that the command line asked for."""
     from search.tuning.executors import default_workers, slots
+    from search.tuning.rundir import RunDirectory
 
+    RunDirectory(settings.results).check_place()
     count = settings.workers or default_workers()
     progress(
         f"reading {settings.data}; {count} {'worker starts' if count == 1 else 'workers start'}"

@@ -21,10 +21,11 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **environment: str):
     """Runs `python -m …` as a user would, and returns what it printed."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
         [sys.executable, "-m", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
         capture_output=True,
         text=True,
         timeout=timeout,

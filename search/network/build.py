@@ -121,10 +121,16 @@ def reset(model: keras.Model, configuration: Configuration, shape: Shape, seed: 
     for variable in model.optimizer.variables:
         variable.assign(np.zeros(variable.shape))
     model.optimizer.learning_rate.assign(configuration.learning_rate)
-    for number, name in enumerate(("embedding_dropout", "dropout")):
-        layer = model.get_layer(name)
-        layer.set_rate(configuration.dropout)
-        layer.seed_generator.state.assign([seed % 2**32, number])
+    for name in ("embedding_dropout", "dropout"):
+        model.get_layer(name).set_rate(configuration.dropout)
+    for number, state in enumerate(seed_states(model)):
+        state.assign([seed % 2**32, number])
+
+
+def seed_states(model: keras.Model) -> list[keras.Variable]:
+    """The states of a model's random generators: variables, but no weights and no metrics."""
+    others = {id(v) for v in (*model.weights, *model.metrics_variables)}
+    return [v for v in model.variables if id(v) not in others]
 
 
 def sizes(configuration: Configuration) -> tuple[int, int]:

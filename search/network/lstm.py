@@ -87,15 +87,18 @@ class FastLSTM(keras.layers.LSTM):
     def _outputs(self, hidden: Any, lengths: Any) -> Any:
         """Outputs of all steps, batch first, with Keras' values at the padding.
 
-        Keras carries the last output on over masked steps. A backward layer gives its outputs in
-        the order in which it read them, the padding (zeros) first.
+        Keras carries the last output on over masked steps, or gives zeros if told so (as
+        Bidirectional does). A backward layer gives its outputs in the order in which it read
+        them, the padding (zeros) first.
         """
         outputs = tf.transpose(hidden, [1, 0, 2])
         time = tf.range(tf.shape(outputs)[1])
-        if self.go_backwards:
+        if self.go_backwards or self.zero_output_for_mask:
             inside = tf.cast(time < lengths[:, tf.newaxis], outputs.dtype)
-            outputs = tf.reverse_sequence(outputs * inside[:, :, tf.newaxis], lengths, seq_axis=1)
-            return tf.reverse(outputs, [1])
+            outputs = outputs * inside[:, :, tf.newaxis]
+            if not self.go_backwards:
+                return outputs
+            return tf.reverse(tf.reverse_sequence(outputs, lengths, seq_axis=1), [1])
         steps = tf.minimum(time, tf.maximum(lengths[:, tf.newaxis] - 1, 0))
         return tf.gather(outputs, steps, batch_dims=1)
 

@@ -9,6 +9,7 @@ To add an algorithm: subclass a KerasTuner oracle with `FromTrials` in front, an
 """
 
 import hashlib
+import warnings
 from typing import Any
 
 import keras_tuner
@@ -19,6 +20,7 @@ from keras_tuner.oracles import (
     HyperbandOracle,
     RandomSearchOracle,
 )
+from sklearn.exceptions import ConvergenceWarning
 
 OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
 
@@ -118,6 +120,13 @@ class GridSearch(FromTrials, GridSearchOracle):
 class BayesianOptimization(FromTrials, BayesianOptimizationOracle):
     """A Gaussian process with an upper confidence bound, after random first trials."""
 
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As KerasTuner, without scikit-learn's remarks on the process's length scale."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            response: dict[str, Any] = super().populate_space(trial_id)
+        return response
+
     def _seed_for(self, number: int) -> None:
         super()._seed_for(number)
         self._random_state = np.random.RandomState(self._seed_state)
@@ -182,7 +191,9 @@ def make_oracle(algorithm: str, *, trials: int, seed: int, max_epochs: int) -> k
         seed: any integer.
         max_epochs: for hyperband, the epochs of its longest trials.
     """
-    extra = {"max_epochs": max_epochs} if algorithm == "hyperband" else {"max_trials": trials}
+    extra: dict[str, Any] = {"max_trials": trials}
+    if algorithm == "hyperband":  # no end of iterations: the number of trials ends it
+        extra = {"max_epochs": max_epochs, "hyperband_iterations": None}
     oracle = ORACLES[algorithm](objective=OBJECTIVE, **extra)
     oracle.max_trials = trials
     oracle.seed = seed  # not through the constructor: KerasTuner takes seed=0 for no seed

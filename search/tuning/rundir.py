@@ -74,6 +74,20 @@ class RunDirectory:
 
     # -- who may write ---------------------------------------------------------------------
 
+    def check_place(self) -> None:
+        """Looks, without making anything, whether results can be written here.
+
+        Raises:
+            ResultsError: they cannot.
+        """
+        place = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            what = "is not a directory" if not place.is_dir() else "cannot be written"
+            raise ResultsError(
+                f"{self.path}: cannot be used for results: {place} {what}; "
+                "choose another directory with --results DIR"
+            )
+
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """Makes this process the only writer; the system frees the claim if it dies.

@@ -198,13 +198,10 @@ class Engine:
 
     def _variables(self) -> dict[str, Any]:
         model = self.model
-        weights = {id(v) for v in model.weights}
-        metrics = {id(v) for v in model.metrics_variables}
-        random = [v for v in model.variables if id(v) not in weights | metrics]
         named: dict[str, Any] = {}
         for kind, variables in (
             ("weights", model.weights),
-            ("random", random),
+            ("random", network.seed_states(model)),
             ("optimizer", model.optimizer.variables),
         ):
             named.update({f"{kind}/{number}": v for number, v in enumerate(variables)})

@@ -1,0 +1,70 @@
+"""Other scripts, emoji, several classes, folders: each from file to loaded model."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tests.conftest import FIXTURES, SAMPLE, run_command
+
+
+def search_and_load(data, results, *options):
+    done = run_command(
+        *("search.run", "--data", data, "--trials", 1, "--max-epochs", 2, "--workers", 1),
+        *("--results", results, *options),
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((results / "best_model.json").read_text(encoding="utf-8"))
+    return keras.models.load_model(results / "best_model.keras"), facts
+
+
+@pytest.mark.parametrize(
+    ("fixture", "names", "tokens", "text"),
+    [
+        ("german", ["gut", "schlecht"], "whitespace", "Schöner Film, großes Kino!"),
+        ("japanese", ["悪い", "良い"], "character", "とても良い映画だった。"),
+        ("emoji", ["😀", "😡"], "whitespace", "😀😀😀"),
+    ],
+)
+def test_other_scripts(tmp_path, fixture, names, tokens, text):
+    model, facts = search_and_load(FIXTURES / f"{fixture}.csv", tmp_path / "r")
+    assert facts["class_names"] == names
+    assert facts["tokens"] == tokens
+    ids = model.get_layer("tokens")(tf.constant([text])).numpy()
+    assert ids.max() > 1 or fixture == "emoji", "every token is unknown"
+    p = model.predict(tf.constant([text, ""]), verbose=0)
+    assert p.shape == (2, 1) and ((p > 0) & (p < 1)).all()
+
+
+def test_five_classes(tmp_path):
+    frame = pd.read_csv(SAMPLE)
+    stars = frame.index % 3 + (frame["label"] == "positive") * 2 + 1
+    pd.DataFrame({"review": frame["text"], "stars": stars.astype(float)}).to_csv(
+        tmp_path / "stars.tsv", sep="\t", index=False
+    )
+    model, facts = search_and_load(tmp_path / "stars.tsv", tmp_path / "r")
+    assert facts["class_names"] == ["1", "2", "3", "4", "5"]
+    p = model.predict(tf.constant(["a warm and funny film", "dull"]), verbose=0)
+    assert p.shape == (2, 5)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+
+
+def test_folder_with_own_validation_and_test_files(tmp_path):
+    frame = pd.read_csv(SAMPLE)
+    for number, row in frame.iterrows():
+        folder = tmp_path / "reviews" / row["label"]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.txt").write_text(row["text"], encoding="utf-8")
+    frame[:40].to_csv(tmp_path / "validation.csv", index=False)
+    frame[40:100].rename(columns={"text": "body"}).to_json(
+        tmp_path / "test.jsonl", orient="records", lines=True
+    )
+    _, facts = search_and_load(
+        tmp_path / "reviews",
+        tmp_path / "r",
+        *("--validation", tmp_path / "validation.csv", "--test", tmp_path / "test.jsonl"),
+    )
+    assert (facts["val_rows"], facts["test_rows"]) == (40, 60)

@@ -1,0 +1,263 @@
+"""What a user does: search, read the table, load the model somewhere else."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import search
+from search.corpus.load import read_sides
+from search.outcome.leaderboard import COLUMNS
+from search.settings import Settings
+from tests.conftest import SAMPLE, run_command
+
+TIMES = ["train_seconds", "started_at"]
+
+
+def settings_of(results):
+    return Settings.checked(**json.loads((results / "run.json").read_text())["settings"])
+
+
+def test_leaderboard(sample_run):
+    results = sample_run[0]
+    table = pd.read_csv(results / "leaderboard.csv")
+    assert list(table.columns) == [
+        *COLUMNS,
+        *("hp_embedding_dim", "hp_lstm_units", "hp_dropout", "hp_learning_rate"),
+        "error",
+    ]
+    assert table["rank"].tolist() == [1, 2, 3, 4]
+    assert sorted(table["trial_id"]) == [0, 1, 2, 3]
+    assert set(table["status"]) == {"completed"}
+    assert table["val_accuracy"].is_monotonic_decreasing
+    assert (table["val_accuracy_ci_low"] < table["val_accuracy"]).all()
+    assert (table["val_accuracy_ci_high"] > table["val_accuracy"]).all()
+    assert (table["train_seconds"] > 0).all()
+    typed = search.read_leaderboard(results)
+    assert sorted(typed["trial_id"]) == ["0000", "0001", "0002", "0003"]
+    assert str(typed["rank"].dtype) == "Int64"
+
+
+def test_console(sample_run):
+    results, stdout, stderr = sample_run
+    best = search.read_leaderboard(results).iloc[0]
+    assert f"validation accuracy: {best['val_accuracy']:.4f}" in stdout
+    assert "test accuracy: " in stdout
+    assert str(results / "leaderboard.csv") in stdout
+    assert str(results / "best_model.keras") in stdout
+    assert stderr.count("\n[") == 4, "one line a trial"
+    assert "Traceback" not in stderr
+    assert "oneDNN" not in stderr and "cuda" not in stderr.lower(), "TensorFlow is not silenced"
+
+
+def test_the_files_and_no_others(sample_run):
+    results = sample_run[0]
+    names = {p.name for p in results.iterdir()}
+    assert names == {
+        *("leaderboard.csv", "best_model.keras", "best_model.json", "run.json"),
+        *("trials", "cache", ".lock"),
+    }
+    assert {p.name for p in (results / "trials" / "0002").iterdir()} == {
+        *("trial.json", "history.csv", "best.npz"),
+    }
+    history = pd.read_csv(results / "trials" / "0002" / "history.csv")
+    assert list(history) == ["epoch", "loss", "val_loss", "val_accuracy", "seconds"]
+
+
+LOAD = """
+import json, sys
+import keras
+import tensorflow as tf
+try:
+    import search
+except ModuleNotFoundError:
+    pass
+else:
+    raise SystemExit("search can be imported")
+model = keras.models.load_model(sys.argv[1])
+p = model.predict(tf.constant(json.loads(sys.argv[2])), verbose=0)
+print(json.dumps([type(l).__module__.split(".")[0] for l in model.layers]))
+print(json.dumps(p.tolist()))
+"""
+
+
+def test_model_loads_without_this_package(sample_run, tmp_path):
+    results = sample_run[0]
+    texts = ["a warm and funny film", "dull, and far too long", "", "!!!", "日本 😀", "word " * 900]
+    # -S leaves out the editable install of this package; the libraries are put back by hand.
+    libraries = next(p for p in sys.path if p.endswith("site-packages"))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-S", "-c", f"import sys; sys.path.append({libraries!r})\n" + LOAD),
+            *(str(results / "best_model.keras"), json.dumps(texts)),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    modules, given = (json.loads(line) for line in done.stdout.splitlines()[-2:])
+    assert set(modules) == {"keras"}
+    given = np.array(given)
+    assert given.shape == (6, 1)
+    np.testing.assert_allclose(given, fast_probabilities(results, texts), atol=1e-6)
+
+
+def fast_probabilities(results, texts):
+    """What the search itself, with its fast layers and its own encoding, computes for texts."""
+    from search.corpus.encode import encode
+    from search.corpus.store import Corpus, Split
+    from search.network import build as network
+    from search.network.build import Shape
+    from search.network.space import Configuration
+    from search.tuning.training import Engine, split_batches
+
+    facts = json.loads((results / "best_model.json").read_text())
+    corpus = Corpus.open(next((results / "cache").iterdir()))
+    shape = Shape(facts["vocabulary_size"], len(facts["class_names"]), facts["max_length"])
+    array = np.array(texts, dtype=object)
+    ids, offsets = encode(array, corpus.tokens, corpus.vocabulary)
+    split = Split(ids, offsets, np.zeros(len(texts), np.int32), np.arange(len(texts)))
+    model = network.build(Configuration(**facts["hyperparameters"]), shape, fast=True)
+    with np.load(results / "trials" / facts["trial_id"] / "best.npz") as weights:
+        network.assign(model, [weights[name] for name in sorted(weights.files)])
+    return Engine(model).predict(split_batches(split, shape), len(texts))
+
+
+@pytest.mark.parametrize("side", ["validation", "test"])
+def test_recorded_accuracy_is_the_files(sample_run, side):
+    results = sample_run[0]
+    facts = json.loads((results / "best_model.json").read_text())
+    rows = read_sides(settings_of(results))[side]
+    model = keras.models.load_model(results / "best_model.keras")
+    p = model.predict(tf.constant(rows.texts.astype(str)), verbose=0)[:, 0]
+    accuracy = float(((p > 0.5) == (rows.labels == 1)).mean())
+    name = {"validation": "val", "test": "test"}[side]
+    assert facts[f"{name}_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert facts[f"{name}_rows"] == len(rows.texts)
+
+
+def test_best_model_says_what_it_is(sample_run):
+    results = sample_run[0]
+    facts = json.loads((results / "best_model.json").read_text())
+    best = search.read_leaderboard(results).iloc[0]
+    assert facts["trial_id"] == best["trial_id"]
+    assert facts["val_accuracy"] == best["val_accuracy"]
+    assert facts["class_names"] == ["negative", "positive"]
+    assert facts["output"] == "probability of 'positive', shape (texts, 1)"
+    assert facts["hyperparameters"]["lstm_units"] == best["hp_lstm_units"]
+    assert facts["seed"] == 7
+
+
+def test_the_seeds_shape_is_there(sample_run):
+    model = keras.models.load_model(sample_run[0] / "best_model.keras")
+    kinds = [type(layer).__name__ for layer in model.layers]
+    order = ["TextVectorization", "Embedding", "Bidirectional", "Dense"]
+    assert [kind for kind in kinds if kind in order] == order
+    assert type(model.get_layer("bilstm").forward_layer) is keras.layers.LSTM
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_same_seed_same_table(sample_run, tmp_path, workers):
+    done = run_command(
+        *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3, "--seed", 7, "-q"),
+        *("--workers", workers, "--results", tmp_path / "again"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    first = pd.read_csv(sample_run[0] / "leaderboard.csv").drop(columns=TIMES)
+    again = pd.read_csv(tmp_path / "again" / "leaderboard.csv").drop(columns=TIMES)
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+
+
+def test_continuing(tmp_path):
+    """Finished is a no-op, more trials extend, other settings are refused, --overwrite restarts."""
+    results = tmp_path / "r"
+    base = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results)
+    first = run_command(*base, "--trials", 2)
+    assert first.returncode == 0, first.stderr
+    model = (results / "best_model.keras").stat()
+    created = json.loads((results / "best_model.json").read_text())["created_at"]
+
+    again = run_command(*base, "--trials", 2)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr and "already has 2 trials" in again.stderr
+    assert again.stdout == first.stdout
+    assert (results / "best_model.keras").stat().st_mtime_ns == model.st_mtime_ns
+    assert json.loads((results / "best_model.json").read_text())["created_at"] == created
+
+    more = run_command(*base, "--trials", 3, "--keep", 1, "--workers", 1)
+    assert more.returncode == 0, more.stderr
+    assert len(pd.read_csv(results / "leaderboard.csv")) == 3
+    assert more.stderr.count("\n[") == 1
+
+    other = run_command(*base, "--trials", 3, "--seed", 5, "--batch-size", 32)
+    assert other.returncode == 2
+    assert "batch_size was 64, now 32; " in other.stderr
+    assert "seed was 0, now 5" in other.stderr
+    assert "--overwrite" in other.stderr and "--results" in other.stderr
+    assert len(pd.read_csv(results / "leaderboard.csv")) == 3
+
+    anew = run_command(*base, "--trials", 1, "--seed", 5, "--overwrite")
+    assert anew.returncode == 0, anew.stderr
+    assert len(pd.read_csv(results / "leaderboard.csv")) == 1
+    (moved,) = (results / "previous").iterdir()
+    assert len(pd.read_csv(moved / "leaderboard.csv")) == 3
+    assert (moved / "best_model.keras").is_file()
+
+
+@pytest.mark.parametrize("tuner", ["grid", "bayesian", "hyperband"])
+def test_every_algorithm(tmp_path, tuner):
+    done = run_command(
+        *("search.run", "--data", SAMPLE, "--trials", 5, "--max-epochs", 2, "--tuner", tuner),
+        *("--results", tmp_path / "r", "-q"),
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "r" / "leaderboard.csv")
+    assert len(table) == 5 and set(table["status"]) == {"completed"}
+
+
+def test_help_is_quick():
+    import time
+
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = run_command("search.run", "--help")
+        times.append(time.perf_counter() - started)
+    assert done.returncode == 0
+    assert min(times) < 0.5
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, search.run; print([m for m in sys.modules if m in HEAVY])"
+    heavy = "{'tensorflow', 'keras', 'pandas', 'numpy', 'sklearn', 'keras_tuner'}"
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("HEAVY", heavy)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_option_has_help():
+    from typer.main import get_command
+
+    from search.run import app
+
+    for parameter in get_command(app).params:
+        assert getattr(parameter, "help", None), f"{parameter.name} has no help"
+
+
+def test_version_and_names_are_public():
+    for name in search.__all__:
+        assert getattr(search, name) is not None
+    with pytest.raises(AttributeError):
+        _ = search.no_such_name

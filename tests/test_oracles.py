@@ -1,0 +1,180 @@
+"""One contract that every search algorithm must pass."""
+
+import keras_tuner
+import numpy as np
+import pytest
+from keras_tuner.engine.trial import Trial
+
+from search.network.space import declare
+from search.tuning.oracles import ORACLES, make_oracle, next_trial_id, restore, trial_seed
+
+EVERY = pytest.mark.parametrize("algorithm", sorted(ORACLES))
+
+
+def result(values):
+    """A made-up accuracy that depends on the values."""
+    return 0.7 + 0.1 * values["dropout"] - 0.01 * abs(np.log10(values["learning_rate"]) + 3)
+
+
+def oracle_for(algorithm, trials=12, seed=0, space=declare):
+    oracle = make_oracle(algorithm, trials=trials, seed=seed, max_epochs=9)
+    hp = oracle.get_space()
+    space(hp)
+    oracle.update_space(hp)
+    return oracle
+
+
+def finish(oracle, trial, fail=False):
+    if fail:
+        trial.status, trial.message = "FAILED", "boom"
+    else:
+        value = result(trial.hyperparameters.values)
+        oracle.update_trial(trial.trial_id, {"val_accuracy": value}, step=1)
+        trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def search(oracle, stop_after=10**6, failing=()):
+    """Runs trials one after another; returns the values of all that were proposed."""
+    proposed = []
+    while len(proposed) < stop_after:
+        trial = oracle.create_trial(str(len(oracle.trials)))
+        if trial.status != "RUNNING":
+            assert trial.status == "STOPPED"
+            break
+        proposed.append(dict(trial.hyperparameters.values))
+        finish(oracle, trial, fail=int(trial.trial_id) in failing)
+    return proposed
+
+
+def copies(oracle):
+    """The trials as a new process would load them."""
+    return [Trial.from_state(t.get_state()) for t in oracle.trials.values()]
+
+
+def searched(values):
+    return {k: v for k, v in values.items() if not k.startswith("tuner/")}
+
+
+@EVERY
+def test_budget_is_exact(algorithm):
+    assert len(search(oracle_for(algorithm, trials=12))) == 12
+
+
+@EVERY
+def test_values_are_in_the_space(algorithm):
+    for values in search(oracle_for(algorithm)):
+        hp = keras_tuner.HyperParameters()
+        hp.values = searched(values)
+        declare(hp)
+        assert hp.values == searched(values)
+        assert values["embedding_dim"] in (32, 64, 128)
+        assert 0 <= values["dropout"] <= 0.6
+        assert 3e-4 <= values["learning_rate"] <= 1e-2
+
+
+@EVERY
+@pytest.mark.parametrize("seed", [0, -3, 2**80])
+def test_any_integer_is_a_seed(algorithm, seed):
+    first, again = (search(oracle_for(algorithm, seed=seed)) for _ in range(2))
+    assert first == again
+    if algorithm != "grid":
+        assert first != search(oracle_for(algorithm, seed=seed + 1))
+
+
+@EVERY
+@pytest.mark.parametrize("stop_after", [0, 1, 5, 11])
+def test_resumed_is_as_if_never_stopped(algorithm, stop_after):
+    whole = search(oracle_for(algorithm))
+    stopped = oracle_for(algorithm)
+    before = search(stopped, stop_after)
+    resumed = oracle_for(algorithm)
+    restore(resumed, copies(stopped))
+    assert before + search(resumed) == whole
+
+
+@EVERY
+def test_no_two_trials_are_alike(algorithm):
+    values = [v for v in search(oracle_for(algorithm, trials=30)) if not v.get("tuner/round")]
+    assert len({str(sorted(searched(v).items())) for v in values}) == len(values)
+
+
+def tiny(hp):
+    hp.Choice("a", [1, 2, 3])
+    hp.Boolean("b")
+
+
+@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian"])
+def test_a_finite_space_is_exhausted_and_then_it_stops(algorithm, monkeypatch):
+    monkeypatch.setitem(globals(), "result", lambda values: 0.5 + 0.01 * values["a"])
+    values = search(oracle_for(algorithm, trials=50, space=tiny))
+    assert len({str(sorted(v.items())) for v in values}) == len(values)
+    assert len(values) >= 5  # of 6: random stops after 20 collisions in a row
+    if algorithm == "grid":
+        assert len(values) == 6
+
+
+def conditional(hp):
+    if hp.Choice("kind", ["x", "y"]) == "x":
+        with hp.conditional_scope("kind", ["x"]):
+            hp.Int("only_x", 1, 5)
+    with hp.conditional_scope("kind", ["y"]):
+        hp.Float("only_y", 0, 1)
+
+
+@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian"])
+def test_conditions_are_honoured(algorithm, monkeypatch):
+    monkeypatch.setitem(globals(), "result", lambda values: 0.5)
+    values = search(oracle_for(algorithm, trials=15, space=conditional))
+    assert len(values) >= 12
+    for v in values:
+        assert ("only_x" in v) == (v["kind"] == "x")
+        assert ("only_y" in v) == (v["kind"] == "y")
+
+
+@EVERY
+def test_failed_trials_are_tolerated(algorithm):
+    assert len(search(oracle_for(algorithm), failing={0, 1, 2, 5})) == 12
+
+
+@EVERY
+def test_several_at_a_time(algorithm):
+    oracle = oracle_for(algorithm)
+    running = []
+    for number in range(3):
+        trial = oracle.create_trial(str(number))
+        if trial.status == "RUNNING":
+            running.append(trial)
+    assert len({t.trial_id for t in running}) == len(running) >= 1
+    for trial in running:
+        finish(oracle, trial)
+    assert len(running) + len(search(oracle)) == 12
+
+
+def test_random_search_does_not_depend_on_when_results_arrive():
+    one_by_one = search(oracle_for("random"))
+    oracle = oracle_for("random")
+    at_once = [oracle.create_trial(str(i)).hyperparameters.values for i in range(12)]
+    assert at_once == one_by_one
+
+
+def test_hyperband_continues_the_better_trials():
+    values = search(oracle_for("hyperband", trials=20))
+    continued = [v for v in values if v.get("tuner/round")]
+    assert continued
+    for v in continued:
+        parent = values[int(v["tuner/trial_id"])]
+        assert searched(parent) == searched(v) | {}
+        assert v["tuner/initial_epoch"] == parent["tuner/epochs"] < v["tuner/epochs"]
+
+
+def test_ids_fill_gaps_and_never_change_width():
+    assert next_trial_id({}) == "0000"
+    assert next_trial_id({"0000": 1, "0002": 1}) == "0001"
+    assert next_trial_id({f"{n:04d}": 1 for n in range(10_000)}) == "10000"
+
+
+def test_trial_seeds():
+    seeds = {trial_seed(0, n) for n in range(1000)} | {trial_seed(1, n) for n in range(1000)}
+    assert len(seeds) == 2000
+    assert all(0 <= seed < 2**31 for seed in seeds)
