@@ -1,10 +1,13 @@
 """What all commands share: messages to stderr, and errors to exit codes."""
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 
 from search.errors import SearchError
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 
 def say(message: str) -> None:
@@ -26,6 +29,14 @@ def command(*, debug: bool = False) -> Iterator[None]:
             raise
         say(f"error: {error}" if error.exit_code < 128 else str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if debug or error.errno not in DISK_ERRORS:
+            raise
+        say(
+            f"error: {error.filename or 'a file'} cannot be written: {error.strerror}. What was "
+            "finished before is saved; make room and run the same command again"
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         say("stopped; what was finished is saved. The same command continues")
         sys.exit(130)

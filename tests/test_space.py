@@ -1,6 +1,5 @@
 import keras_tuner
 import numpy as np
-import pytest
 
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import HYPERPARAMETERS, Configuration, declare
@@ -28,8 +27,6 @@ def test_every_hyperparameter_reaches_the_network():
     assert model.output_shape == (None, 4)
 
 
-# KerasTuner 1.4.8 saves weights through h5py, which NumPy 2 warns of.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_someone_elses_kerastuner_script(tmp_path):
     """A stock tuner, arrays padded on the left as pad_sequences does by default."""
     generator = np.random.default_rng(0)

@@ -85,6 +85,18 @@ class Corpus:
         partial.rename(folder)
         flush_folder(folder.parent)
 
+    def is_saved(self, folder: Path) -> bool:
+        """Whether `folder` holds this corpus, whole."""
+        try:
+            saved = Corpus.open(folder)
+            return saved.vocabulary == self.vocabulary and all(
+                np.array_equal(getattr(getattr(saved, s), a), getattr(getattr(self, s), a))
+                for s in SPLITS
+                for a in ARRAYS
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            return False
+
     @classmethod
     def open(cls, folder: Path) -> "Corpus":
         """Maps a saved corpus into memory, read-only."""

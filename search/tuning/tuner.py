@@ -4,7 +4,6 @@ This process alone talks to the oracle and writes files. A trial travels to a wo
 a time and comes back as plain values, which are written before anything is built on them.
 """
 
-import errno
 import time
 import traceback
 from collections import deque
@@ -177,10 +176,7 @@ class SearchTuner(keras_tuner.Tuner):
                 stop_requests() as stop,
                 slots(count) if workers is None else nullcontext(workers) as places,
             ):
-                try:
-                    self._drive(places, stop)
-                except OSError as error:
-                    raise self._disk_error(error) from error
+                self._drive(places, stop)
 
     @property
     def remaining_trials(self) -> int:
@@ -191,7 +187,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _enter(self, overwrite: bool) -> None:
         self.run.enter(self.facts(), overwrite=overwrite)
-        self.corpus.save(self.run.corpus(self.corpus.fingerprint))
+        self._save_corpus()
         self.records = {record.trial_id: record for record in self.run.records()}
         self._check_kept_weights()
         oracles.restore(self.oracle, [self._trial_of(record) for record in self.records.values()])
@@ -207,6 +203,13 @@ class SearchTuner(keras_tuner.Tuner):
                     | {"ongoing_trials": {}}
                 )
                 self.oracle.ongoing_trials = ongoing
+
+    def _save_corpus(self) -> None:
+        """Stores the corpus for the workers, again if what is there is damaged."""
+        folder = self.run.corpus(self.corpus.fingerprint)
+        if folder.exists() and not self.corpus.is_saved(folder):
+            self.run.set_aside(folder, "it is not the encoded corpus")
+        self.corpus.save(folder)
 
     def facts(self) -> dict[str, Any]:
         """The content of run.json."""
@@ -514,15 +517,6 @@ class SearchTuner(keras_tuner.Tuner):
     def _save_oracle(self) -> None:
         if not isinstance(self.oracle, oracles.FromTrials):
             write_json(self.run.path / "oracle.json", self.oracle.get_state())
-
-    def _disk_error(self, error: OSError) -> Exception:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
-            return ResultsError(
-                f"{error.filename or self.run.path}: cannot be written: {error.strerror}. "
-                "Everything up to the last finished epoch is saved; make room and run the same "
-                "command again"
-            )
-        return error
 
 
 def _weights(state: Arrays, kind: str) -> Weights:

@@ -1,0 +1,136 @@
+"""The same measurements of this package; each function runs in a process like a worker."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from search.tuning.executors import _start_worker
+
+if __name__ == "__main__":
+    _start_worker()  # a worker's threads, before TensorFlow is imported
+
+import numpy as np
+import psutil
+
+import search
+from search.corpus.store import Corpus, Split
+from search.network import build as network
+from search.network.build import initial_weights
+from search.network.hypermodel import SentimentHyperModel
+from search.network.space import Configuration
+from search.tuning.training import Engine, Work, split_batches, train
+from tests.benchmarks.plain import shape_of
+
+
+def first_rows(split: Split, rows: int) -> Split:
+    return Split(
+        split.ids[: split.offsets[rows]],
+        split.offsets[: rows + 1],
+        split.labels[:rows],
+        split.rows[:rows],
+    )
+
+
+def cut(folder: str, rows: int) -> str:
+    """A corpus of which only the first training rows are left, so that both train on the same."""
+    corpus = Corpus.open(Path(folder))
+    if rows == len(corpus.train):
+        return folder
+    target = Path(f"{folder}-{rows}")
+    changed = {**vars(corpus), "train": first_rows(corpus.train, rows)}
+    Corpus(**changed).save(target)
+    return str(target)
+
+
+def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: int, seed: int = 0):
+    """Seconds of each epoch of one trial, and the best validation accuracy."""
+    folder = cut(folder, rows)
+    shape = shape_of(Corpus.open(Path(folder)))
+    hypermodel = SentimentHyperModel(shape.vocabulary_size, shape.classes, shape.max_length)
+    done = [
+        train(Work(folder, hypermodel, shape, "0", configuration, seed, batch_size, e, e + 1))
+        for e in range(count)
+    ]
+    records = [progress.epochs[0] for progress in done]
+    return {
+        "seconds": [record.seconds for record in records],
+        "val_accuracy": max(record.val_accuracy for record in records),
+    }
+
+
+def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int):
+    """Seconds of whole trials, and of what is not epochs, of a search with warm workers."""
+    from search.tuning.executors import slots
+
+    with tempfile.TemporaryDirectory() as directory, slots(workers) as places:
+        settings = search.Settings(
+            data=data,
+            trials=count,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            results=Path(directory) / "results",
+            workers=workers,
+        )
+        for place in places:
+            place.warm_up()
+        corpus = search.load_corpus(settings)
+        for place in places:
+            place.submit(os.getpid).result()
+        ends, spent, sizes = [], [], []
+
+        def after(tuner, record):
+            ends.append(time.perf_counter())
+            spent.append(sum(epoch.seconds for epoch in record.history))
+            values = record.values
+            sizes.append([values["embedding_dim"], values["lstm_units"]])
+
+        started = time.perf_counter()
+        tuner = search.tune(settings, corpus, workers=places, after_trial=after)
+        seconds = np.diff([started, *ends])
+        best = max(r.best.val_accuracy for r in tuner.records.values())
+    return {
+        "seconds": seconds.tolist(),
+        "beside": (seconds - np.array(spent)).tolist() if workers == 1 else None,
+        "sizes": sizes,
+        "val_accuracy": [best],
+    }
+
+
+def predict(folder: str, configuration: dict, rows: int, expected: str):
+    """Seconds of the fast path, and its largest difference from stock predict."""
+    corpus = Corpus.open(Path(folder))
+    shape = shape_of(corpus)
+    split = first_rows(corpus.train, rows)
+    engine = Engine(network.build(Configuration(**configuration), shape, fast=True))
+    network.assign(engine.model, initial_weights(Configuration(**configuration), shape, 0))
+    engine.predict(split_batches(first_rows(split, 64), shape), 64)
+    started = time.perf_counter()
+    probabilities = engine.predict(split_batches(split, shape), rows)
+    seconds = time.perf_counter() - started
+    return {
+        "seconds": seconds,
+        "difference": float(np.abs(probabilities - np.load(expected)).max()),
+    }
+
+
+def memory(folder: str, count: int):
+    """Resident bytes after the first and after the last of many tiny trials in one process."""
+    folder = cut(folder, 64)
+    shape = shape_of(Corpus.open(Path(folder)))
+    hypermodel = SentimentHyperModel(shape.vocabulary_size, shape.classes, shape.max_length)
+    sizes = [(e, u) for e in (32, 64, 128) for u in (16, 32, 64, 128)]
+    resident = []
+    for number in range(count + len(sizes)):
+        embedding_dim, lstm_units = sizes[number % len(sizes)]
+        values = {"embedding_dim": embedding_dim, "lstm_units": lstm_units}
+        train(Work(folder, hypermodel, shape, str(number), values, number, 64, 0, 1))
+        resident.append(psutil.Process().memory_info().rss)
+    return {"first": resident[len(sizes) - 1], "last": resident[-1]}
+
+
+if __name__ == "__main__":
+    function = {"epochs": epochs, "trials": trials, "predict": predict, "memory": memory}
+    print(json.dumps(function[sys.argv[1]](**json.loads(sys.argv[2]))))

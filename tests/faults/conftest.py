@@ -1,0 +1,87 @@
+"""An uninterrupted run, and what it takes to say that another run equals it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from tests.conftest import ROOT, SAMPLE, run_command
+
+TIMES = ["train_seconds", "started_at"]
+
+
+def options(results: Path) -> list[str]:
+    settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "3", "--seed", "3"]
+    return ["search.run", *settings, "--results", str(results)]
+
+
+def start(results: Path, *more: str, module: list[str] | None = None) -> "subprocess.Popen[str]":
+    """Starts the command without waiting for it."""
+    command = [*(module or []), *options(results)[1 if module else 0 :], *more]
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The processes that train for a parent."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+        return [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
+def wait_until(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("reference") / "results"
+    done = run_command(*options(results))
+    assert done.returncode == 0, done.stderr
+    return results
+
+
+def assert_equals(results: Path, reference: Path) -> None:
+    """The same table (times aside), the same model, nothing lost, nothing left over."""
+    tables = [
+        pd.read_csv(path / "leaderboard.csv").drop(columns=TIMES) for path in (results, reference)
+    ]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    facts = [json.loads((p / "best_model.json").read_text()) for p in (results, reference)]
+    for fact in facts:
+        for name in ("created_at", "sha256", "size_bytes"):
+            del fact[name]
+    assert facts[0] == facts[1]
+    weights = [
+        keras.models.load_model(path / "best_model.keras").get_weights()
+        for path in (results, reference)
+    ]
+    for a, b in zip(*weights, strict=True):
+        assert np.array_equal(a, b)
+    assert not list(results.rglob("*.partial*"))
+    assert sorted(p.name for p in (results / "trials").iterdir() if p.name.isdigit()) == [
+        f"{n:04d}" for n in range(5)
+    ]
+    assert not list(results.rglob("state.npz"))
+
+
+def finish(results: Path, *more: str) -> None:
+    done = run_command(*options(results), *more)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,43 @@
+"""A HyperModel whose trials go wrong in every way that a worker can see."""
+
+import os
+import signal
+import time
+
+import keras
+import keras_tuner
+
+BEHAVIOURS = ["fine", "raises", "nan", "no memory", "dies", "sleeps"]
+
+
+class Misbehaving(keras_tuner.HyperModel):
+    """A bag of embeddings; the hyperparameter `behaviour` says what happens when it is built."""
+
+    def build(self, hp):
+        behaviour = hp.Choice("behaviour", BEHAVIOURS)
+        if behaviour == "raises":
+            raise ValueError("no such layer,\nsays the layer")
+        if behaviour == "no memory":
+            raise MemoryError("cannot allocate 9 TB")
+        if behaviour == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if behaviour == "sleeps":
+            time.sleep(600)
+        rate = 1e38 if behaviour == "nan" else 0.01
+        ids = keras.Input((None,), dtype="int32")
+        x = keras.layers.Embedding(20_000, 4)(ids)
+        x = keras.layers.GlobalAveragePooling1D()(x)
+        x = keras.layers.Dropout(0.5)(x)
+        model = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
+        model.compile(keras.optimizers.SGD(rate), "binary_crossentropy")
+        return model
+
+
+class AlwaysRaises(keras_tuner.HyperModel):
+    """Fails whatever the values are."""
+
+    def build(self, hp):
+        # The tuner builds once itself, with the defaults, to learn the space.
+        if hp.Int("anything", 1, 100) != 1:
+            raise RuntimeError("this never works")
+        return Misbehaving().build(keras_tuner.HyperParameters())

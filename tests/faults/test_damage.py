@@ -1,0 +1,80 @@
+"""Damaged files and full disks: set aside, said, mended; never deleted, never fatal."""
+
+import resource
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, run_command
+from tests.faults.conftest import assert_equals, finish, options
+
+DAMAGES = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "garbage": lambda content: b"\x00\xff{not json" * 20,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_file_damaged_at_once(tmp_path, reference, damage):
+    results = tmp_path / "results"
+    shutil.copytree(reference, results)
+    damaged = [
+        *(results / name for name in ("run.json", "leaderboard.csv", "best_model.json")),
+        *(results / "best_model.keras", results / "trials" / "0001" / "trial.json"),
+        *(results / "trials" / "0002" / "best.npz", results / "trials" / "0003" / "history.csv"),
+        *results.glob("cache/*/train_ids.npy"),
+    ]
+    for path in damaged:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    # What a kill in the middle of a write leaves.
+    (results / "trials" / "0000" / "trial.json.partial").write_bytes(b"{")
+    (results / "trials" / "0009").mkdir()
+    done = run_command(*options(results))
+    assert done.returncode == 0, done.stderr
+    assert "was renamed to 0001.unreadable" in done.stderr
+    assert "was renamed to best.npz.unreadable" in done.stderr
+    assert "trial 0002 are missing: it is trained again" in done.stderr
+    assert_equals(results, reference)
+    assert (results / "trials" / "0001.unreadable" / "trial.json.unreadable").exists()
+    assert (results / "trials" / "0002" / "best.npz.unreadable").exists()
+
+
+def test_damaged_state_of_a_running_trial(tmp_path, reference):
+    """A trial whose state cannot be read starts again, and ends as it would have."""
+    from tests.faults.test_kills import kill_when_ready
+
+    results = tmp_path / "results"
+    states = []
+    for _ in range(5):
+        kill_when_ready(results, 1.5)
+        states = list(results.glob("trials/*/state.npz"))
+        if states:
+            break
+    for path in states:
+        path.write_bytes(path.read_bytes()[:-100])
+    finish(results)
+    if states:
+        assert list(results.glob("trials/*/state.npz.unreadable"))
+    assert_equals(results, reference)
+
+
+def test_full_disk(tmp_path, reference):
+    """No file may grow beyond a megabyte: one clear error; with room again, the run goes on."""
+    results = tmp_path / "results"
+    done = subprocess.run(
+        [sys.executable, "-m", *options(results)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("error:") == 1
+    assert "cannot be written: File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    finish(results)
+    assert_equals(results, reference)

@@ -1,0 +1,114 @@
+"""Every way a trial can fail is one row with its reason, and the search goes on."""
+
+import pandas as pd
+import pytest
+
+import search
+from search.tuning.oracles import GridSearch, make_oracle
+from tests.conftest import SAMPLE
+from tests.faults.misbehaving import BEHAVIOURS, AlwaysRaises, Misbehaving
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return search.load_corpus(search.Settings(data=str(SAMPLE)))
+
+
+@pytest.fixture(scope="module")
+def failed_run(tmp_path_factory, corpus):
+    results = tmp_path_factory.mktemp("failures") / "results"
+    settings = search.Settings(
+        data=str(SAMPLE), results=results, trials=6, max_epochs=2, workers=2, trial_timeout=12
+    )
+    said = []
+    tuner = search.tune(
+        settings,
+        corpus,
+        hypermodel=Misbehaving(),
+        oracle=make_oracle("grid", trials=6, seed=0, max_epochs=2),
+        warn=said.append,
+    )
+    assert isinstance(tuner.oracle, GridSearch)
+    return tuner, said, search.conclude(tuner)
+
+
+def row(outcome, behaviour):
+    table = outcome.leaderboard
+    return table[table["hp_behaviour"] == behaviour].iloc[0]
+
+
+def test_one_row_each(failed_run):
+    table = failed_run[2].leaderboard
+    assert sorted(table["hp_behaviour"]) == sorted(BEHAVIOURS)
+    assert table["status"].tolist() == ["completed"] + ["failed"] * 5
+    assert table["rank"].tolist()[0] == 1 and table["rank"].isna().sum() == 5
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("raises", "ValueError: no such layer, says the layer"),
+        ("nan", "NotFinite: the training loss became"),
+        ("no memory", "MemoryError: cannot allocate 9 TB"),
+        ("dies", "its worker process was killed 3 times, last in epoch 1"),
+        ("sleeps", "it took longer than the trial timeout of 12 s"),
+    ],
+)
+def test_reasons(failed_run, behaviour, reason):
+    tuner, _, outcome = failed_run
+    failed = row(outcome, behaviour)
+    assert failed["error"].startswith(reason)
+    details = (tuner.run.folder(failed["trial_id"]) / "error.txt").read_text()
+    assert details
+    if behaviour == "raises":
+        assert "misbehaving.py" in details, "the traceback of the worker"
+
+
+def test_a_deadly_trial_is_blamed_and_no_other(failed_run):
+    tuner, said, outcome = failed_run
+    attempts = {r.values["behaviour"]: r.attempts for r in tuner.records.values()}
+    assert attempts == {**dict.fromkeys(BEHAVIOURS, 1), "dies": 3, "no memory": 2}
+    deadly = row(outcome, "dies")["trial_id"]
+    assert sum(f"worker of trial {deadly} died" in line for line in said) == 2
+
+
+def test_out_of_memory_halves_the_batch(failed_run):
+    tuner, said, outcome = failed_run
+    record = tuner.records[row(outcome, "no memory")["trial_id"]]
+    assert record.batch_size == 32
+    assert record.notes == ("out of memory with batches of 64 rows, retried with 32",)
+    assert any("retried with 32" in line for line in said)
+
+
+def test_a_hypermodel_of_ones_own_is_exported(failed_run):
+    import keras
+    import tensorflow as tf
+
+    _, _, outcome = failed_run
+    model = keras.models.load_model(outcome.model)
+    assert model.predict(tf.constant(["fine", ""]), verbose=0).shape == (2, 1)
+    assert outcome.best["hyperparameters"] == {"behaviour": "fine"}
+
+
+def test_kerastuners_own_methods(failed_run, capsys):
+    tuner, _, outcome = failed_run
+    assert [hp.values for hp in tuner.get_best_hyperparameters()] == [{"behaviour": "fine"}]
+    (model,) = tuner.get_best_models()
+    assert model.count_params() == outcome.best["parameters"]
+    tuner.results_summary(1)
+    tuner.search_space_summary()
+    assert "behaviour" in capsys.readouterr().out
+
+
+def test_failures_alike_end_the_search(tmp_path, corpus):
+    settings = search.Settings(
+        data=str(SAMPLE), results=tmp_path / "r", trials=20, max_epochs=1, workers=1, seed=1
+    )
+    with pytest.raises(search.SearchError) as caught:
+        search.tune(settings, corpus, hypermodel=AlwaysRaises())
+    assert caught.value.exit_code == 1
+    assert "first 3 trials all failed alike: RuntimeError: this never works" in str(caught.value)
+    assert "error.txt" in str(caught.value)
+    table = pd.read_csv(tmp_path / "r" / "leaderboard.csv")
+    assert len(table) == 3 and set(table["status"]) == {"failed"}
+    assert not (tmp_path / "r" / "best_model.keras").exists()

@@ -1,0 +1,165 @@
+"""Real SIGKILLs: of the parent at random moments and between its writes, and of its workers."""
+
+import contextlib
+import random
+import signal
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import run_command
+from tests.faults.conftest import assert_equals, finish, options, start, wait_until, workers_of
+
+
+def kill_at_write(results, number):
+    """Whether the command was killed; False if it came to its end before."""
+    done = run_command("tests.faults.killer", number, *options(results)[1:])
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode != 0
+
+
+def kill_when_ready(results, delay, *more):
+    """Kills the parent `delay` seconds after it begins to write, and waits for its workers."""
+    parent = start(results, *more)
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: (results / "run.json").exists() or parent.poll() is not None)
+    time.sleep(delay)
+    workers = workers_of(parent.pid)
+    parent.kill()
+    parent.communicate()
+    psutil.wait_procs(workers, timeout=20)
+    assert not [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("chain", [[1, 9, 26, 45], [33, 60, 87]])
+def test_killed_between_two_writes(tmp_path, reference, chain):
+    results = tmp_path / "results"
+    for number in chain:
+        kill_at_write(results, number)
+    finish(results)
+    assert_equals(results, reference)
+
+
+def test_killed_at_random_moments(tmp_path, reference):
+    results = tmp_path / "results"
+    generator = random.Random(0)
+    for _ in range(3):
+        kill_when_ready(results, generator.uniform(0, 3))
+    finish(results)
+    assert_equals(results, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(1, 150, 10))
+def test_killed_between_any_two_writes(tmp_path, reference, first):
+    for number in range(first, first + 10):
+        results = tmp_path / str(number) / "results"
+        results.parent.mkdir()
+        if not kill_at_write(results, number):
+            break
+        finish(results)
+        assert_equals(results, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_often_at_random_moments(tmp_path, reference, seed):
+    results = tmp_path / "results"
+    generator = random.Random(seed)
+    for _ in range(10):
+        kill_when_ready(
+            results, generator.uniform(0, 4), "--workers", str(generator.choice([1, 2]))
+        )
+    finish(results)
+    assert_equals(results, reference)
+
+
+def kill_workers(results, times, seed):
+    """Kills a worker now and then while the command runs to its end."""
+    generator = random.Random(seed)
+    parent = start(results)
+    killed = 0
+    wait_until(lambda: (results / "trials" / "0000").exists())
+    while parent.poll() is None and killed < times:
+        time.sleep(generator.uniform(0.3, 2.5))
+        workers = workers_of(parent.pid)
+        if workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                generator.choice(workers).kill()
+                killed += 1
+    _, stderr = parent.communicate(timeout=200)
+    assert parent.returncode == 0, stderr
+    assert killed
+    return killed, stderr
+
+
+def test_workers_killed(tmp_path, reference):
+    results = tmp_path / "results"
+    kill_workers(results, 2, seed=1)
+    assert_equals(results, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(34))
+def test_workers_killed_often(tmp_path, reference, seed):
+    results = tmp_path / "results"
+    kill_workers(results, 3, seed)
+    assert_equals(results, reference)
+
+
+def test_no_orphans_when_the_parent_is_killed(tmp_path):
+    parent = start(tmp_path / "results")
+    wait_until(lambda: (tmp_path / "results" / "trials" / "0000").exists())
+    workers = workers_of(parent.pid)
+    assert workers
+    parent.kill()
+    parent.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_asked_to_stop(tmp_path, reference, number, code):
+    results = tmp_path / "results"
+    parent = start(results)
+    wait_until(lambda: (results / "trials" / "0001").exists())
+    workers = workers_of(parent.pid)
+    parent.send_signal(number)
+    _, stderr = parent.communicate(timeout=30)
+    assert parent.returncode == code, stderr
+    assert "The same command continues" in stderr
+    assert "Traceback" not in stderr
+    psutil.wait_procs(workers, timeout=10)
+    finish(results)
+    assert_equals(results, reference)
+
+
+def test_asked_twice_to_stop(tmp_path, reference):
+    results = tmp_path / "results"
+    parent = start(results)
+    wait_until(lambda: (results / "trials" / "0001").exists())
+    parent.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    parent.send_signal(signal.SIGINT)
+    _, stderr = parent.communicate(timeout=20)
+    assert parent.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    finish(results)
+    assert_equals(results, reference)
+
+
+def test_two_runs_in_one_directory(tmp_path):
+    results = tmp_path / "results"
+    first = start(results)
+    try:
+        wait_until(lambda: (results / "owner.json").exists())
+        second = run_command(*options(results))
+        assert second.returncode == 2
+        assert f"in use by process {first.pid} on " in second.stderr
+        assert "started at" in second.stderr and "--results" in second.stderr
+    finally:
+        first.kill()
+        first.communicate()

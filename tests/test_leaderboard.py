@@ -1,0 +1,50 @@
+import pandas as pd
+import pytest
+
+from search.errors import ResultsError
+from search.outcome.leaderboard import COLUMNS, leaderboard, read_leaderboard, write_leaderboard
+from search.outcome.statistics import wilson_interval
+from tests.test_rundir import record
+
+
+def test_best_first_failures_last_running_left_out():
+    records = [
+        record(0, error="boom"),
+        record(1, 0.7),
+        record(2, 0.8),
+        record(3, 0.9, status="running"),
+        record(4, error="bang"),
+    ]
+    table = leaderboard(records, 100)
+    assert table["trial_id"].tolist() == ["0002", "0001", "0000", "0004"]
+    assert table["rank"].tolist()[:2] == [1, 2] and table["rank"].isna().tolist()[2:] == [True] * 2
+    assert table["error"].tolist()[2:] == ["boom", "bang"]
+    low, high = wilson_interval(80, 100)
+    assert table.loc[0, ["val_accuracy_ci_low", "val_accuracy_ci_high"]].tolist() == [low, high]
+
+
+def test_columns_of_an_empty_table(tmp_path):
+    table = leaderboard([], 10)
+    assert tuple(table.columns) == (*COLUMNS, "error")
+    write_leaderboard(tmp_path / "leaderboard.csv", table)
+    assert len(read_leaderboard(tmp_path)) == 0
+
+
+def test_read_back_with_types(tmp_path):
+    table = leaderboard([record(7, 0.7, parameters=5), record(8, error='a "quoted", one')], 10)
+    write_leaderboard(tmp_path / "leaderboard.csv", table)
+    back = read_leaderboard(tmp_path)
+    assert back["trial_id"].tolist() == ["0007", "0008"]
+    assert back["error"].tolist()[1] == 'a "quoted", one'
+    pd.testing.assert_series_equal(back["rank"], table["rank"])
+    assert back["val_accuracy"].tolist()[0] == 0.7
+
+
+def test_different_hyperparameters_share_a_table():
+    table = leaderboard([record(0, 0.7, values={"a": 1}), record(1, 0.6, values={"b": "x"})], 10)
+    assert list(table.columns)[-3:] == ["hp_a", "hp_b", "error"]
+
+
+def test_no_leaderboard(tmp_path):
+    with pytest.raises(ResultsError, match="no such file"):
+        read_leaderboard(tmp_path)
