@@ -84,7 +84,9 @@ def check_parity(path: Path, corpus: Corpus, shape: Shape, expected: Probabiliti
     difference = float(np.abs(given - expected[rows]).max())
     if not difference <= PARITY:
         raise SearchError(
-            f"{path}: the saved model's probabilities differ from the search's by {difference:.2g}"
+            f"{path}: the saved model's probabilities differ from the search's by "
+            f"{difference:.2g}; does the network's result depend on the padding of a text "
+            "(an Embedding without mask_zero)?"
         )
     return difference
 

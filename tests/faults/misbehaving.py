@@ -25,7 +25,7 @@ class Misbehaving(keras_tuner.HyperModel):
             time.sleep(600)
         rate = 1e38 if behaviour == "nan" else 0.01
         ids = keras.Input((None,), dtype="int32")
-        x = keras.layers.Embedding(20_000, 4)(ids)
+        x = keras.layers.Embedding(20_000, 4, mask_zero=True)(ids)
         x = keras.layers.GlobalAveragePooling1D()(x)
         x = keras.layers.Dropout(0.5)(x)
         model = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
