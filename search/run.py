@@ -109,11 +109,14 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
     with slots(count) as workers:
         for worker in workers:
             worker.warm_up()
+        from search.corpus.load import encode_sides, read_sides
+
+        sides = read_sides(settings)  # before TensorFlow: a mistake in the data shows at once
         with tensorflow_silenced():
             from search import pipeline
             from search.tuning.tuner import SearchTuner
 
-        corpus = pipeline.load_corpus(settings)
+        corpus = encode_sides(settings, sides)
         rows, names = corpus.facts["rows"], corpus.class_names
         progress(
             f"{rows['train']} training, {rows['validation']} validation, {rows['test']} test rows; "

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 # As in a worker: the tests compare numbers with those of workers.
@@ -11,6 +12,9 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
+from typer.testing import CliRunner
+
+from search.run import app
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "sample_reviews.csv"
@@ -31,6 +35,24 @@ def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **en
         timeout=timeout,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_here(module: str, *arguments: object) -> Done:
+    """The same command in this process, which has imported TensorFlow already."""
+    assert module == "search.run"
+    result = CliRunner().invoke(app, [str(a) for a in arguments], prog_name="python -m search.run")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Done(result.exit_code, result.stdout, result.stderr)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,11 @@ def load_corpus(settings: Settings) -> Corpus:
     Raises:
         DataError: the data cannot be used; the message says where and what to do.
     """
-    sides = read_sides(settings)
+    return encode_sides(settings, read_sides(settings))
+
+
+def encode_sides(settings: Settings, sides: dict[str, Reviews]) -> Corpus:
+    """Encodes what `read_sides` read; only from here on TensorFlow is needed."""
     train = sides["train"]
     tokens = token_kind(train.texts)
     vocabulary = learn_vocabulary(train.texts, tokens)

@@ -64,9 +64,23 @@ class FromTrials(keras_tuner.Oracle):
     def _seed_for(self, number: int) -> None:
         self._seed_state = trial_seed(self.seed, number)
 
-    def restore(self, trials: list[Any]) -> None:
-        """Takes up the trials of an earlier run, in the order of their numbers."""
-        restore(self, trials)
+    def get_best_trials(self, num_trials: int = 1) -> list[Any]:
+        """Completed trials only, best first; of equal scores the lower val_loss, then the earlier.
+
+        (Stock oracles fill up with failed trials.)
+        """
+
+        def key(trial: Any) -> tuple[float, float, int]:
+            losses = [0.0]
+            if trial.metrics.exists("val_loss"):
+                loss = {o.step: o.mean() for o in trial.metrics.get_history("val_loss")}
+                scores = trial.metrics.get_history(self.objective.name)
+                losses = [loss[o.step] for o in scores if o.mean() == trial.score]
+            sign = -1 if self.objective.direction == "max" else 1
+            return sign * trial.score, min(losses), int(trial.trial_id)
+
+        completed = [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
+        return sorted(completed, key=key)[:num_trials]
 
     def save(self) -> None:
         """Nothing: the tuner stores the trials, and there is nothing else."""

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tests.conftest import FIXTURES, SAMPLE, run_command
+from tests.conftest import FIXTURES, SAMPLE, run_here
 
 
 def search_and_load(data, results, *options):
-    done = run_command(
+    done = run_here(
         *("search.run", "--data", data, "--trials", 1, "--max-epochs", 2, "--workers", 1),
         *("--results", results, *options),
     )

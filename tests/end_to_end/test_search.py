@@ -14,7 +14,7 @@ import search
 from search.corpus.load import read_sides
 from search.outcome.leaderboard import COLUMNS
 from search.settings import Settings
-from tests.conftest import SAMPLE, run_command
+from tests.conftest import SAMPLE, run_command, run_here
 
 TIMES = ["train_seconds", "started_at"]
 
@@ -179,32 +179,32 @@ def test_same_seed_same_table(sample_run, tmp_path, workers):
 def test_continuing(tmp_path):
     """Finished is a no-op, more trials extend, other settings are refused, --overwrite restarts."""
     results = tmp_path / "r"
-    base = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results)
-    first = run_command(*base, "--trials", 2)
+    base = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results, "--workers", 1)
+    first = run_here(*base, "--trials", 2)
     assert first.returncode == 0, first.stderr
     model = (results / "best_model.keras").stat()
     created = json.loads((results / "best_model.json").read_text())["created_at"]
 
-    again = run_command(*base, "--trials", 2)
+    again = run_here(*base, "--trials", 2)
     assert again.returncode == 0
     assert "nothing to do" in again.stderr and "already has 2 trials" in again.stderr
     assert again.stdout == first.stdout
     assert (results / "best_model.keras").stat().st_mtime_ns == model.st_mtime_ns
     assert json.loads((results / "best_model.json").read_text())["created_at"] == created
 
-    more = run_command(*base, "--trials", 3, "--keep", 1, "--workers", 1)
+    more = run_here(*base, "--trials", 3, "--keep", 1)
     assert more.returncode == 0, more.stderr
     assert len(pd.read_csv(results / "leaderboard.csv")) == 3
     assert more.stderr.count("\n[") == 1
 
-    other = run_command(*base, "--trials", 3, "--seed", 5, "--batch-size", 32)
+    other = run_here(*base, "--trials", 3, "--seed", 5, "--batch-size", 32)
     assert other.returncode == 2
     assert "batch_size was 64, now 32; " in other.stderr
     assert "seed was 0, now 5" in other.stderr
     assert "--overwrite" in other.stderr and "--results" in other.stderr
     assert len(pd.read_csv(results / "leaderboard.csv")) == 3
 
-    anew = run_command(*base, "--trials", 1, "--seed", 5, "--overwrite")
+    anew = run_here(*base, "--trials", 1, "--seed", 5, "--overwrite")
     assert anew.returncode == 0, anew.stderr
     assert len(pd.read_csv(results / "leaderboard.csv")) == 1
     (moved,) = (results / "previous").iterdir()
@@ -214,9 +214,9 @@ def test_continuing(tmp_path):
 
 @pytest.mark.parametrize("tuner", ["grid", "bayesian", "hyperband"])
 def test_every_algorithm(tmp_path, tuner):
-    done = run_command(
+    done = run_here(
         *("search.run", "--data", SAMPLE, "--trials", 5, "--max-epochs", 2, "--tuner", tuner),
-        *("--results", tmp_path / "r", "-q"),
+        *("--results", tmp_path / "r", "-q", "--workers", 1),
     )
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "r" / "leaderboard.csv")

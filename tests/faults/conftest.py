@@ -12,14 +12,25 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.conftest import ROOT, SAMPLE, run_command
+from tests.conftest import ROOT, SAMPLE, run_here
 
 TIMES = ["train_seconds", "started_at"]
 
 
 def options(results: Path) -> list[str]:
-    settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "3", "--seed", "3"]
-    return ["search.run", *settings, "--results", str(results)]
+    settings = [
+        "--data",
+        str(SAMPLE),
+        "--trials",
+        "5",
+        "--max-epochs",
+        "3",
+        "--seed",
+        "3",
+        "--workers",
+        "1",
+    ]
+    return ["search.run", *settings, "--workers", "1", "--results", str(results)]
 
 
 def start(results: Path, *more: str, module: list[str] | None = None) -> "subprocess.Popen[str]":
@@ -53,7 +64,7 @@ def wait_until(condition, seconds: float = 60) -> None:
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("reference") / "results"
-    done = run_command(*options(results))
+    done = run_here(*options(results))
     assert done.returncode == 0, done.stderr
     return results
 
@@ -83,5 +94,5 @@ def assert_equals(results: Path, reference: Path) -> None:
 
 
 def finish(results: Path, *more: str) -> None:
-    done = run_command(*options(results), *more)
+    done = run_here(*options(results), *more)
     assert done.returncode == 0, done.stderr

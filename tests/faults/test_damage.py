@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, run_command
+from tests.conftest import ROOT, run_here
 from tests.faults.conftest import assert_equals, finish, options
 
 DAMAGES = {
@@ -32,7 +32,7 @@ def test_every_file_damaged_at_once(tmp_path, reference, damage):
     # What a kill in the middle of a write leaves.
     (results / "trials" / "0000" / "trial.json.partial").write_bytes(b"{")
     (results / "trials" / "0009").mkdir()
-    done = run_command(*options(results))
+    done = run_here(*options(results))
     assert done.returncode == 0, done.stderr
     assert "was renamed to 0001.unreadable" in done.stderr
     assert "was renamed to best.npz.unreadable" in done.stderr

@@ -78,7 +78,7 @@ def test_killed_often_at_random_moments(tmp_path, reference, seed):
 def kill_workers(results, times, seed):
     """Kills a worker now and then while the command runs to its end."""
     generator = random.Random(seed)
-    parent = start(results)
+    parent = start(results, "--workers", "2")
     killed = 0
     wait_until(lambda: (results / "trials" / "0000").exists())
     while parent.poll() is None and killed < times:
