@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from search.network.adam import FusedAdam
 from search.network.dropout import AdjustableDropout, AdjustableSpatialDropout
 from search.network.lstm import FastLSTM
 from search.network.space import Configuration
@@ -53,7 +52,6 @@ def build(configuration: Configuration, shape: Shape, *, fast: bool = False) -> 
     spatial_dropout = AdjustableSpatialDropout if fast else keras.layers.SpatialDropout1D
     dropout = AdjustableDropout if fast else keras.layers.Dropout
     lstm = FastLSTM if fast else keras.layers.LSTM
-    adam = FusedAdam if fast else keras.optimizers.Adam
     ids = keras.Input((None,), dtype="int32", name="ids")
     x = keras.layers.Embedding(
         shape.vocabulary_size, configuration.embedding_dim, mask_zero=True, name="embedding"
@@ -65,7 +63,7 @@ def build(configuration: Configuration, shape: Shape, *, fast: bool = False) -> 
     probabilities = keras.layers.Dense(shape.outputs, activation=activation, name="probability")(x)
     model = keras.Model(ids, probabilities)
     model.compile(
-        optimizer=adam(configuration.learning_rate),
+        optimizer=keras.optimizers.Adam(configuration.learning_rate),
         loss="binary_crossentropy" if shape.outputs == 1 else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,
