@@ -15,7 +15,6 @@ import io
 import json
 import os
 import platform
-import shutil
 import socket
 import zipfile
 from collections.abc import Callable, Iterator
@@ -318,11 +317,6 @@ def machine() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner", "numpy")},
     }
-
-
-def free_bytes(path: Path) -> int:
-    """Free space on the disk that `path` is on."""
-    return shutil.disk_usage(path).free
 
 
 def _short(value: object) -> str:

@@ -112,3 +112,17 @@ def test_failures_alike_end_the_search(tmp_path, corpus):
     table = pd.read_csv(tmp_path / "r" / "leaderboard.csv")
     assert len(table) == 3 and set(table["status"]) == {"failed"}
     assert not (tmp_path / "r" / "best_model.keras").exists()
+
+
+def test_no_trial_completes(tmp_path, corpus):
+    settings = search.Settings(
+        data=str(SAMPLE), results=tmp_path / "r", trials=2, max_epochs=1, workers=1, seed=1
+    )
+    tuner = search.tune(settings, corpus, hypermodel=AlwaysRaises())
+    with pytest.raises(
+        search.SearchError, match=r"none of 2 trials completed.*never works"
+    ) as error:
+        search.conclude(tuner)
+    assert error.value.exit_code == 1
+    assert not (tmp_path / "r" / "best_model.keras").exists()
+    assert len(pd.read_csv(tmp_path / "r" / "leaderboard.csv")) == 2

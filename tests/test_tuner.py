@@ -1,0 +1,55 @@
+"""The tuner with parts of the user's own, as a KerasTuner user would bring them."""
+
+import json
+
+import keras_tuner
+import pytest
+
+import search
+from search.tuning.tuner import SearchTuner
+from tests.conftest import SAMPLE
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return search.load_corpus(search.Settings(data=str(SAMPLE)))
+
+
+def settings(path, trials):
+    return search.Settings(
+        data=str(SAMPLE), results=path, trials=trials, max_epochs=1, workers=1, seed=2
+    )
+
+
+def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus):
+    def stock(trials):
+        return keras_tuner.oracles.RandomSearchOracle(
+            keras_tuner.Objective("val_accuracy", "max"), max_trials=trials, seed=1
+        )
+
+    first = search.tune(settings(tmp_path / "r", 2), corpus, oracle=stock(2))
+    assert len(first.records) == 2
+    assert (tmp_path / "r" / "oracle.json").is_file()
+    more = search.tune(settings(tmp_path / "r", 4), corpus, oracle=stock(4))
+    assert len(more.records) == 4 and more.trials_run == 2
+    values = [json.dumps(r.values, sort_keys=True) for r in more.records.values()]
+    assert len(set(values)) == 4
+    assert [json.dumps(r.values, sort_keys=True) for r in first.records.values()] == values[:2]
+    assert len(search.conclude(more).leaderboard) == 4
+
+
+def test_making_a_tuner_leaves_nothing(tmp_path, corpus):
+    SearchTuner(settings(tmp_path / "r", 2), corpus)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_does_not_depend_on_the_trials_before_it(tmp_path, corpus):
+    """Trial 1 alone, after its neighbour was lost, equals trial 1 of the whole run."""
+    import shutil
+
+    tuner = search.tune(settings(tmp_path / "r", 2), corpus)
+    wanted = tuner.records["0001"]
+    shutil.rmtree(tmp_path / "r" / "trials" / "0001")
+    again = search.tune(settings(tmp_path / "r", 2), corpus).records["0001"]
+    assert again.values == wanted.values and again.seed == wanted.seed
+    assert again.best.val_loss == wanted.best.val_loss
