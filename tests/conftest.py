@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from search.run import app
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "sample_reviews.csv"
 FIXTURES = ROOT / "tests" / "fixtures"
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **environment: str):

@@ -18,26 +18,14 @@ TIMES = ["train_seconds", "started_at"]
 
 
 def options(results: Path) -> list[str]:
-    settings = [
-        "--data",
-        str(SAMPLE),
-        "--trials",
-        "5",
-        "--max-epochs",
-        "3",
-        "--seed",
-        "3",
-        "--workers",
-        "1",
-    ]
+    settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "3", "--seed", "3"]
     return ["search.run", *settings, "--workers", "1", "--results", str(results)]
 
 
-def start(results: Path, *more: str, module: list[str] | None = None) -> "subprocess.Popen[str]":
+def start(results: Path, *more: str) -> "subprocess.Popen[str]":
     """Starts the command without waiting for it."""
-    command = [*(module or []), *options(results)[1 if module else 0 :], *more]
     return subprocess.Popen(
-        [sys.executable, "-m", *command],
+        [sys.executable, "-m", *options(results), *more],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
