@@ -23,6 +23,7 @@ from search.version import __version__
 if TYPE_CHECKING:
     from search.corpus import Corpus, load_corpus
     from search.network.hypermodel import SentimentHyperModel
+    from search.network.lstm import FastLSTM
     from search.outcome import Outcome, conclude, read_leaderboard
     from search.pipeline import tune
     from search.tuning.tuner import SearchTuner
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Corpus": "search.corpus",
     "load_corpus": "search.corpus",
+    "FastLSTM": "search.network.lstm",
     "SentimentHyperModel": "search.network.hypermodel",
     "SearchTuner": "search.tuning.tuner",
     "tune": "search.pipeline",
@@ -40,6 +42,7 @@ _HOMES = {
 
 __all__ = [
     "Corpus",
+    "FastLSTM",
     "Outcome",
     "SearchError",
     "SearchTuner",

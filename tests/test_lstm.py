@@ -1,5 +1,9 @@
 """The fast layer against stock keras.layers.LSTM: values, gradients, a whole training run."""
 
+import json
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +11,8 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from search.network.lstm import FastLSTM
+from search.network import recurrence
+from search.network.lstm import FastLSTM, with_stock_layers
 
 TOLERANCE = 2e-5  # relative to the largest entry; float32 sums in another order
 
@@ -118,10 +123,66 @@ def test_anything_else_is_left_to_keras(options):
     assert FastLSTM(3)._is_exact()
 
 
-def test_the_kernel_really_runs(monkeypatch):
+def test_the_compiled_code_really_runs(monkeypatch):
     """Guards against a fast layer that quietly falls back to the slow one."""
     calls = []
-    kernel = tf.raw_ops.BlockLSTM
-    monkeypatch.setattr(tf.raw_ops, "BlockLSTM", lambda **k: calls.append(1) or kernel(**k))
+    original = recurrence.forward
+    monkeypatch.setattr(recurrence, "forward", lambda *a, **k: calls.append(1) or original(*a, **k))
     FastLSTM(2)(np.ones((1, 3, 2), np.float32))
     assert calls == [1]
+
+
+def test_gradients_of_inference_are_right_too():
+    x = tf.Variable(np.random.default_rng(0).standard_normal((3, 5, 4)).astype(np.float32))
+    stock, fast = keras.layers.LSTM(6), FastLSTM(6)
+    for layer in (stock, fast):
+        layer.build(x.shape)
+    fast.set_weights(stock.get_weights())
+    gradients = []
+    for layer in (stock, fast):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x, training=False) ** 2)
+        gradients.append(tape.gradient(loss, [x, layer.cell.kernel.value]))
+    for ours, expected in zip(gradients[1], gradients[0], strict=True):
+        close(ours.numpy(), expected.numpy())
+
+
+def test_a_row_that_is_all_padding_is_as_in_keras():
+    mask = tf.constant([[True, True], [False, False]])
+    x = np.ones((2, 2, 3), np.float32)
+    initial = [tf.constant(np.full((2, 4), 0.5, np.float32))] * 2
+    stock, fast = (cls(4, return_state=True) for cls in (keras.layers.LSTM, FastLSTM))
+    for layer in (stock, fast):
+        layer.build(x.shape)
+    fast.set_weights(stock.get_weights())
+    for ours, expected in zip(
+        fast(x, mask=mask, initial_state=initial),
+        stock(x, mask=mask, initial_state=initial),
+        strict=True,
+    ):
+        close(ours.numpy(), expected.numpy())
+
+
+def test_a_model_becomes_plain_keras(tmp_path):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(9, 4, mask_zero=True)(ids)
+    x = keras.layers.Bidirectional(FastLSTM(3, return_sequences=True), name="both")(x)
+    model = keras.Model(ids, keras.layers.Dense(1)(FastLSTM(5)(x)))
+    plain = with_stock_layers(model)
+    plain.save(tmp_path / "model.keras")
+    given = np.array([[1, 2, 3, 4], [5, 6, 0, 0]], np.int32)
+    code = (
+        "import sys, keras, numpy as np\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "assert 'search' not in sys.modules\n"
+        f"print(model(np.array({given.tolist()}, np.int32)).numpy().tolist())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.keras")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    close(np.array(json.loads(done.stdout.splitlines()[-1])), model(given).numpy())
+    assert with_stock_layers(plain) is plain

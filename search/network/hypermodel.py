@@ -4,8 +4,9 @@ from typing import Any
 
 import keras_tuner
 
-from search.network.build import Shape, build
+from search.network.build import build
 from search.network.space import MAX_LENGTH, VOCABULARY_SIZE, declare
+from search.network.weights import Shape
 
 
 class SentimentHyperModel(keras_tuner.HyperModel):

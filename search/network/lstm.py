@@ -1,18 +1,18 @@
 """An LSTM layer that trains faster than Keras' own on a CPU, with the same weights and values.
 
 Keras runs an LSTM on a CPU as a TensorFlow loop over the time steps, a dozen small kernels a step.
-`BlockLSTM` runs the whole sequence in one kernel. It is used where it is exact, and nowhere else:
-TensorFlow on a CPU, tanh and sigmoid, a bias, no recurrent dropout, padding on the right. In any
-other case stock Keras runs, unasked.
-
-Only version 1 of the kernel will do: the gradient that TensorFlow registers for `BlockLSTMV2` is
-that of version 1, which has its gates in another order, and so is silently wrong.
+Here a whole sequence is one call of our own compiled code (`recurrence.py`), with its own
+gradient. It is used where it is exact, and nowhere else: TensorFlow on a CPU, tanh and sigmoid, a
+bias, no recurrent dropout, padding on the right. In any other case stock Keras runs, unasked.
 """
 
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from search.network import recurrence
 
 
 @keras.saving.register_keras_serializable("search")
@@ -54,24 +54,29 @@ class FastLSTM(keras.layers.LSTM):
                 tf.reduce_all(mask == tf.sequence_mask(lengths, shape[1])),
                 ["FastLSTM takes sequences that are padded on the right (padding='post')"],
             )
-        if self.go_backwards:
-            sequences = tf.reverse_sequence(sequences, lengths, seq_axis=1)
-        hidden, cell = _block_lstm(
-            sequences,
-            initial_state,
-            self.cell.kernel.value,
-            self.cell.recurrent_kernel.value,
-            self.cell.bias.value,
-            tf.reduce_max(lengths),
+        cell = self.cell
+        weights = [tf.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+        hidden, last_cell, outputs = _lstm(
+            (sequences, *initial_state, *weights),
+            lengths,
+            reverse=self.go_backwards,
+            sequences=self.return_sequences,
+            training=training,
         )
-        last = _state_at(hidden, lengths, initial_state[0])
-        states = [last, _state_at(cell, lengths, initial_state[1])]
+        last = hidden
+        if mask is not None:  # a row without a token has the initial state and no output
+            last = tf.where(lengths[:, tf.newaxis] > 0, hidden, 0.0)
         if not self.return_sequences:
-            return last, last[:, tf.newaxis, :], states
-        return last, self._outputs(hidden, lengths), states
+            outputs = last[:, tf.newaxis, :]
+        elif not (self.go_backwards or self.zero_output_for_mask):
+            # Keras carries the last output on over the padding, unless told to give zeros (as
+            # Bidirectional does).
+            steps = tf.minimum(tf.range(shape[1]), tf.maximum(lengths[:, tf.newaxis] - 1, 0))
+            outputs = tf.gather(outputs, steps, batch_dims=1)
+        return last, outputs, [hidden, last_cell]
 
     def _is_exact(self) -> bool:
-        """Whether the kernel computes just what this layer is asked for."""
+        """Whether the compiled code computes just what this layer is asked for."""
         return (
             keras.backend.backend() == "tensorflow"
             and not tf.config.list_physical_devices("GPU")
@@ -84,60 +89,78 @@ class FastLSTM(keras.layers.LSTM):
             and not self.stateful
         )
 
-    def _outputs(self, hidden: Any, lengths: Any) -> Any:
-        """Outputs of all steps, batch first, with Keras' values at the padding.
 
-        Keras carries the last output on over masked steps, or gives zeros if told so (as
-        Bidirectional does). A backward layer gives its outputs in the order in which it read
-        them, the padding (zeros) first.
-        """
-        outputs = tf.transpose(hidden, [1, 0, 2])
-        time = tf.range(tf.shape(outputs)[1])
-        if self.go_backwards or self.zero_output_for_mask:
-            inside = tf.cast(time < lengths[:, tf.newaxis], outputs.dtype)
-            outputs = outputs * inside[:, :, tf.newaxis]
-            if not self.go_backwards:
-                return outputs
-            return tf.reverse(tf.reverse_sequence(outputs, lengths, seq_axis=1), [1])
-        steps = tf.minimum(time, tf.maximum(lengths[:, tf.newaxis] - 1, 0))
-        return tf.gather(outputs, steps, batch_dims=1)
+def with_stock_layers(model: keras.Model) -> keras.Model:
+    """The model with keras.layers.LSTM for every FastLSTM: it loads where this package is not.
 
-
-def _block_lstm(
-    sequences: Any, initial_state: Any, kernel: Any, recurrent_kernel: Any, bias: Any, steps: Any
-) -> tuple[Any, Any]:
-    """Hidden and cell states of all steps, each of shape (time, batch, units).
-
-    The kernel wants time first and the gates in the order input, cell, forget, output; Keras has
-    input, forget, cell, output.
+    The weights are copied; a model without FastLSTM is returned as it is.
     """
 
-    def reorder(array: Any) -> Any:
-        i, f, c, o = tf.split(array, 4, axis=-1)
-        return tf.concat([i, c, f, o], axis=-1)
+    def stock(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, FastLSTM):
+            return keras.layers.LSTM.from_config(layer.get_config())
+        if isinstance(layer, keras.layers.Bidirectional):
+            both = (layer.forward_layer, layer.backward_layer)
+            return keras.layers.Bidirectional(
+                stock(both[0]),
+                backward_layer=stock(both[1]),
+                merge_mode=layer.merge_mode,
+                name=layer.name,
+            )
+        return layer.__class__.from_config(layer.get_config())
 
-    hidden, cell = initial_state
-    units = recurrent_kernel.shape[0]
-    unused_peephole = tf.zeros([units])
-    result = tf.raw_ops.BlockLSTM(
-        seq_len_max=tf.cast(steps, tf.int64),
-        x=tf.transpose(sequences, [1, 0, 2]),
-        cs_prev=cell,
-        h_prev=hidden,
-        w=reorder(tf.concat([kernel, recurrent_kernel], axis=0)),
-        wci=unused_peephole,
-        wcf=unused_peephole,
-        wco=unused_peephole,
-        b=reorder(bias),
-        forget_bias=0.0,
-        cell_clip=-1.0,
-        use_peephole=False,
-    )
-    return result.h, result.cs
+    layers = [inner for layer in model.layers for inner in (layer, *_wrapped(layer))]
+    if not any(isinstance(layer, FastLSTM) for layer in layers):
+        return model
+    copy = keras.models.clone_model(model, clone_function=stock)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
-def _state_at(states: Any, lengths: Any, initial: Any) -> Any:
-    """Each row's state after its last token, (batch, units); the initial one for an empty row."""
-    rows = tf.range(tf.shape(lengths)[0])
-    last = tf.gather_nd(states, tf.stack([tf.maximum(lengths - 1, 0), rows], axis=1))
-    return tf.where((lengths > 0)[:, tf.newaxis], last, initial)
+def _wrapped(layer: keras.Layer) -> tuple[keras.Layer, ...]:
+    if isinstance(layer, keras.layers.Bidirectional):
+        return layer.forward_layer, layer.backward_layer
+    return ()
+
+
+def _lstm(
+    inputs: tuple[Any, ...], lengths: Any, *, reverse: bool, sequences: bool, training: bool
+) -> tuple[Any, Any, Any]:
+    """`recurrence.forward` as a TensorFlow operation, with `recurrence.backward` as its gradient.
+
+    Not `stateful`: TensorFlow then runs the two directions of a network side by side.
+
+    Args:
+        inputs: x, the initial states, kernel, recurrent kernel and bias.
+        lengths, reverse, sequences: as `recurrence.forward` takes them.
+        training: whether a gradient will be wanted; if it is wanted anyway, it costs more.
+
+    Returns:
+        The last hidden and cell states, and the outputs.
+    """
+    x, hidden, cell, *weights = inputs
+
+    def forward(save: bool) -> Any:
+        function = partial(recurrence.forward, reverse=reverse, sequences=sequences, save=save)
+        given = [x, lengths, hidden, cell, *weights]
+        return tf.numpy_function(function, given, [tf.float32] * 4, stateful=False)
+
+    def run(*inputs: Any) -> Any:
+        last_hidden, last_cell, outputs, saved = forward(training)
+
+        def gradient(*upstream: Any) -> Any:
+            kept = saved if training else forward(True)[3]
+            function = partial(recurrence.backward, reverse=reverse)
+            given = [tf.shape(x), lengths, *weights, kept, *upstream]
+            results = tf.numpy_function(function, given, [tf.float32] * 6, stateful=False)
+            for result, like in zip(results, inputs, strict=True):
+                result.set_shape(like.shape)
+            return results
+
+        last_hidden.set_shape(hidden.shape)
+        last_cell.set_shape(cell.shape)
+        outputs.set_shape([*x.shape[:2], hidden.shape[-1]] if sequences else [0])
+        return (last_hidden, last_cell, outputs), gradient
+
+    result: tuple[Any, Any, Any] = tf.custom_gradient(run)(*inputs)
+    return result

@@ -11,8 +11,8 @@ from search.corpus import Corpus
 from search.corpus.encode import OOV, text_vectorization
 from search.errors import SearchError
 from search.files import TEMPORARY, flush_folder
-from search.network.build import Shape
-from search.tuning.training import Probabilities
+from search.network.weights import Shape
+from search.tuning.engine import Probabilities
 
 PARITY_ROWS = 64
 PARITY = 1e-5  # of a probability

@@ -11,15 +11,15 @@ import pandas as pd
 from search.corpus.store import Split
 from search.errors import NothingUsable, ResultsError
 from search.files import write_json
-from search.network import build as network
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import declare
+from search.network.lstm import with_stock_layers
 from search.outcome.export import check_parity, save_model, sha256, text_model
 from search.outcome.leaderboard import leaderboard, write_leaderboard
 from search.outcome.statistics import wilson_interval
+from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.records import TrialRecord, ranked
 from search.tuning.rundir import now
-from search.tuning.training import Engine, Probabilities, score, split_batches
+from search.tuning.training import score, split_batches
 from search.tuning.tuner import SearchTuner
 from search.version import __version__
 
@@ -81,18 +81,17 @@ def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
 
 
 def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
-    trial = tuner.oracle.trials[best.trial_id]
-    plain = tuner.load_model(trial)
+    plain = with_stock_layers(tuner.load_model(tuner.oracle.trials[best.trial_id]))
     path = tuner.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     tuner.run.best_model_facts.unlink(missing_ok=True)
     chain = isinstance(tuner.hypermodel, SentimentHyperModel)
     save_model(text_model(plain, tuner.corpus, tuner.shape, chain=chain), path)
-    engine = Engine(_scoring_model(tuner, trial, plain))
-    validation = predict(engine, tuner.corpus.validation, tuner)
+    engine = _engine(tuner, best, plain)
+    validation = probabilities(engine, tuner.corpus.validation, tuner)
     difference = check_parity(path, tuner.corpus, tuner.shape, validation)
     test = tuner.corpus.test
-    test_loss, test_accuracy = score(predict(engine, test, tuner), test.labels)
+    test_loss, test_accuracy = score(probabilities(engine, test, tuner), test.labels)
     epoch = best.best
     assert epoch is not None
     rows = len(tuner.corpus.validation)
@@ -136,17 +135,17 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     return facts
 
 
-def _scoring_model(tuner: SearchTuner, trial: Any, plain: keras.Model) -> keras.Model:
-    """The same weights in the layers that the trials were scored with."""
-    if not isinstance(tuner.hypermodel, SentimentHyperModel):
-        return plain
-    fast = network.build(declare(trial.hyperparameters.copy()), tuner.shape, fast=True)
-    network.assign(fast, plain.get_weights())
-    return fast
+def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
+    """A model's weights in what the trials were scored with."""
+    if not tuner.compiled:
+        return KerasEngine(plain)
+    engine = FastEngine(tuner.configuration(record), tuner.shape, record.seed)
+    engine.assign(plain.get_weights())
+    return engine
 
 
-def predict(engine: Engine, split: Split, tuner: SearchTuner) -> Probabilities:
+def probabilities(engine: Engine, split: Split, tuner: SearchTuner) -> Probabilities:
     """Probabilities of all rows of one side, shape (rows, outputs)."""
     if not len(split):
         raise ResultsError("there are no rows to score")
-    return engine.predict(split_batches(split, tuner.shape), len(split))
+    return predict(engine, split_batches(split, tuner.shape), len(split))

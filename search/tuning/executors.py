@@ -26,31 +26,48 @@ WORKER_MEMORY = 1_500_000_000  # bytes that a worker is reckoned to need
 
 def default_workers() -> int:
     """As many workers as there are cores to run and memory to hold them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = psutil.virtual_memory().available // WORKER_MEMORY
-    return max(1, min(cores or 1, int(memory)))
+    return max(1, min(_cores(), int(memory)))
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Slot:
-    """One place where a trial can be trained."""
+    """One place where a trial can be trained.
 
-    def __init__(self) -> None:
+    Args:
+        threads: how many the process may keep busy.
+
+    Attributes:
+        keras: whether it will train networks of Keras, and had better import that early.
+        holds: (trial id, epochs done) of the state in the process's memory.
+    """
+
+    def __init__(self, threads: int = 2) -> None:
+        self._threads = threads
+        self.keras = False
         self._executor = self._new_executor()
         self._first_memory: int | None = None
         self._trials = 0
         self.holds: tuple[str, int] | None = None
-        """(trial id, epochs done) of the state in the worker's memory."""
 
-    @staticmethod
-    def _new_executor() -> ProcessPoolExecutor:
+    def _new_executor(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self._threads,),
         )
 
     def warm_up(self) -> None:
         """Starts the process, if there is none, and lets it import what its first trial needs."""
         if not self._processes():
-            self.submit(_import_training)
+            self.submit(_import_training, self.keras)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Runs a function in the worker; in a new one, if it died while it was idle."""
@@ -97,8 +114,8 @@ class Slot:
 
 @contextlib.contextmanager
 def slots(count: int) -> Iterator[list[Slot]]:
-    """`count` slots, whose processes end with the block."""
-    made = [Slot() for _ in range(count)]
+    """`count` slots, which share the cores, and whose processes end with the block."""
+    made = [Slot(max(1, _cores() // count)) for _ in range(count)]
     try:
         yield made
     finally:
@@ -106,21 +123,27 @@ def slots(count: int) -> Iterator[list[Slot]]:
             slot.close()
 
 
-def _start_worker() -> None:
-    """Runs first in every worker process, before TensorFlow is imported."""
+def _start_worker(threads: int = 2) -> None:
+    """Runs first in every worker process, before NumPy or TensorFlow is imported."""
     # The matrices of these networks are so small that two threads on one product are slower than
     # one; the two directions of the network are what can run side by side.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(min(threads, 2)))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Ctrl-C goes to the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _import_training() -> None:
-    with tensorflow_silenced():
-        import search.tuning.training  # noqa: F401  (TensorFlow and Keras, seconds)
+def _import_training(keras: bool) -> None:
+    import search.tuning.training
+
+    if keras:
+        with tensorflow_silenced():
+            import keras_tuner  # noqa: F401  (TensorFlow and Keras, seconds)
+    else:
+        search.tuning.training.warm_up()
 
 
 def _end_with_parent() -> None:

@@ -2,36 +2,25 @@
 
 `train` is a function of plain values with plain values as its result, so that it may run in any
 process on any machine, and may run twice. What a worker keeps between calls only saves time: the
-mapped corpus, traced training steps, and the network it trained last.
+mapped corpus and the network it trained last. Neither Keras nor TensorFlow is imported, unless the
+network is somebody's own HyperModel.
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import keras
-import keras_tuner
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from search.corpus.batches import evaluation_batches, training_batches
 from search.corpus.store import Corpus, Split
-from search.network import build as network
-from search.network.build import Shape
-from search.network.hypermodel import SentimentHyperModel
-from search.network.space import declare
+from search.network.space import Configuration
+from search.network.weights import Shape
+from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
 from search.tuning.records import Epoch
-
-State = dict[str, npt.NDArray[Any]]
-Probabilities = npt.NDArray[np.float32]
-
-MOST_TRACES = 12  # networks of different sizes that a worker keeps traced
-MOST_TRACED_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +29,8 @@ class Work:
 
     Attributes:
         corpus: the folder of a saved corpus.
-        hypermodel: builds the network.
+        network: this project's own, by its configuration, or a KerasTuner HyperModel, which builds
+            one from `values`.
         shape: what the data dictate of the network.
         trial_id: whose epochs these are.
         values: hyperparameters by name.
@@ -53,7 +43,7 @@ class Work:
     """
 
     corpus: str
-    hypermodel: keras_tuner.HyperModel
+    network: Any
     shape: Shape
     trial_id: str
     values: dict[str, Any]
@@ -108,19 +98,20 @@ def train(work: Work) -> Progress:
                 max_length=work.shape.max_length,
                 seed=work.seed,
                 epoch=epoch,
-            )
+            ),
+            work.seed,
+            epoch,
         )
-        probabilities = engine.predict(
-            _validation_batches(work.corpus, work.shape), len(corpus.validation)
-        )
+        batches = _validation_batches(work.corpus, work.shape)
+        probabilities = predict(engine, batches, len(corpus.validation))
         val_loss, val_accuracy = score(probabilities, corpus.validation.labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
         seconds = time.perf_counter() - started
         epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds))
-    engine.holds = (work.trial_id, work.seed, work.to_epoch)
-    return Progress(tuple(epochs), engine.state(), engine.model.count_params())
+    _held.append(((work.trial_id, work.seed, work.to_epoch), engine))
+    return Progress(tuple(epochs), engine.state(), engine.parameters)
 
 
 def score(probabilities: Probabilities, labels: npt.NDArray[np.int32]) -> tuple[float, float]:
@@ -144,79 +135,6 @@ def score(probabilities: Probabilities, labels: npt.NDArray[np.int32]) -> tuple[
     )
 
 
-@dataclass
-class Engine:
-    """A compiled model with its traced training and prediction steps."""
-
-    model: keras.Model
-    holds: tuple[str, int, int] | None = None
-    _train: Callable[..., Any] = field(init=False)
-    _predict: Callable[..., Any] = field(init=False)
-    _loss: tf.Variable = field(init=False)
-
-    def __post_init__(self) -> None:
-        model = self.model
-        # Built now: otherwise the step is traced twice, the first time to make its variables.
-        model.optimizer.build(model.trainable_variables)
-        self._loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        ids = tf.TensorSpec([None, None], tf.int32)
-        labels = tf.TensorSpec([None], tf.int32)
-
-        def train_step(x: Any, y: Any) -> None:
-            with tf.GradientTape() as tape:
-                predicted = model(x, training=True)
-                # Keras' binary losses want labels shaped as the outputs.
-                target = y if predicted.shape[-1] != 1 else y[:, tf.newaxis]
-                loss = model.compute_loss(x, target, predicted, training=True)
-            gradients = tape.gradient(loss, model.trainable_variables)
-            model.optimizer.apply(gradients, model.trainable_variables)
-            self._loss.assign_add(tf.cast(loss, tf.float64) * tf.cast(tf.shape(x)[0], tf.float64))
-
-        def predict_step(x: Any) -> Any:
-            return model(x, training=False)
-
-        self._train = tf.function(train_step, input_signature=[ids, labels], autograph=False)
-        self._predict = tf.function(predict_step, input_signature=[ids], autograph=False)
-
-    def train_epoch(self, batches: Any) -> float:
-        """Trains on every batch once and returns the mean loss of a row."""
-        self._loss.assign(0.0)
-        rows = 0
-        for ids, labels in batches:
-            self._train(tf.constant(ids), tf.constant(labels))
-            rows += len(labels)
-        return float(self._loss.numpy()) / rows
-
-    def predict(
-        self, batches: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]], rows: int
-    ) -> Probabilities:
-        """Probabilities of all rows, shape (rows, outputs), in the rows' own order."""
-        result = np.empty((rows, self.model.output_shape[-1]), np.float32)
-        for numbers, ids in batches:
-            result[numbers] = self._predict(tf.constant(ids)).numpy()
-        return result
-
-    def _variables(self) -> dict[str, Any]:
-        model = self.model
-        named: dict[str, Any] = {}
-        for kind, variables in (
-            ("weights", model.weights),
-            ("random", network.seed_states(model)),
-            ("optimizer", model.optimizer.variables),
-        ):
-            named.update({f"{kind}/{number}": v for number, v in enumerate(variables)})
-        return named
-
-    def state(self) -> State:
-        """Copies of everything that training changes."""
-        return {name: np.array(v.numpy()) for name, v in self._variables().items()}
-
-    def restore(self, state: State) -> None:
-        """Puts back what `state` gave."""
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
-
-
 @lru_cache(maxsize=1)
 def open_corpus(folder: str) -> Corpus:
     """The run's corpus, mapped once a process."""
@@ -236,55 +154,38 @@ def split_batches(split: Split, shape: Shape) -> Any:
     )
 
 
-_engines: OrderedDict[Any, Engine] = OrderedDict()
+_held: list[tuple[tuple[str, int, int], Engine]] = []
+"""The network trained last, if its epoch came to an end: trial id, seed, epochs done."""
 
 
 def _engine_for(work: Work) -> Engine:
-    """An engine that stands where the work begins.
-
-    For the project's own network a traced engine of the same sizes is used again with fresh
-    weights; any other HyperModel is built anew for every trial, under the trial's seed.
-    """
-    key: Any
-    if isinstance(work.hypermodel, SentimentHyperModel):
-        hp = keras_tuner.HyperParameters()
-        hp.values = dict(work.values)
-        configuration = declare(hp)
-        key = (work.shape, network.sizes(configuration))
-        engine = _engines.pop(key, None)
-        if engine is None:
-            _make_room()
-            engine = Engine(network.build(configuration, work.shape, fast=True))
-        if engine.holds != _holding(work):
-            network.reset(engine.model, configuration, work.shape, work.seed)
-    else:
-        key = "custom"
-        engine = _engines.pop(key, None)
-        if engine is None or engine.holds != _holding(work):
-            keras.utils.set_random_seed(work.seed)
-            hp = keras_tuner.HyperParameters()
-            hp.values = dict(work.values)
-            engine = Engine(work.hypermodel.build(hp))
-    if engine.holds != _holding(work):
-        if work.state is not None:
-            engine.restore(work.state)
-        elif work.from_epoch:
-            raise StateMissing(work.trial_id)
-    engine.holds = None  # until the epoch is over
-    _engines[key] = engine
+    """A network that stands where the work begins."""
+    holds, engine = _held.pop() if _held else (None, None)
+    if engine is not None and holds == (work.trial_id, work.seed, work.from_epoch):
+        return engine
+    if work.from_epoch and work.state is None:
+        raise StateMissing(work.trial_id)
+    engine = _new_engine(work)
+    if work.state is not None:
+        engine.restore(work.state)
     return engine
 
 
-def _holding(work: Work) -> tuple[str, int, int]:
-    return (work.trial_id, work.seed, work.from_epoch)
+def _new_engine(work: Work) -> Engine:
+    if isinstance(work.network, Configuration):
+        return FastEngine(work.network, work.shape, work.seed)
+    import keras
+    import keras_tuner
+
+    keras.utils.set_random_seed(work.seed)
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(work.values)
+    return KerasEngine(work.network.build(hp))
 
 
-def _make_room() -> None:
-    """Lets go of the traces used longest ago."""
-
-    def size() -> int:
-        # Weights and Adam's two moments.
-        return sum(3 * 4 * engine.model.count_params() for engine in _engines.values())
-
-    while _engines and (len(_engines) >= MOST_TRACES or size() > MOST_TRACED_BYTES):
-        _engines.popitem(last=False)
+def warm_up() -> None:
+    """Has everything compiled, or loaded from the cache, that training this network takes."""
+    engine = FastEngine(Configuration(embedding_dim=8, lstm_units=8), Shape(9, 2, 4), 0)
+    ids = np.ones((3, 4), np.int32)
+    engine.train_epoch([(ids, np.ones(3, np.int32))], 0, 0)
+    engine.probabilities(ids)

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import tensorflow
 from keras_tuner.engine.trial import Trial
 
 from search.corpus import Corpus
 from search.errors import Interrupted, NothingUsable, ResultsError
 from search.files import write_json
-from search.network.build import Shape
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import MAX_LENGTH, VOCABULARY_SIZE
+from search.network.space import MAX_LENGTH, VOCABULARY_SIZE, Configuration, declare
+from search.network.weights import Shape
 from search.settings import Settings
 from search.tuning import oracles
 from search.tuning.executors import Slot, default_workers, slots
@@ -75,6 +76,9 @@ class SearchTuner(keras_tuner.Tuner):
         oracle: proposes trials; the default is the one that `settings.tuner` names.
         after_trial: called with the tuner and the record of every trial that ended.
         warn: gets one sentence for everything unexpected that was dealt with.
+
+    Attributes:
+        compiled: whether the networks are trained by compiled code and not by Keras.
     """
 
     def __init__(
@@ -95,6 +99,9 @@ class SearchTuner(keras_tuner.Tuner):
             shape.vocabulary_size, shape.classes, shape.max_length
         )
         self.shape: Shape = getattr(hypermodel, "shape", shape)
+        # A HyperModel of somebody's own is trained by Keras; everything is where there is a GPU.
+        own = type(hypermodel) is SentimentHyperModel
+        self.compiled = own and not tensorflow.config.list_physical_devices("GPU")
         self.run = RunDirectory(settings.results, warn)
         self.warn = warn
         self.after_trial = after_trial
@@ -263,6 +270,7 @@ class SearchTuner(keras_tuner.Tuner):
     def _drive(self, places: list[Slot], stop: StopRequest) -> None:
         """Keeps every slot busy until nothing is left to do."""
         for slot in places:
+            slot.keras = not self.compiled
             slot.warm_up()
         waiting = deque(self._job(record) for record in self._unfinished())
         running: dict[Slot, tuple[_Job, Future[Progress]]] = {}
@@ -357,7 +365,7 @@ class SearchTuner(keras_tuner.Tuner):
             train,
             Work(
                 corpus=str(self.run.corpus(self.corpus.fingerprint).absolute()),
-                hypermodel=self.hypermodel,
+                network=self.configuration(job.record) if self.compiled else self.hypermodel,
                 shape=self.shape,
                 trial_id=job.record.trial_id,
                 values=job.record.values,
@@ -368,6 +376,12 @@ class SearchTuner(keras_tuner.Tuner):
                 state=None if held else job.state,
             ),
         )
+
+    def configuration(self, record: TrialRecord) -> Configuration:
+        """The hyperparameters of a trial of this project's network."""
+        hp = keras_tuner.HyperParameters()
+        hp.values = dict(record.values)
+        return declare(hp)
 
     def _take_in(
         self, slot: Slot, job: _Job, future: "Future[Progress]", stopping: bool

@@ -17,11 +17,10 @@ import psutil
 
 import search
 from search.corpus.store import Corpus, Split
-from search.network import build as network
-from search.network.build import initial_weights
-from search.network.hypermodel import SentimentHyperModel
 from search.network.space import Configuration
-from search.tuning.training import Engine, Work, split_batches, train
+from search.tuning.engine import FastEngine
+from search.tuning.engine import predict as score
+from search.tuning.training import Work, split_batches, train
 from tests.benchmarks.plain import shape_of
 
 
@@ -49,9 +48,9 @@ def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: 
     """Seconds of each epoch of one trial, and the best validation accuracy."""
     folder = cut(folder, rows)
     shape = shape_of(Corpus.open(Path(folder)))
-    hypermodel = SentimentHyperModel(shape.vocabulary_size, shape.classes, shape.max_length)
+    network = Configuration(**configuration)
     done = [
-        train(Work(folder, hypermodel, shape, "0", configuration, seed, batch_size, e, e + 1))
+        train(Work(folder, network, shape, "0", {}, seed, batch_size, e, e + 1))
         for e in range(count)
     ]
     records = [progress.epochs[0] for progress in done]
@@ -104,11 +103,11 @@ def predict(folder: str, configuration: dict, rows: int, expected: str):
     corpus = Corpus.open(Path(folder))
     shape = shape_of(corpus)
     split = first_rows(corpus.train, rows)
-    engine = Engine(network.build(Configuration(**configuration), shape, fast=True))
-    network.assign(engine.model, initial_weights(Configuration(**configuration), shape, 0))
-    engine.predict(split_batches(first_rows(split, 64), shape), 64)
+    engine = FastEngine(Configuration(**configuration), shape)
+    engine.reset(Configuration(**configuration), 0)
+    score(engine, split_batches(first_rows(split, 64), shape), 64)
     started = time.perf_counter()
-    probabilities = engine.predict(split_batches(split, shape), rows)
+    probabilities = score(engine, split_batches(split, shape), rows)
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,
@@ -120,13 +119,12 @@ def memory(folder: str, count: int):
     """Resident bytes after the first and after the last of many tiny trials in one process."""
     folder = cut(folder, 64)
     shape = shape_of(Corpus.open(Path(folder)))
-    hypermodel = SentimentHyperModel(shape.vocabulary_size, shape.classes, shape.max_length)
     sizes = [(e, u) for e in (32, 64, 128) for u in (16, 32, 64, 128)]
     resident = []
     for number in range(count + len(sizes)):
         embedding_dim, lstm_units = sizes[number % len(sizes)]
-        values = {"embedding_dim": embedding_dim, "lstm_units": lstm_units}
-        train(Work(folder, hypermodel, shape, str(number), values, number, 64, 0, 1))
+        network = Configuration(embedding_dim, lstm_units)
+        train(Work(folder, network, shape, str(number), {}, number, 64, 0, 1))
         resident.append(psutil.Process().memory_info().rss)
     return {"first": resident[len(sizes) - 1], "last": resident[-1]}
 

@@ -15,8 +15,9 @@ import keras_tuner
 import numpy as np
 
 from search.corpus.store import Corpus, Split
-from search.network.build import Shape, build
+from search.network.build import build
 from search.network.space import Configuration, declare
+from search.network.weights import Shape, initial_weights
 from search.tuning.oracles import make_oracle
 
 
@@ -84,8 +85,6 @@ def predict(folder: str, configuration: dict, rows: int) -> dict:
     corpus = Corpus.open(Path(folder))
     shape = shape_of(corpus)
     model = build(Configuration(**configuration), shape)
-    from search.network.build import initial_weights
-
     model.set_weights(initial_weights(Configuration(**configuration), shape, 0))
     x, _ = arrays(corpus.train, shape, rows)
     model.predict(x[:64], verbose=0, batch_size=64)

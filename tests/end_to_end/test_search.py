@@ -110,13 +110,13 @@ def test_model_loads_without_this_package(sample_run, tmp_path):
 
 
 def fast_probabilities(results, texts):
-    """What the search itself, with its fast layers and its own encoding, computes for texts."""
+    """What the search itself, with its compiled code and its own encoding, computes for texts."""
     from search.corpus.encode import encode
     from search.corpus.store import Corpus, Split
-    from search.network import build as network
-    from search.network.build import Shape
     from search.network.space import Configuration
-    from search.tuning.training import Engine, split_batches
+    from search.network.weights import Shape
+    from search.tuning.engine import FastEngine, predict
+    from search.tuning.training import split_batches
 
     facts = json.loads((results / "best_model.json").read_text())
     corpus = Corpus.open(next((results / "cache").iterdir()))
@@ -124,10 +124,10 @@ def fast_probabilities(results, texts):
     array = np.array(texts, dtype=object)
     ids, offsets = encode(array, corpus.tokens, corpus.vocabulary)
     split = Split(ids, offsets, np.zeros(len(texts), np.int32), np.arange(len(texts)))
-    model = network.build(Configuration(**facts["hyperparameters"]), shape, fast=True)
+    engine = FastEngine(Configuration(**facts["hyperparameters"]), shape, 0)
     with np.load(results / "trials" / facts["trial_id"] / "best.npz") as weights:
-        network.assign(model, [weights[name] for name in sorted(weights.files)])
-    return Engine(model).predict(split_batches(split, shape), len(texts))
+        engine.assign([weights[name] for name in sorted(weights.files)])
+    return predict(engine, split_batches(split, shape), len(texts))
 
 
 @pytest.mark.parametrize("side", ["validation", "test"])

@@ -1,0 +1,143 @@
+"""Keras' Adam (Kingma & Ba 2015) in one pass over each weight, in compiled code.
+
+Keras takes a dozen passes over an embedding's table for every batch, and a dozen small operations
+for every other weight. Here each number is read and written once.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.network.vectors import LANES, compiled, fma, load, splat, sqrt, store
+
+BETA_1 = 0.9
+BETA_2 = 0.999
+EPSILON = 1e-7
+
+Floats = npt.NDArray[np.float32]
+Weights = list[Floats]
+Rows = tuple[npt.NDArray[np.int32], Floats]
+
+
+@compiled
+def _update(weight, first, second, at, gradient, squares, gradient_at, count, alpha):
+    """Updates weight[at : at + count] from a gradient and its squares."""
+    one_less_1 = np.float32(1 - BETA_1)
+    one_less_2 = np.float32(1 - BETA_2)
+    epsilon = np.float32(EPSILON)
+    k = 0
+    while k + LANES <= count:
+        m = load(first, at + k)
+        v = load(second, at + k)
+        m = fma(load(gradient, gradient_at + k) - m, splat(one_less_1), m)
+        v = fma(load(squares, gradient_at + k) - v, splat(one_less_2), v)
+        store(first, at + k, m)
+        store(second, at + k, v)
+        step = m * splat(alpha) / (sqrt(v) + splat(epsilon))
+        store(weight, at + k, load(weight, at + k) - step)
+        k += LANES
+    while k < count:
+        i = at + k
+        first[i] += (gradient[gradient_at + k] - first[i]) * one_less_1
+        second[i] += (squares[gradient_at + k] - second[i]) * one_less_2
+        weight[i] -= first[i] * alpha / (np.sqrt(second[i]) + epsilon)
+        k += 1
+
+
+@compiled
+def _update_dense(weight, first, second, gradient, alpha):
+    """Updates a whole weight."""
+    squares = np.empty_like(gradient)
+    for k in range(len(gradient)):
+        squares[k] = gradient[k] * gradient[k]
+    _update(weight, first, second, 0, gradient, squares, 0, len(weight), alpha)
+
+
+@compiled
+def _update_rows(weight, first, second, used, ids, gradient, width, alpha):
+    """Updates a table of which some rows have gradients, and some of those several."""
+    place = np.full(len(used), -1, np.int32)
+    rows = 1  # the first is all zeros
+    for n in range(len(ids)):
+        if place[ids[n]] < 0:
+            place[ids[n]] = rows
+            rows += 1
+            used[ids[n]] = True
+    total = np.zeros(rows * width, np.float32)
+    squares = np.zeros(rows * width, np.float32)
+    for n in range(len(ids)):
+        at = place[ids[n]] * width
+        k = 0
+        while k + LANES <= width:
+            g = load(gradient, n * width + k)
+            store(total, at + k, load(total, at + k) + g)
+            store(squares, at + k, fma(g, g, load(squares, at + k)))
+            k += LANES
+        while k < width:
+            total[at + k] += gradient[n * width + k]
+            squares[at + k] += gradient[n * width + k] ** 2
+            k += 1
+    for row in range(len(used)):
+        if used[row]:  # the others have no momentum: their update is 0
+            at = max(place[row], 0) * width
+            _update(weight, first, second, row * width, total, squares, at, width, alpha)
+
+
+class Adam:
+    """The optimiser of one network: updates arrays in place as keras.optimizers.Adam would.
+
+    Like Keras' own, given several gradients of one row of an embedding (a token that comes several
+    times in a batch), it adds up their squares, where a dense gradient has the square of the sum.
+
+    Args:
+        weights: the arrays; contiguous.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.first = [np.zeros_like(weight) for weight in weights]
+        self.second = [np.zeros_like(weight) for weight in weights]
+        self.steps = 0
+        # Rows of each table that ever had a gradient.
+        self._used = [np.zeros(len(weight), np.bool_) for weight in weights]
+
+    def apply(self, gradients: list[Floats | Rows], learning_rate: float) -> None:
+        """One step.
+
+        Args:
+            gradients: for each weight an array of its shape, or (ids, rows): the gradients of
+                single rows, (n,) and (n, width), in which ids may be repeated.
+            learning_rate: of this step.
+        """
+        self.steps += 1
+        correction = math.sqrt(1 - BETA_2**self.steps) / (1 - BETA_1**self.steps)
+        alpha = np.float32(learning_rate * correction)
+        for weight, first, second, used, gradient in zip(
+            self.weights, self.first, self.second, self._used, gradients, strict=True
+        ):
+            flat = (weight.reshape(-1), first.reshape(-1), second.reshape(-1))
+            if isinstance(gradient, tuple):
+                ids, rows = gradient
+                _update_rows(*flat, used, ids, rows.reshape(-1), weight.shape[1], alpha)
+            else:
+                _update_dense(*flat, gradient.reshape(-1), alpha)
+
+    def reset(self) -> None:
+        """As new."""
+        self.steps = 0
+        for array in (*self.first, *self.second, *self._used):
+            array[:] = 0
+
+    def state(self) -> list[npt.NDArray[Any]]:
+        """Copies of what it remembers: steps taken, first and second moments."""
+        return [np.array(self.steps), *map(np.copy, self.first), *map(np.copy, self.second)]
+
+    def restore(self, state: list[npt.NDArray[Any]]) -> None:
+        """Puts back what `state` gave."""
+        self.steps = int(state[0])
+        for array, value in zip((*self.first, *self.second), state[1:], strict=True):
+            array[:] = value
+        for used, second in zip(self._used, self.second, strict=True):
+            used[:] = second.reshape(len(second), -1).any(axis=1)

@@ -1,0 +1,179 @@
+"""Engines: networks that train epochs, for a worker."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from search.network.adam import Adam
+from search.network.fast import FastNetwork
+from search.network.space import Configuration
+from search.network.weights import Shape, Weights, initial_weights
+
+State = dict[str, npt.NDArray[Any]]
+Probabilities = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int32]
+Batches = Iterable[tuple[Ids, Ids]]
+Rows = npt.NDArray[np.int64]
+
+
+class Engine(Protocol):
+    """A network that stands somewhere in its training.
+
+    Attributes:
+        parameters: how many trainable numbers it has.
+        outputs: numbers it gives for a text.
+    """
+
+    parameters: int
+    outputs: int
+
+    def train_epoch(self, batches: Batches, seed: int, epoch: int) -> float:
+        """Trains on every batch once and returns the mean loss of a row.
+
+        Args:
+            batches: token ids (batch, time), 0 after a text's end, and class indices (batch,).
+            seed: of the trial.
+            epoch: counted from 0; with `seed` it decides what is random in it.
+        """
+
+    def probabilities(self, ids: Ids) -> Probabilities:
+        """(batch, outputs) for token ids (batch, time)."""
+
+    def state(self) -> State:
+        """Copies of everything that training changes: weights/N, and what else it takes."""
+
+    def restore(self, state: State) -> None:
+        """Puts back what `state` gave."""
+
+
+def predict(engine: Engine, batches: list[tuple[Rows, Ids]], rows: int) -> Probabilities:
+    """Probabilities of all rows, shape (rows, outputs), in the rows' own order."""
+    result = np.empty((rows, engine.outputs), np.float32)
+    for numbers, ids in batches:
+        result[numbers] = engine.probabilities(ids)
+    return result
+
+
+class FastEngine:
+    """This project's network on a CPU, in compiled code.
+
+    Args:
+        configuration: the hyperparameters.
+        shape: what the data dictate.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, configuration: Configuration, shape: Shape, seed: int) -> None:
+        self._network = FastNetwork(configuration, shape)
+        self._adam = Adam(self._network.weights)
+        self._learning_rate = configuration.learning_rate
+        self.parameters = sum(weight.size for weight in self._network.weights)
+        self.outputs = shape.outputs
+        self.assign(initial_weights(configuration, shape, seed))
+
+    def assign(self, weights: Weights) -> None:
+        """Sets the weights, which are those of the plain Keras model."""
+        for array, value in zip(self._network.weights, weights, strict=True):
+            array[:] = value
+
+    def train_epoch(self, batches: Batches, seed: int, epoch: int) -> float:
+        """See `Engine`."""
+        generator = np.random.default_rng([seed, epoch, 1])  # batches are drawn from [seed, epoch]
+
+        def step(ids: Ids, labels: Ids) -> float:
+            loss, gradients = self._network.loss_and_gradients(ids, labels, generator)
+            self._adam.apply(gradients, self._learning_rate)
+            return loss
+
+        return _mean_loss(step, batches)
+
+    def probabilities(self, ids: Ids) -> Probabilities:
+        """See `Engine`."""
+        return self._network.probabilities(ids)
+
+    def state(self) -> State:
+        """See `Engine`."""
+        kinds = {"weights": map(np.copy, self._network.weights), "optimizer": self._adam.state()}
+        return {f"{k}/{n}": array for k, arrays in kinds.items() for n, array in enumerate(arrays)}
+
+    def restore(self, state: State) -> None:
+        """See `Engine`."""
+
+        def saved(kind: str) -> list[npt.NDArray[Any]]:
+            count = sum(name.startswith(f"{kind}/") for name in state)
+            return [state[f"{kind}/{number}"] for number in range(count)]
+
+        self.assign(saved("weights"))
+        self._adam.restore(saved("optimizer"))
+
+
+class KerasEngine:
+    """Any compiled Keras model, trained with its own optimiser.
+
+    Args:
+        model: token ids to probabilities.
+    """
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        self._model = model
+        self.parameters: int = model.count_params()
+        self.outputs: int = model.output_shape[-1]
+        # Built now: otherwise the step is traced twice, the first time to make its variables.
+        model.optimizer.build(model.trainable_variables)
+
+        def train_step(ids: Any, labels: Any) -> Any:
+            with tf.GradientTape() as tape:
+                predicted = model(ids, training=True)
+                # Keras' binary losses want labels shaped as the outputs.
+                target = labels if predicted.shape[-1] != 1 else labels[:, tf.newaxis]
+                loss = model.compute_loss(ids, target, predicted, training=True)
+            gradients = tape.gradient(loss, model.trainable_variables)
+            model.optimizer.apply(gradients, model.trainable_variables)
+            return loss
+
+        ids = tf.TensorSpec([None, None], tf.int32)
+        labels = tf.TensorSpec([None], tf.int32)
+        self._train = tf.function(train_step, input_signature=[ids, labels], autograph=False)
+        self._predict = tf.function(
+            lambda ids: model(ids, training=False), input_signature=[ids], autograph=False
+        )
+
+    def train_epoch(self, batches: Batches, seed: int, epoch: int) -> float:
+        """See `Engine`; what is random is in the model's own state."""
+        return _mean_loss(lambda ids, labels: float(self._train(ids, labels)), batches)
+
+    def probabilities(self, ids: Ids) -> Probabilities:
+        """See `Engine`."""
+        return np.asarray(self._predict(ids))
+
+    def _variables(self) -> dict[str, Any]:
+        model = self._model
+        known = {id(v) for v in (*model.weights, *model.metrics_variables)}
+        kinds = {
+            "weights": model.weights,
+            # The states of random generators: variables, but no weights and no metrics.
+            "random": [v for v in model.variables if id(v) not in known],
+            "optimizer": model.optimizer.variables,
+        }
+        return {f"{k}/{n}": v for k, variables in kinds.items() for n, v in enumerate(variables)}
+
+    def state(self) -> State:
+        """See `Engine`."""
+        return {name: np.array(v.numpy()) for name, v in self._variables().items()}
+
+    def restore(self, state: State) -> None:
+        """See `Engine`."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+
+def _mean_loss(step: Callable[[Ids, Ids], float], batches: Batches) -> float:
+    total, rows = 0.0, 0
+    for ids, labels in batches:
+        total += step(ids, labels) * len(labels)
+        rows += len(labels)
+    return total / rows
