@@ -1,5 +1,8 @@
 """What can be trained can be stopped and taken up again, bit for bit."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.tuning.engine import FastEngine, KerasEngine, predict
+from tests.conftest import ROOT
 
 SHAPE = Shape(vocabulary_size=50, classes=2, max_length=20)
 CONFIGURATION = Configuration(embedding_dim=8, lstm_units=6, dropout=0.4)
@@ -82,3 +86,15 @@ def test_assigning_does_not_keep_the_callers_arrays():
     engine.assign(weights)
     engine.train_epoch([batch(0)], 0, 0)
     assert all(np.array_equal(a, b) for a, b in zip(weights, before, strict=True))
+
+
+def test_a_worker_needs_no_tensorflow():
+    """Seconds of start-up and half a gigabyte, in every worker."""
+    code = (
+        "import sys; from search.tuning.training import warm_up; warm_up();"
+        "print([m for m in ('tensorflow', 'keras', 'keras_tuner') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from search.network.build import assign, build
 from search.network.fast import FastNetwork
 from search.network.space import Configuration
+from search.network.threads import allow
 from search.network.weights import Shape, initial_weights
 from search.tuning.engine import FastEngine
 
@@ -125,17 +126,20 @@ def test_dropout_in_training_equals_keras_with_the_same_masks():
     assert loss == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_one_thread_or_two_give_the_same(monkeypatch):
+def test_one_thread_or_two_give_the_same():
     shape = Shape(30, 2, 50)
-    _, fast = pair(Configuration(embedding_dim=12, lstm_units=10), shape)
-    ids, labels = texts(np.random.default_rng(2), 20, 15, shape)
-    results = []
-    for threads in ("1", "2"):
-        monkeypatch.setenv("TF_NUM_INTEROP_THREADS", threads)
-        results.append(fast.loss_and_gradients(ids, labels, np.random.default_rng(0)))
-    assert results[0][0] == results[1][0]
-    for a, b in zip(results[0][1][1:], results[1][1][1:], strict=True):
-        assert np.array_equal(a, b)
+    batches = [texts(np.random.default_rng(n), 20, 15, shape) for n in range(3)]
+    states = []
+    try:
+        for threads in (1, 2):
+            allow(threads)
+            engine = FastEngine(Configuration(embedding_dim=12, lstm_units=10), shape, 0)
+            engine.train_epoch(batches, 0, 0)
+            states.append(engine.state())
+    finally:
+        allow(2)
+    for name in states[0]:
+        assert np.array_equal(states[0][name], states[1][name])
 
 
 def test_confident_probabilities_are_finite():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.network.threads import side_by_side
 from search.network.vectors import LANES, compiled, fma, load, splat, sqrt, store
 
 BETA_1 = 0.9
@@ -56,12 +57,17 @@ def _update_dense(weight, first, second, gradient, alpha):
 
 
 @compiled
-def _update_rows(weight, first, second, used, ids, gradient, width, alpha):
-    """Updates a table of which some rows have gradients, and some of those several."""
-    place = np.full(len(used), -1, np.int32)
-    rows = 1  # the first is all zeros
+def _add_up(gradient, ids, width, used):
+    """Adds up the gradients of rows that come several times, and their squares.
+
+    Returns:
+        place: for every row of the table, which row of the sums is its own; 0 if it has none.
+        total, squares: the sums, flat; the first row of each is all zeros.
+    """
+    place = np.zeros(len(used), np.int32)
+    rows = 1
     for n in range(len(ids)):
-        if place[ids[n]] < 0:
+        if place[ids[n]] == 0:
             place[ids[n]] = rows
             rows += 1
             used[ids[n]] = True
@@ -79,9 +85,15 @@ def _update_rows(weight, first, second, used, ids, gradient, width, alpha):
             total[at + k] += gradient[n * width + k]
             squares[at + k] += gradient[n * width + k] ** 2
             k += 1
-    for row in range(len(used)):
+    return place, total, squares
+
+
+@compiled
+def _update_rows(weight, first, second, used, place, total, squares, width, begin, end, alpha):
+    """Updates the rows of a table from `begin` to `end`."""
+    for row in range(begin, end):
         if used[row]:  # the others have no momentum: their update is 0
-            at = max(place[row], 0) * width
+            at = place[row] * width
             _update(weight, first, second, row * width, total, squares, at, width, alpha)
 
 
@@ -119,16 +131,18 @@ class Adam:
         ):
             flat = (weight.reshape(-1), first.reshape(-1), second.reshape(-1))
             if isinstance(gradient, tuple):
-                ids, rows = gradient
-                _update_rows(*flat, used, ids, rows.reshape(-1), weight.shape[1], alpha)
+                self._apply_rows(flat, used, weight.shape[1], gradient, alpha)
             else:
                 _update_dense(*flat, gradient.reshape(-1), alpha)
 
-    def reset(self) -> None:
-        """As new."""
-        self.steps = 0
-        for array in (*self.first, *self.second, *self._used):
-            array[:] = 0
+    def _apply_rows(
+        self, flat: Any, used: npt.NDArray[np.bool_], width: int, gradient: Rows, alpha: np.float32
+    ) -> None:
+        ids, rows = gradient
+        sums = _add_up(rows.reshape(-1), ids, width, used)
+        middle = len(used) // 2
+        bounds = ((0, middle), (middle, len(used)))
+        side_by_side(lambda half: _update_rows(*flat, used, *sums, width, *bounds[half], alpha))
 
     def state(self) -> list[npt.NDArray[Any]]:
         """Copies of what it remembers: steps taken, first and second moments."""

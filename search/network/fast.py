@@ -4,9 +4,6 @@ TensorFlow takes two milliseconds to start the few dozen operations of a trainin
 second to trace them for every new size; this takes neither, and needs no TensorFlow in a worker.
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,6 +12,7 @@ import numpy.typing as npt
 from search.network import recurrence
 from search.network.adam import Rows
 from search.network.space import Configuration
+from search.network.threads import side_by_side
 from search.network.vectors import LANES, compiled, load, store
 from search.network.weights import Shape, Weights
 
@@ -130,7 +128,7 @@ class FastNetwork:
             inputs: Any = (shape, lengths, *weights, saved[direction], *upstream)
             return recurrence.backward(*inputs, reverse=direction == 1)
 
-        forwards, backwards = _side_by_side(backward)
+        forwards, backwards = side_by_side(backward)
         tokens = np.empty(int(lengths.sum()), np.int32)
         rows = np.empty((len(tokens), width), np.float32)
         _token_gradients(
@@ -155,7 +153,7 @@ class FastNetwork:
             inputs: Any = (x, lengths, zeros, zeros, *weights)
             return recurrence.forward(*inputs, reverse=direction == 1, sequences=False, save=save)
 
-        both = _side_by_side(forward)
+        both = side_by_side(forward)
         hidden = np.concatenate([result[0] for result in both], axis=1)
         return hidden, [result[3] for result in both]
 
@@ -197,15 +195,3 @@ def _cross_entropy(probabilities: Floats, labels: Ids) -> tuple[float, Floats]:
     # maximum() passes NaN on; the bound is that of Keras.
     loss = -np.log(np.maximum(right.astype(np.float64), 1e-7)).mean()
     return float(loss), d / np.float32(len(labels))
-
-
-_second_thread = ThreadPoolExecutor(1)
-
-
-def _side_by_side(function: Callable[[int], Any]) -> tuple[Any, Any]:
-    """function(0) and function(1), on two threads unless TF_NUM_INTEROP_THREADS says one."""
-    if os.environ.get("TF_NUM_INTEROP_THREADS") == "1":
-        return function(0), function(1)
-    second = _second_thread.submit(function, 1)
-    first = function(0)
-    return first, second.result()

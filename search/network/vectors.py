@@ -45,10 +45,7 @@ def inlined(function: Function) -> Function:
 
 
 _SOURCES = hashlib.sha256(
-    b"".join(
-        Path(__file__).with_name(f"{name}.py").read_bytes()
-        for name in ("vectors", "kernel", "recurrence", "adam", "fast")
-    )
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 ).hexdigest()[:16]
 
 _FLOAT = ir.FloatType()

@@ -27,10 +27,10 @@ WORKER_MEMORY = 1_500_000_000  # bytes that a worker is reckoned to need
 def default_workers() -> int:
     """As many workers as there are cores to run and memory to hold them."""
     memory = psutil.virtual_memory().available // WORKER_MEMORY
-    return max(1, min(_cores(), int(memory)))
+    return max(1, min(cores(), int(memory)))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -40,28 +40,22 @@ def _cores() -> int:
 class Slot:
     """One place where a trial can be trained.
 
-    Args:
-        threads: how many the process may keep busy.
-
     Attributes:
         keras: whether it will train networks of Keras, and had better import that early.
         holds: (trial id, epochs done) of the state in the process's memory.
     """
 
-    def __init__(self, threads: int = 2) -> None:
-        self._threads = threads
+    def __init__(self) -> None:
         self.keras = False
         self._executor = self._new_executor()
         self._first_memory: int | None = None
         self._trials = 0
         self.holds: tuple[str, int] | None = None
 
-    def _new_executor(self) -> ProcessPoolExecutor:
+    @staticmethod
+    def _new_executor() -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            1,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(self._threads,),
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
         )
 
     def warm_up(self) -> None:
@@ -114,8 +108,8 @@ class Slot:
 
 @contextlib.contextmanager
 def slots(count: int) -> Iterator[list[Slot]]:
-    """`count` slots, which share the cores, and whose processes end with the block."""
-    made = [Slot(max(1, _cores() // count)) for _ in range(count)]
+    """`count` slots, whose processes end with the block."""
+    made = [Slot() for _ in range(count)]
     try:
         yield made
     finally:
@@ -123,12 +117,21 @@ def slots(count: int) -> Iterator[list[Slot]]:
             slot.close()
 
 
-def _start_worker(threads: int = 2) -> None:
+def threads_for(trials: int) -> int:
+    """How many threads each of some trials should use: its share of the cores, and two at most.
+
+    The matrices of these networks are so small that two threads on one product are slower than
+    one; the two directions of the network are what can run side by side. TF_NUM_INTEROP_THREADS
+    overrides it.
+    """
+    most = int(os.environ.get("TF_NUM_INTEROP_THREADS", 2))
+    return max(1, min(most, cores() // max(1, trials)))
+
+
+def _start_worker() -> None:
     """Runs first in every worker process, before NumPy or TensorFlow is imported."""
-    # The matrices of these networks are so small that two threads on one product are slower than
-    # one; the two directions of the network are what can run side by side.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(min(threads, 2)))
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Ctrl-C goes to the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

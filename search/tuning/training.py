@@ -18,6 +18,7 @@ import numpy.typing as npt
 from search.corpus.batches import evaluation_batches, training_batches
 from search.corpus.store import Corpus, Split
 from search.network.space import Configuration
+from search.network.threads import allow
 from search.network.weights import Shape
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
 from search.tuning.records import Epoch
@@ -38,6 +39,7 @@ class Work:
         batch_size: rows of a training batch.
         from_epoch: epochs already done.
         to_epoch: epochs done afterwards.
+        threads: how many it may use.
         state: as the last `Progress` gave it; None at epoch 0, and where the worker is known to
             hold it.
     """
@@ -51,6 +53,7 @@ class Work:
     batch_size: int
     from_epoch: int
     to_epoch: int
+    threads: int
     state: State | None = None
 
 
@@ -85,6 +88,7 @@ def train(work: Work) -> Progress:
         NotFinite: a loss is NaN or infinite.
         Exception: whatever building or training the network raises.
     """
+    allow(work.threads)
     corpus = open_corpus(work.corpus)
     engine = _engine_for(work)
     epochs = []

@@ -27,7 +27,7 @@ from search.network.space import MAX_LENGTH, VOCABULARY_SIZE, Configuration, dec
 from search.network.weights import Shape
 from search.settings import Settings
 from search.tuning import oracles
-from search.tuning.executors import Slot, default_workers, slots
+from search.tuning.executors import Slot, default_workers, slots, threads_for
 from search.tuning.interrupts import StopRequest, stop_requests
 from search.tuning.records import Epoch, TrialRecord, best_epoch, finished, ranked
 from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now
@@ -107,6 +107,7 @@ class SearchTuner(keras_tuner.Tuner):
         self.after_trial = after_trial
         self.records: dict[str, TrialRecord] = {}
         self.trials_run = 0  # by this process
+        self._slot_count = 1
         oracle = oracle or oracles.make_oracle(
             settings.tuner,
             trials=settings.trials,
@@ -269,6 +270,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _drive(self, places: list[Slot], stop: StopRequest) -> None:
         """Keeps every slot busy until nothing is left to do."""
+        self._slot_count = len(places)
         for slot in places:
             slot.keras = not self.compiled
             slot.warm_up()
@@ -373,9 +375,16 @@ class SearchTuner(keras_tuner.Tuner):
                 batch_size=job.record.batch_size,
                 from_epoch=done,
                 to_epoch=done + 1,
+                threads=threads_for(self._trials_at_a_time()),
                 state=None if held else job.state,
             ),
         )
+
+    def _trials_at_a_time(self) -> int:
+        """How many trials share the cores: towards the end there are fewer than slots."""
+        if self.remaining_trials:
+            return self._slot_count
+        return min(self._slot_count, len(self._unfinished()))
 
     def configuration(self, record: TrialRecord) -> Configuration:
         """The hyperparameters of a trial of this project's network."""

@@ -21,7 +21,7 @@ from search.network.space import Configuration
 from search.tuning.engine import FastEngine
 from search.tuning.engine import predict as score
 from search.tuning.training import Work, split_batches, train
-from tests.benchmarks.plain import shape_of
+from tests.benchmarks.plain import everything, shape_of
 
 
 def first_rows(split: Split, rows: int) -> Split:
@@ -50,7 +50,7 @@ def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: 
     shape = shape_of(Corpus.open(Path(folder)))
     network = Configuration(**configuration)
     done = [
-        train(Work(folder, network, shape, "0", {}, seed, batch_size, e, e + 1))
+        train(Work(folder, network, shape, "0", {}, seed, batch_size, e, e + 1, 2))
         for e in range(count)
     ]
     records = [progress.epochs[0] for progress in done]
@@ -60,10 +60,13 @@ def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: 
     }
 
 
-def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int):
+def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int, threads=None):
     """Seconds of whole trials, and of what is not epochs, of a search with warm workers."""
     from search.tuning.executors import slots
 
+    os.environ.pop("TF_NUM_INTEROP_THREADS")  # the tuner shares the cores out
+    if threads:
+        os.environ["TF_NUM_INTEROP_THREADS"] = threads
     with tempfile.TemporaryDirectory() as directory, slots(workers) as places:
         settings = search.Settings(
             data=data,
@@ -98,16 +101,15 @@ def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int
     }
 
 
-def predict(folder: str, configuration: dict, rows: int, expected: str):
+def predict(folder: str, configuration: dict, expected: str):
     """Seconds of the fast path, and its largest difference from stock predict."""
     corpus = Corpus.open(Path(folder))
     shape = shape_of(corpus)
-    split = first_rows(corpus.train, rows)
-    engine = FastEngine(Configuration(**configuration), shape)
-    engine.reset(Configuration(**configuration), 0)
+    split = everything(corpus)
+    engine = FastEngine(Configuration(**configuration), shape, 0)
     score(engine, split_batches(first_rows(split, 64), shape), 64)
     started = time.perf_counter()
-    probabilities = score(engine, split_batches(split, shape), rows)
+    probabilities = score(engine, split_batches(split, shape), len(split))
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,
@@ -124,7 +126,7 @@ def memory(folder: str, count: int):
     for number in range(count + len(sizes)):
         embedding_dim, lstm_units = sizes[number % len(sizes)]
         network = Configuration(embedding_dim, lstm_units)
-        train(Work(folder, network, shape, str(number), {}, number, 64, 0, 1))
+        train(Work(folder, network, shape, str(number), {}, number, 64, 0, 1, 2))
         resident.append(psutil.Process().memory_info().rss)
     return {"first": resident[len(sizes) - 1], "last": resident[-1]}
 

@@ -80,13 +80,13 @@ def trials(folder: str, batch_size: int, count: int, max_epochs: int) -> dict:
     return {"seconds": np.diff([started, *ends]).tolist(), "val_accuracy": best}
 
 
-def predict(folder: str, configuration: dict, rows: int) -> dict:
+def predict(folder: str, configuration: dict) -> dict:
     """Seconds of stock predict on arrays; the probabilities go to a file."""
     corpus = Corpus.open(Path(folder))
     shape = shape_of(corpus)
     model = build(Configuration(**configuration), shape)
     model.set_weights(initial_weights(Configuration(**configuration), shape, 0))
-    x, _ = arrays(corpus.train, shape, rows)
+    x = arrays(everything(corpus), shape)[0]
     model.predict(x[:64], verbose=0, batch_size=64)
     started = time.perf_counter()
     probabilities = model.predict(x, verbose=0, batch_size=64)
@@ -94,6 +94,18 @@ def predict(folder: str, configuration: dict, rows: int) -> dict:
     file = Path(tempfile.mkdtemp()) / "plain.npy"
     np.save(file, probabilities)
     return {"seconds": seconds, "file": str(file)}
+
+
+def everything(corpus: Corpus) -> Split:
+    """All rows of all sides as one."""
+    splits = (corpus.train, corpus.validation, corpus.test)
+    lengths = np.concatenate([split.lengths for split in splits])
+    return Split(
+        np.concatenate([split.ids for split in splits]),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.concatenate([split.labels for split in splits]),
+        np.arange(len(lengths)),
+    )
 
 
 def shape_of(corpus: Corpus) -> Shape:

@@ -15,6 +15,7 @@ from search.corpus.load import read_sides
 from search.outcome.leaderboard import COLUMNS
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_command, run_here
+from tests.end_to_end.own_network import TwoLayers
 
 TIMES = ["train_seconds", "started_at"]
 
@@ -261,3 +262,28 @@ def test_version_and_names_are_public():
         assert getattr(search, name) is not None
     with pytest.raises(AttributeError):
         _ = search.no_such_name
+
+
+def test_a_network_of_ones_own_with_the_fast_layer(tmp_path):
+    """It is trained with FastLSTM; what is exported loads where this package is not."""
+    settings = search.Settings(
+        data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=1, workers=1
+    )
+    tuner = search.tune(settings, search.load_corpus(settings), hypermodel=TwoLayers())
+    outcome = search.conclude(tuner)
+    assert outcome.best["parity"] < 1e-5
+    code = (
+        "import sys, keras, tensorflow as tf\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "assert not [m for m in sys.modules if m.split('.')[0] == 'search']\n"
+        "print(model.predict(tf.constant(['a fine film', '']), verbose=0).shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(outcome.model)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "(2, 1)"

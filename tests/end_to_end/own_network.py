@@ -1,0 +1,20 @@
+"""A HyperModel as a user might write it, with the fast layer in it."""
+
+import keras
+import keras_tuner
+
+from search import FastLSTM
+
+
+class TwoLayers(keras_tuner.HyperModel):
+    """Two LSTMs on top of each other, where this project's own network has one."""
+
+    def build(self, hp):
+        units = hp.Choice("units", [4, 8])
+        ids = keras.Input((None,), dtype="int32")
+        x = keras.layers.Embedding(20_000, 8, mask_zero=True)(ids)
+        x = keras.layers.Bidirectional(FastLSTM(units, return_sequences=True))(x)
+        x = keras.layers.Bidirectional(FastLSTM(units))(x)
+        model = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
+        model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+        return model
