@@ -18,7 +18,8 @@ TIMES = ["train_seconds", "started_at"]
 
 
 def options(results: Path) -> list[str]:
-    settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "3", "--seed", "3"]
+    settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "6", "--patience", "6"]
+    settings += ["--seed", "3"]
     return ["search.run", *settings, "--workers", "1", "--results", str(results)]
 
 

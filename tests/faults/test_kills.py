@@ -45,7 +45,7 @@ def test_killed_at_random_moments(tmp_path, reference):
     results = tmp_path / "results"
     generator = random.Random(0)
     for _ in range(3):
-        kill_when_ready(results, generator.uniform(0, 3))
+        kill_when_ready(results, generator.uniform(0, 2))
     finish(results)
     assert_equals(results, reference)
 
@@ -69,7 +69,7 @@ def test_killed_often_at_random_moments(tmp_path, reference, seed):
     generator = random.Random(seed)
     for _ in range(10):
         kill_when_ready(
-            results, generator.uniform(0, 4), "--workers", str(generator.choice([1, 2]))
+            results, generator.uniform(0, 3.5), "--workers", str(generator.choice([1, 2]))
         )
     finish(results)
     assert_equals(results, reference)
@@ -82,7 +82,7 @@ def kill_workers(results, times, seed):
     killed = 0
     wait_until(lambda: (results / "trials" / "0000").exists())
     while parent.poll() is None and killed < times:
-        time.sleep(generator.uniform(0.3, 2.5))
+        time.sleep(generator.uniform(0.02, 0.5))
         workers = workers_of(parent.pid)
         if workers:
             with contextlib.suppress(psutil.NoSuchProcess):
