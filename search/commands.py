@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from search.errors import SearchError
 
@@ -13,6 +15,23 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 def say(message: str) -> None:
     """Prints one line of progress to stderr; stdout is for results."""
     print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def run_and_leave(app: Callable[[], Any]) -> NoReturn:
+    """Runs a command and ends the process at once.
+
+    TensorFlow would take two seconds to put itself away, and there is nothing left to do: what
+    was to be written is written, and the workers have ended.
+    """
+    code: object = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else code is not None)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """`python -m search.run`: search, and leave a leaderboard and a model."""
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.commands import command, say
+from search.commands import command, run_and_leave, say
 from search.settings import Algorithm, Settings
 from search.startup import tensorflow_silenced
 
@@ -186,4 +185,4 @@ def _print_outcome(outcome: "Outcome") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(app())
+    run_and_leave(app)

@@ -40,22 +40,28 @@ def cores() -> int:
 class Slot:
     """One place where a trial can be trained.
 
+    Args:
+        threads: how many TensorFlow may keep busy there, if it is needed at all.
+
     Attributes:
         keras: whether it will train networks of Keras, and had better import that early.
         holds: (trial id, epochs done) of the state in the process's memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 2) -> None:
+        self._threads = threads
         self.keras = False
         self._executor = self._new_executor()
         self._first_memory: int | None = None
         self._trials = 0
         self.holds: tuple[str, int] | None = None
 
-    @staticmethod
-    def _new_executor() -> ProcessPoolExecutor:
+    def _new_executor(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self._threads,),
         )
 
     def warm_up(self) -> None:
@@ -109,7 +115,7 @@ class Slot:
 @contextlib.contextmanager
 def slots(count: int) -> Iterator[list[Slot]]:
     """`count` slots, whose processes end with the block."""
-    made = [Slot() for _ in range(count)]
+    made = [Slot(threads_for(count)) for _ in range(count)]
     try:
         yield made
     finally:
@@ -128,10 +134,10 @@ def threads_for(trials: int) -> int:
     return max(1, min(most, cores() // max(1, trials)))
 
 
-def _start_worker() -> None:
+def _start_worker(threads: int = 2) -> None:
     """Runs first in every worker process, before NumPy or TensorFlow is imported."""
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(threads))
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Ctrl-C goes to the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -101,10 +101,11 @@ def test_workers_killed(tmp_path, reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(34))
+@pytest.mark.parametrize("seed", range(50))
 def test_workers_killed_often(tmp_path, reference, seed):
+    """Two kills a run: a third that hits the same trial would make it a failed one."""
     results = tmp_path / "results"
-    kill_workers(results, 3, seed)
+    kill_workers(results, 2, seed)
     assert_equals(results, reference)
 
 
