@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from search.errors import SettingsError
 
-Algorithm = Literal["random", "grid", "bayesian", "hyperband"]
+Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
 
 
 class Settings(BaseModel):

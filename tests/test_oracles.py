@@ -1,14 +1,17 @@
 """One contract that every search algorithm must pass."""
 
+from typing import get_args
+
 import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.engine.trial import Trial
 
 from search.network.space import declare
-from search.tuning.oracles import ORACLES, make_oracle, next_trial_id, restore, trial_seed
+from search.settings import Algorithm
+from search.tuning.oracles import make_oracle, next_trial_id, restore, trial_seed
 
-EVERY = pytest.mark.parametrize("algorithm", sorted(ORACLES))
+EVERY = pytest.mark.parametrize("algorithm", get_args(Algorithm))
 
 
 def result(values):
@@ -104,7 +107,7 @@ def tiny(hp):
     hp.Boolean("b")
 
 
-@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian"])
+@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian", "tpe"])
 def test_a_finite_space_is_exhausted_and_then_it_stops(algorithm, monkeypatch):
     monkeypatch.setitem(globals(), "result", lambda values: 0.5 + 0.01 * values["a"])
     values = search(oracle_for(algorithm, trials=50, space=tiny))
@@ -122,7 +125,7 @@ def conditional(hp):
         hp.Float("only_y", 0, 1)
 
 
-@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian"])
+@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian", "tpe"])
 def test_conditions_are_honoured(algorithm, monkeypatch):
     monkeypatch.setitem(globals(), "result", lambda values: 0.5)
     values = search(oracle_for(algorithm, trials=15, space=conditional))
@@ -156,6 +159,27 @@ def test_random_search_does_not_depend_on_when_results_arrive():
     oracle = oracle_for("random")
     at_once = [oracle.create_trial(str(i)).hyperparameters.values for i in range(12)]
     assert at_once == one_by_one
+
+
+def test_tpe_learns():
+    """After its random first trials it proposes better ones than random search, on average."""
+    means = {}
+    for algorithm in ("tpe", "random"):
+        proposed = [
+            result(values)
+            for seed in range(4)
+            for values in search(oracle_for(algorithm, trials=30, seed=seed))[10:]
+        ]
+        means[algorithm] = np.mean(proposed)
+    assert means["tpe"] > means["random"] + 0.005
+
+
+def test_tpe_knows_what_is_being_trained():
+    """Several proposals at a time are not all the same good guess."""
+    oracle = oracle_for("tpe", trials=40)
+    search(oracle, 20)
+    at_once = [oracle.create_trial(f"w{n}").hyperparameters.values for n in range(6)]
+    assert len({str(sorted(values.items())) for values in at_once}) == 6
 
 
 def test_hyperband_continues_the_better_trials():

@@ -5,7 +5,7 @@ seed, on N and, where it learns, on the results so far; so nothing of it is stor
 was killed anywhere goes on as if nothing had happened.
 
 To add an algorithm: subclass a KerasTuner oracle with `FromTrials` in front, and name it in
-`ORACLES`.
+`_oracle`.
 """
 
 import hashlib
@@ -188,19 +188,25 @@ class Hyperband(FromTrials, HyperbandOracle):
         return bool(not values.get("tuner/round") and super()._duplicate(values))
 
 
-ORACLES = {
-    "random": RandomSearch,
-    "grid": GridSearch,
-    "bayesian": BayesianOptimization,
-    "hyperband": Hyperband,
-}
+def _oracle(algorithm: str) -> Any:
+    """The class of an algorithm."""
+    if algorithm == "tpe":  # imported here: Optuna takes half a second, for those who want it
+        from search.tuning.tpe import TPE
+
+        return TPE
+    return {
+        "random": RandomSearch,
+        "grid": GridSearch,
+        "bayesian": BayesianOptimization,
+        "hyperband": Hyperband,
+    }[algorithm]
 
 
 def make_oracle(algorithm: str, *, trials: int, seed: int, max_epochs: int) -> keras_tuner.Oracle:
     """Makes an oracle that maximises val_accuracy.
 
     Args:
-        algorithm: a key of `ORACLES`.
+        algorithm: one of `settings.Algorithm`.
         trials: how many trials there may be in all.
         seed: any integer.
         max_epochs: for hyperband, the epochs of its longest trials.
@@ -208,7 +214,7 @@ def make_oracle(algorithm: str, *, trials: int, seed: int, max_epochs: int) -> k
     extra: dict[str, Any] = {"max_trials": trials}
     if algorithm == "hyperband":  # no end of iterations: the number of trials ends it
         extra = {"max_epochs": max_epochs, "hyperband_iterations": None}
-    oracle = ORACLES[algorithm](objective=OBJECTIVE, **extra)
+    oracle = _oracle(algorithm)(objective=OBJECTIVE, **extra)
     oracle.max_trials = trials
     oracle.seed = seed  # not through the constructor: KerasTuner takes seed=0 for no seed
     oracle.verbose = 0

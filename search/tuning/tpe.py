@@ -1,0 +1,116 @@
+"""Tree-structured Parzen estimators (Bergstra et al. 2011) as a KerasTuner oracle, on Optuna.
+
+Hyperparameters are proposed together, not one by one (multivariate), and trials that are still
+training count as bad ones for the time being (constant liar), so that workers do not crowd.
+"""
+
+import warnings
+from typing import Any
+
+import keras_tuner
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from search.tuning.oracles import FromTrials
+
+_Float = keras_tuner.engine.hyperparameters.Float
+
+STARTUP_TRIALS = 10  # drawn at random, before there is something to learn from
+
+
+class TPE(FromTrials, keras_tuner.Oracle):
+    """Proposes what resembles the good trials and not the others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._study: optuna.Study | None = None
+        self._numbers: dict[str, int] = {}  # Optuna's number of each trial
+        self._open: set[str] = set()  # trials that have not ended, as far as the study knows
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The values for a new trial."""
+        study = self._synchronised()
+        study.sampler = _sampler(self._seed_state)
+        probe = study.ask()
+        values: dict[str, Any] = {}
+        space = self.get_space()
+        space.values = values
+        for hp in space.space:
+            if space.is_active(hp):
+                found = probe._suggest(hp.name, _distribution(hp))
+                values[hp.name] = found if _as_it_is(hp) else list(hp.values)[found]
+        # What is really tried is told with the next proposal; this was to find the values only.
+        study.tell(probe, state=TrialState.FAIL)
+        return {"status": "RUNNING", "values": values}
+
+    def _synchronised(self) -> optuna.Study:
+        """A study that knows what the trials know."""
+        if self._study is None:
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._study = optuna.create_study(direction="maximize", sampler=_sampler(0))
+        for trial_id in sorted(self.trials.keys() - self._numbers.keys(), key=int):
+            self._numbers[trial_id] = len(self._study.get_trials(deepcopy=False))
+            self._open.add(trial_id)
+            self._study.add_trial(self._frozen(self.trials[trial_id]))
+        for trial_id in sorted(self._open, key=int):
+            trial = self.trials[trial_id]
+            if trial.status == "COMPLETED":
+                sign = 1 if self.objective.direction == "max" else -1
+                self._study.tell(self._numbers[trial_id], sign * trial.score)
+            elif trial.status not in ("RUNNING", "IDLE"):
+                self._study.tell(self._numbers[trial_id], state=TrialState.FAIL)
+            else:
+                continue
+            self._open.discard(trial_id)
+        return self._study
+
+    def _frozen(self, trial: Any) -> optuna.trial.FrozenTrial:
+        hp = trial.hyperparameters
+        active = {p.name: p for p in hp.space if hp.is_active(p) and p.name in hp.values}
+        return optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params={name: _told(p, hp.values[name]) for name, p in active.items()},
+            distributions={name: _distribution(p) for name, p in active.items()},
+        )
+
+
+def _sampler(seed: int) -> optuna.samplers.TPESampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP_TRIALS,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+            seed=seed,
+        )
+
+
+def _as_it_is(hp: Any) -> bool:
+    """Whether Optuna draws the value itself, and not its place among finitely many in order."""
+    if isinstance(hp, (keras_tuner.engine.hyperparameters.Int, _Float)):
+        return hp.step is None
+    return not (isinstance(hp, keras_tuner.engine.hyperparameters.Choice) and hp.ordered)
+
+
+def _distribution(hp: Any) -> BaseDistribution:
+    if not _as_it_is(hp):
+        return IntDistribution(0, len(list(hp.values)) - 1)
+    if isinstance(hp, _Float):
+        return FloatDistribution(hp.min_value, hp.max_value, log=hp.sampling == "log")
+    if isinstance(hp, keras_tuner.engine.hyperparameters.Int):
+        return IntDistribution(hp.min_value, hp.max_value, log=hp.sampling == "log")
+    return CategoricalDistribution(tuple(hp.values))
+
+
+def _told(hp: Any, value: Any) -> Any:
+    """A value as Optuna is told it."""
+    if _as_it_is(hp):
+        return value
+    return min(enumerate(hp.values), key=lambda place: abs(place[1] - value))[0]
