@@ -5,12 +5,16 @@ over its final name; then the folder is flushed too, so that the name itself sur
 cut (POSIX rename is atomic; fsync of file and directory makes it durable).
 """
 
+import io
 import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
 
 TEMPORARY = ".partial"  # the ending of every unfinished file; a run removes leftovers at its start
 
@@ -46,6 +50,17 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON, atomically. NaN and infinity are refused: not JSON."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def npy(array: npt.NDArray[Any]) -> bytes:
+    """The content of an .npy file.
+
+    Written as bytes, because NumPy, writing to a full disk itself, raises an error that does not
+    say what was wrong.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def flush_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.commands import command, run_and_leave, say
-from search.settings import Algorithm, Settings
+from search.settings import Algorithm, EmbeddingInit, Settings
 from search.startup import tensorflow_silenced
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ def main(
         int, typer.Option(min=0, help="Epochs without a better one, before a trial is ended.")
     ] = 2,
     batch_size: Annotated[int, typer.Option(min=1, help="Reviews in a training batch.")] = 64,
+    embedding_init: Annotated[
+        EmbeddingInit,
+        typer.Option(help="Start from word vectors learned from the training texts, or at random."),
+    ] = "ppmi",
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,
@@ -86,6 +90,7 @@ def main(
             max_epochs=max_epochs,
             patience=patience,
             batch_size=batch_size,
+            embedding_init=embedding_init,
             results=results,
             workers=workers,
             keep=keep,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from search.errors import SettingsError
 
+EmbeddingInit = Literal["ppmi", "random"]
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
 
 
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     max_epochs: PositiveInt = 10
     patience: NonNegativeInt = 2
     batch_size: PositiveInt = 64
+    embedding_init: EmbeddingInit = "ppmi"
 
     results: Path = Path("results")
     workers: PositiveInt | None = None
@@ -57,5 +59,5 @@ class Settings(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what the trials are and how each is trained."""
-        chosen = {"tuner", "seed", "max_epochs", "patience", "batch_size"}
+        chosen = {"tuner", "seed", "max_epochs", "patience", "batch_size", "embedding_init"}
         return self.model_dump(mode="json", include=chosen)

@@ -35,3 +35,17 @@ def test_they_are_distributed_as_keras():
         assert a.mean() == pytest.approx(b.mean(), abs=4 * standard_error + 1e-9)
     recurrent = ours[2]
     assert np.allclose(recurrent @ recurrent.T, np.eye(32), atol=1e-5)
+
+
+def test_word_vectors_replace_what_they_cover():
+    """Tokens without a vector, and numbers beyond a vector's length, stay as they were drawn."""
+    vectors = np.zeros((50, 5), np.float32)
+    vectors[10:20] = np.random.default_rng(0).standard_normal((10, 5))
+    drawn = initial_weights(CONFIGURATION, SHAPE, 1)
+    warm = initial_weights(CONFIGURATION, SHAPE, 1, vectors)
+    np.testing.assert_allclose(warm[0][10:20, :5], 0.1 * vectors[10:20], rtol=1e-6)
+    assert np.array_equal(warm[0][10:20, 5:], drawn[0][10:20, 5:])
+    assert np.array_equal(warm[0][:10], drawn[0][:10])
+    assert all(np.array_equal(a, b) for a, b in zip(warm[1:], drawn[1:], strict=True))
+    longer = np.tile(vectors, (1, 4))
+    assert initial_weights(CONFIGURATION, SHAPE, 1, longer)[0].shape == (50, 8)

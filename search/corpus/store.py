@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.encode import Tokens
-from search.files import TEMPORARY, flush_folder, write_json
+from search.files import TEMPORARY, flush_folder, npy, write_json
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class Corpus:
         partial.mkdir(parents=True)
         for split in SPLITS:
             for array in ARRAYS:
-                np.save(partial / f"{split}_{array}.npy", getattr(getattr(self, split), array))
+                content = npy(getattr(getattr(self, split), array))
+                (partial / f"{split}_{array}.npy").write_bytes(content)
         plain = asdict(self)
         for split in SPLITS:
             del plain[split]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 VOCABULARY_SIZE = 20_000  # ids, with padding and OOV; fewer where the corpus has fewer
+EMBEDDING_DIMS = (32, 64, 128)
+MOST_FEATURES = max(EMBEDDING_DIMS)  # of word vectors, of which a network takes the first ones
 MAX_LENGTH = 400  # tokens; the rest of a longer text is cut
 
 
@@ -39,7 +41,9 @@ def declare(hp: Any) -> Configuration:
     """
     default = Configuration()
     return Configuration(
-        embedding_dim=hp.Choice("embedding_dim", [32, 64, 128], default=default.embedding_dim),
+        embedding_dim=hp.Choice(
+            "embedding_dim", list(EMBEDDING_DIMS), default=default.embedding_dim
+        ),
         lstm_units=hp.Choice("lstm_units", [16, 32, 64, 128], default=default.lstm_units),
         dropout=hp.Float("dropout", 0.0, 0.6, step=0.1, default=default.dropout),
         learning_rate=hp.Float(

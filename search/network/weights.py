@@ -9,6 +9,8 @@ from search.network.space import Configuration
 
 Weights = list[npt.NDArray[np.float32]]
 
+VECTOR_SCALE = 0.1  # standard deviation of word vectors in an embedding
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -29,16 +31,24 @@ class Shape:
         return 1 if self.classes == 2 else self.classes
 
 
-def initial_weights(configuration: Configuration, shape: Shape, seed: int) -> Weights:
+def initial_weights(
+    configuration: Configuration,
+    shape: Shape,
+    seed: int,
+    word_vectors: npt.NDArray[np.float32] | None = None,
+) -> Weights:
     """Keras' default initial values, drawn with NumPy so that a seed means the same everywhere.
 
-    Embedding: uniform in ±0.05. Kernels: Glorot uniform (Glorot & Bengio 2010). Recurrent kernels:
-    orthogonal (Saxe et al. 2014). Biases: 0, and 1 for the forget gate (Jozefowicz et al. 2015).
+    Embedding: uniform in ±0.05, or word vectors where there are any. Kernels: Glorot uniform
+    (Glorot & Bengio 2010). Recurrent kernels: orthogonal (Saxe et al. 2014). Biases: 0, and 1 for
+    the forget gate (Jozefowicz et al. 2015).
 
     Args:
         configuration: the hyperparameters.
         shape: what the data dictate.
         seed: non-negative.
+        word_vectors: (vocabulary_size, numbers) with standard deviation 1; a row of zeros is a
+            token without one.
 
     Returns:
         Arrays in the order of `model.trainable_weights`.
@@ -55,6 +65,10 @@ def initial_weights(configuration: Configuration, shape: Shape, seed: int) -> We
         return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
 
     embedding = generator.uniform(-0.05, 0.05, (shape.vocabulary_size, inputs)).astype(np.float32)
+    if word_vectors is not None:
+        known = word_vectors.any(axis=1)
+        numbers = min(inputs, word_vectors.shape[1])
+        embedding[known, :numbers] = VECTOR_SCALE * word_vectors[known, :numbers]
     weights = [embedding]
     bias = np.zeros(4 * units, np.float32)
     bias[units : 2 * units] = 1  # gates: input, forget, cell, output

@@ -120,6 +120,7 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
         "tokens": tuner.corpus.tokens,
         "data": tuner.settings.data,
         "data_fingerprint": tuner.corpus.fingerprint,
+        "embedding_init": tuner.settings.embedding_init if tuner.compiled else None,
         "seed": tuner.settings.seed,
         "trial_seed": best.seed,
         "versions": {

@@ -63,15 +63,22 @@ class FastEngine:
         configuration: the hyperparameters.
         shape: what the data dictate.
         seed: of the initial weights.
+        word_vectors: for the embedding to start from; see `initial_weights`.
     """
 
-    def __init__(self, configuration: Configuration, shape: Shape, seed: int) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        shape: Shape,
+        seed: int,
+        word_vectors: npt.NDArray[np.float32] | None = None,
+    ) -> None:
         self._network = FastNetwork(configuration, shape)
         self._adam = Adam(self._network.weights)
         self._learning_rate = configuration.learning_rate
         self.parameters = sum(weight.size for weight in self._network.weights)
         self.outputs = shape.outputs
-        self.assign(initial_weights(configuration, shape, seed))
+        self.assign(initial_weights(configuration, shape, seed, word_vectors))
 
     def assign(self, weights: Weights) -> None:
         """Sets the weights, which are those of the plain Keras model."""

@@ -71,6 +71,10 @@ class RunDirectory:
         """The folder of the encoded corpus."""
         return self.path / "cache" / fingerprint[:16]
 
+    def word_vectors(self, fingerprint: str) -> Path:
+        """The word vectors learned from the corpus."""
+        return self.path / "cache" / f"{fingerprint[:16]}-vectors.npy"
+
     # -- who may write ---------------------------------------------------------------------
 
     def check_place(self) -> None:

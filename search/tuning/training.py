@@ -40,6 +40,7 @@ class Work:
         from_epoch: epochs already done.
         to_epoch: epochs done afterwards.
         threads: how many it may use.
+        word_vectors: the .npy file of the vectors that the embedding starts from, if any.
         state: as the last `Progress` gave it; None at epoch 0, and where the worker is known to
             hold it.
     """
@@ -54,6 +55,7 @@ class Work:
     from_epoch: int
     to_epoch: int
     threads: int
+    word_vectors: str | None = None
     state: State | None = None
 
 
@@ -177,7 +179,8 @@ def _engine_for(work: Work) -> Engine:
 
 def _new_engine(work: Work) -> Engine:
     if isinstance(work.network, Configuration):
-        return FastEngine(work.network, work.shape, work.seed)
+        vectors = None if work.word_vectors is None else np.load(work.word_vectors, mmap_mode="r")
+        return FastEngine(work.network, work.shape, work.seed, vectors)
     import keras
     import keras_tuner
 

@@ -4,6 +4,7 @@ This process alone talks to the oracle and writes files. A trial travels to a wo
 a time and comes back as plain values, which are written before anything is built on them.
 """
 
+import io
 import time
 import traceback
 from collections import deque
@@ -16,14 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import numpy as np
 import tensorflow
 from keras_tuner.engine.trial import Trial
 
 from search.corpus import Corpus
+from search.corpus.cooccurrence import word_vectors
 from search.errors import Interrupted, NothingUsable, ResultsError
-from search.files import write_json
+from search.files import npy, write_atomically, write_json
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import MAX_LENGTH, VOCABULARY_SIZE, Configuration, declare
+from search.network.space import (
+    MAX_LENGTH,
+    MOST_FEATURES,
+    VOCABULARY_SIZE,
+    Configuration,
+    declare,
+)
 from search.network.weights import Shape
 from search.settings import Settings
 from search.tuning import oracles
@@ -196,6 +205,7 @@ class SearchTuner(keras_tuner.Tuner):
     def _enter(self, overwrite: bool) -> None:
         self.run.enter(self.facts(), overwrite=overwrite)
         self._save_corpus()
+        self._save_word_vectors()
         self.records = {record.trial_id: record for record in self.run.records()}
         self._check_kept_weights()
         oracles.restore(self.oracle, [self._trial_of(record) for record in self.records.values()])
@@ -218,6 +228,26 @@ class SearchTuner(keras_tuner.Tuner):
         if folder.exists() and not self.corpus.is_saved(folder):
             self.run.set_aside(folder, "it is not the encoded corpus")
         self.corpus.save(folder)
+
+    def _save_word_vectors(self) -> None:
+        """Learns and stores what the embeddings start from; again if the file is damaged."""
+        if self.settings.embedding_init == "random" or not self.compiled:
+            return
+        path = self.run.word_vectors(self.corpus.fingerprint)
+        if path.exists():
+            try:
+                vectors = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+                if len(vectors) == self.shape.vocabulary_size:
+                    return
+                reason = f"it has {len(vectors)} rows"
+            except (OSError, ValueError, EOFError) as error:
+                reason = str(error)
+            self.run.set_aside(path, reason)
+        train = self.corpus.train
+        vectors = word_vectors(
+            np.asarray(train.ids), train.offsets, self.shape.vocabulary_size, MOST_FEATURES
+        )
+        write_atomically(path, lambda file: file.write(npy(vectors)))
 
     def facts(self) -> dict[str, Any]:
         """The content of run.json."""
@@ -376,9 +406,16 @@ class SearchTuner(keras_tuner.Tuner):
                 from_epoch=done,
                 to_epoch=done + 1,
                 threads=threads_for(self._trials_at_a_time()),
+                word_vectors=self._word_vectors(),
                 state=None if held else job.state,
             ),
         )
+
+    def _word_vectors(self) -> str | None:
+        if self.settings.embedding_init == "random":
+            return None
+        path = self.run.word_vectors(self.corpus.fingerprint)
+        return str(path.absolute()) if path.exists() else None
 
     def _trials_at_a_time(self) -> int:
         """How many trials share the cores: towards the end there are fewer than slots."""

@@ -120,7 +120,7 @@ def fast_probabilities(results, texts):
     from search.tuning.training import split_batches
 
     facts = json.loads((results / "best_model.json").read_text())
-    corpus = Corpus.open(next((results / "cache").iterdir()))
+    corpus = Corpus.open(next(p for p in (results / "cache").iterdir() if p.is_dir()))
     shape = Shape(facts["vocabulary_size"], len(facts["class_names"]), facts["max_length"])
     array = np.array(texts, dtype=object)
     ids, offsets = encode(array, corpus.tokens, corpus.vocabulary)
@@ -287,3 +287,26 @@ def test_a_network_of_ones_own_with_the_fast_layer(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "(2, 1)"
+
+
+def test_word_vectors_are_what_the_embeddings_start_from(tmp_path):
+    """Learned once from the training texts; other settings make other trials."""
+    losses = {}
+    for init in ("ppmi", "random"):
+        results = tmp_path / init
+        done = run_here(
+            *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1),
+            *("--embedding-init", init, "--results", results),
+        )
+        assert done.returncode == 0, done.stderr
+        losses[init] = search.read_leaderboard(results)["val_loss"][0]
+        assert len(list(results.glob("cache/*-vectors.npy"))) == (init == "ppmi")
+        facts = json.loads((results / "best_model.json").read_text())
+        assert facts["embedding_init"] == init
+    assert losses["ppmi"] != losses["random"]
+    done = run_here(
+        *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1),
+        *("--embedding-init", "random", "--results", tmp_path / "ppmi"),
+    )
+    assert done.returncode == 2
+    assert "embedding_init was ppmi, now random" in done.stderr

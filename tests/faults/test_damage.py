@@ -26,6 +26,7 @@ def test_every_file_damaged_at_once(tmp_path, reference, damage):
         *(results / "best_model.keras", results / "trials" / "0001" / "trial.json"),
         *(results / "trials" / "0002" / "best.npz", results / "trials" / "0003" / "history.csv"),
         *results.glob("cache/*/train_ids.npy"),
+        *results.glob("cache/*-vectors.npy"),
     ]
     for path in damaged:
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
@@ -37,6 +38,7 @@ def test_every_file_damaged_at_once(tmp_path, reference, damage):
     assert "was renamed to 0001.unreadable" in done.stderr
     assert "was renamed to best.npz.unreadable" in done.stderr
     assert "trial 0002 are missing: it is trained again" in done.stderr
+    assert "-vectors.npy.unreadable" in done.stderr
     assert_equals(results, reference)
     assert (results / "trials" / "0001.unreadable" / "trial.json.unreadable").exists()
     assert (results / "trials" / "0002" / "best.npz.unreadable").exists()
@@ -61,8 +63,9 @@ def test_damaged_state_of_a_running_trial(tmp_path, reference):
     assert_equals(results, reference)
 
 
-def test_full_disk(tmp_path, reference):
-    """No file may grow beyond a megabyte: one clear error; with room again, the run goes on."""
+@pytest.mark.parametrize("most", [20_000, 200_000, 400_000], ids=["corpus", "vectors", "state"])
+def test_full_disk(tmp_path, reference, most):
+    """No file may grow beyond that many bytes: one clear error; with room again, it goes on."""
     results = tmp_path / "results"
     done = subprocess.run(
         [sys.executable, "-m", *options(results)],
@@ -70,7 +73,7 @@ def test_full_disk(tmp_path, reference):
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
     )
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("error:") == 1
