@@ -73,10 +73,19 @@ class Slot:
         """Runs a function in the worker; in a new one, if it died while it was idle."""
         with _blocked_interrupts():
             try:
-                return self._executor.submit(function, *arguments)
+                return self._submit(function, *arguments)
             except BrokenProcessPool:
                 self.replace()
-                return self._executor.submit(function, *arguments)
+                return self._submit(function, *arguments)
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        future = self._executor.submit(function, *arguments)
+        # The process has its own end of the pipe now. While this one is open too, the reader of
+        # an answer that a killed process left half written would wait for the rest for ever.
+        answers: Any = self._executor._result_queue
+        if answers is not None:
+            answers._writer.close()
+        return future
 
     def kill(self) -> None:
         """Ends the process at once; whatever it was running raises BrokenProcessPool."""
