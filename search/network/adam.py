@@ -153,5 +153,6 @@ class Adam:
         self.steps = int(state[0])
         for array, value in zip((*self.first, *self.second), state[1:], strict=True):
             array[:] = value
-        for used, second in zip(self._used, self.second, strict=True):
-            used[:] = second.reshape(len(second), -1).any(axis=1)
+        for used, first, second in zip(self._used, self.first, self.second, strict=True):
+            both = (moment.reshape(len(used), -1).any(axis=1) for moment in (first, second))
+            np.logical_or(*both, out=used)
