@@ -154,5 +154,5 @@ class Adam:
         for array, value in zip((*self.first, *self.second), state[1:], strict=True):
             array[:] = value
         for used, first, second in zip(self._used, self.first, self.second, strict=True):
-            both = (moment.reshape(len(used), -1).any(axis=1) for moment in (first, second))
-            np.logical_or(*both, out=used)
+            rows = len(used)
+            used[:] = first.reshape(rows, -1).any(axis=1) | second.reshape(rows, -1).any(axis=1)
