@@ -29,10 +29,14 @@ def compiled(function: Function) -> Function:
     Numba takes a cached function for valid as long as its own file is unchanged, but what it
     calls stands in other files: the cache's folder is named after the content of all of them.
     """
+    options = {"nogil": True, "error_model": "numpy"}
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(Path(before or Path(__file__).parent / "__pycache__") / _SOURCES)
+    result: Function
     try:
-        result: Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+        result = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # there is no folder to write to: every process compiles for itself
+        result = numba.njit(**options)(function)
     finally:
         numba.config.CACHE_DIR = before
     return result
