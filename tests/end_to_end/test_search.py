@@ -15,7 +15,7 @@ from search.corpus.load import read_sides
 from search.outcome.leaderboard import COLUMNS
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_command, run_here
-from tests.end_to_end.own_network import TwoLayers
+from tests.end_to_end.own_network import Renamed, TwoLayers
 
 TIMES = ["train_seconds", "started_at"]
 
@@ -310,3 +310,21 @@ def test_word_vectors_are_what_the_embeddings_start_from(tmp_path):
     )
     assert done.returncode == 2
     assert "embedding_init was ppmi, now random" in done.stderr
+
+
+def test_a_subclass_is_trained_by_keras(tmp_path):
+    """As everything is on a machine with a GPU; random search proposes the same trials."""
+    settings = search.Settings(
+        data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7
+    )
+    corpus = search.load_corpus(settings)
+    size = len(corpus.vocabulary) + 2
+    tuner = search.tune(settings, corpus, hypermodel=Renamed(size, 2, 400))
+    assert not tuner.compiled
+    outcome = search.conclude(tuner)
+    assert outcome.best["parity"] < 1e-5
+    assert outcome.best["embedding_init"] is None
+    own = search.tune(settings.model_copy(update={"results": tmp_path / "own"}), corpus)
+    assert own.compiled
+    assert own.records["0000"].values == tuner.records["0000"].values
+    assert own.records["0000"].parameters == tuner.records["0000"].parameters
