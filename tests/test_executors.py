@@ -74,5 +74,13 @@ def test_threads_are_set_before_anything_is_imported(monkeypatch):
         worker.close()
 
 
+def test_ready_when_warm(slot):
+    assert slot.ready, "there is nothing to wait for"
+    slot.warm_up()
+    assert not slot.ready
+    assert slot.submit(abs, -1).result(timeout=120) == 1
+    assert slot.ready
+
+
 def test_at_least_one_worker():
     assert default_workers() >= 1

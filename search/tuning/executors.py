@@ -51,6 +51,7 @@ class Slot:
     def __init__(self, threads: int = 2) -> None:
         self._threads = threads
         self.keras = False
+        self._warm: Future[Any] | None = None
         self._executor = self._new_executor()
         self._first_memory: int | None = None
         self._trials = 0
@@ -67,7 +68,12 @@ class Slot:
     def warm_up(self) -> None:
         """Starts the process, if there is none, and lets it import what its first trial needs."""
         if not self._processes():
-            self.submit(_import_training, self.keras)
+            self._warm = self.submit(_import_training, self.keras)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process has started and can train."""
+        return self._warm is None or self._warm.done()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Runs a function in the worker; in a new one, if it died while it was idle."""

@@ -324,6 +324,8 @@ class SearchTuner(keras_tuner.Tuner):
                     following = self._take_in(slot, job, future, bool(stop))
                     if following is not None:
                         running[slot] = job, following
+                elif not slot.ready:  # a trial's time begins when its worker has started
+                    job.submitted_at = time.monotonic()
                 elif self._is_late(job):
                     job.timed_out = True
                     slot.kill()

@@ -154,7 +154,7 @@ def test_asked_twice_to_stop(tmp_path, reference):
 
 def test_two_runs_in_one_directory(tmp_path):
     results = tmp_path / "results"
-    first = start(results)
+    first = start(results, "--trials", "500")
     try:
         wait_until(lambda: (results / "owner.json").exists())
         second = run_command(*options(results))
