@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -32,6 +33,12 @@ def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **en
         timeout=timeout,
         check=False,
     )
+
+
+def close(a: np.ndarray, b: np.ndarray) -> None:
+    """Equal but for float32 sums in another order, relative to the largest entry."""
+    assert a.shape == b.shape
+    np.testing.assert_allclose(a, b, atol=2e-5 * max(1e-3, np.abs(b).max()), rtol=0)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,7 @@ from search.network.space import Configuration
 from search.network.threads import allow
 from search.network.weights import Shape, initial_weights
 from search.tuning.engine import FastEngine
-
-TOLERANCE = 2e-5  # relative to the largest entry; float32 sums in another order
-
-
-def close(a, b):
-    np.testing.assert_allclose(a, b, atol=TOLERANCE * max(1e-3, np.abs(b).max()), rtol=0)
+from tests.conftest import close
 
 
 def pair(configuration, shape, seed=0):

@@ -13,13 +13,7 @@ from hypothesis import strategies as st
 
 from search.network import recurrence
 from search.network.lstm import FastLSTM, with_stock_layers
-
-TOLERANCE = 2e-5  # relative to the largest entry; float32 sums in another order
-
-
-def close(a, b):
-    assert a.shape == b.shape
-    np.testing.assert_allclose(a, b, atol=TOLERANCE * max(1e-3, np.abs(b).max()), rtol=0)
+from tests.conftest import close
 
 
 def outputs_and_gradients(cls, x, mask, *, sequences, layers, pool, dropout, units, weights=None):

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from search.network.threads import side_by_side
 from search.network.vectors import LANES, compiled, fma, load, splat, sqrt, store
+from search.network.weights import Weights
 
 BETA_1 = 0.9
 BETA_2 = 0.999
 EPSILON = 1e-7
 
 Floats = npt.NDArray[np.float32]
-Weights = list[Floats]
 Rows = tuple[npt.NDArray[np.int32], Floats]
 
 

@@ -116,7 +116,7 @@ class FastNetwork:
         hidden_scale = self._dropped(generator, *hidden.shape)
         hidden = hidden * hidden_scale
         probabilities = _activated(hidden @ kernel + bias)
-        loss, d = _cross_entropy(probabilities, labels)
+        loss, d = cross_entropy(probabilities, labels), _logit_gradients(probabilities, labels)
         dhidden = (d @ kernel.T) * hidden_scale
         dcell = np.zeros((batch, self._units), np.float32)
         shape = np.array([batch, time, width])
@@ -182,16 +182,26 @@ def _activated(logits: Floats) -> Floats:
     return result
 
 
-def _cross_entropy(probabilities: Floats, labels: Ids) -> tuple[float, Floats]:
-    """The mean over the rows, and its gradient by the logits."""
+def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> float:
+    """The mean cross-entropy.
+
+    Args:
+        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
+        labels: class indices, shape (rows,).
+    """
     if probabilities.shape[1] == 1:
         right = np.where(labels == 1, probabilities[:, 0], 1 - probabilities[:, 0])
+    else:
+        right = probabilities[np.arange(len(labels)), labels]
+    # maximum() passes NaN on; the bound is that of Keras.
+    return float(-np.log(np.maximum(right.astype(np.float64), 1e-7)).mean())
+
+
+def _logit_gradients(probabilities: Floats, labels: Ids) -> Floats:
+    """The gradient of the mean cross-entropy by the logits, (rows, outputs)."""
+    if probabilities.shape[1] == 1:
         d = probabilities - labels[:, np.newaxis].astype(np.float32)
     else:
-        rows = np.arange(len(labels))
-        right = probabilities[rows, labels]
         d = probabilities.copy()
-        d[rows, labels] -= 1
-    # maximum() passes NaN on; the bound is that of Keras.
-    loss = -np.log(np.maximum(right.astype(np.float64), 1e-7)).mean()
-    return float(loss), d / np.float32(len(labels))
+        d[np.arange(len(labels)), labels] -= 1
+    return d / np.float32(len(labels))

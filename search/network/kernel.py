@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from search.network.vectors import (
+    LANES,
     compiled,
     fma,
     inlined,
@@ -26,7 +27,7 @@ from search.network.vectors import (
     without_tiny,
 )
 
-BLOCK = 8  # units
+BLOCK = LANES  # units
 GATES = 4 * BLOCK  # of a block
 
 # Gradients fade through hundreds of steps; below 1e-38 a CPU computes many times slower.
@@ -83,9 +84,9 @@ def _store4(target, at, c0, c1, c2, c3):
 def copy(source, source_at, target, target_at, count):
     """Copies `count` numbers."""
     k = 0
-    while k + 8 <= count:
+    while k + LANES <= count:
         store(target, target_at + k, load(source, source_at + k))
-        k += 8
+        k += LANES
     while k < count:
         target[target_at + k] = source[source_at + k]
         k += 1

@@ -85,6 +85,18 @@ def _splat(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), everywhere)
 
 
+def _call(builder: Any, name: str, arguments: Any) -> Any:
+    """One of LLVM's own functions, from vectors to a vector."""
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(arguments))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+    return builder.call(function, arguments)
+
+
+def _bounds(builder: Any, limit: Any) -> tuple[Any, Any]:
+    """(-limit, limit), eight times each."""
+    return _splat(builder, builder.fneg(limit)), _splat(builder, limit)
+
+
 @intrinsic
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """array[index : index + 8] of a contiguous float32 array."""
@@ -134,9 +146,7 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
-        return builder.call(function, arguments)
+        return _call(builder, "fma", arguments)
 
     return vector(vector, vector, vector), code
 
@@ -146,9 +156,7 @@ def sqrt(typing_context: Any, x: Any) -> Any:
     """The square roots."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32")
-        return builder.call(function, arguments)
+        return _call(builder, "sqrt", arguments)
 
     return vector(vector), code
 
@@ -177,8 +185,7 @@ def clip(typing_context: Any, value: Any, limit: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, limit = arguments
-        high = _splat(builder, limit)
-        low = _splat(builder, builder.fneg(limit))
+        low, high = _bounds(builder, limit)
         # Ordered comparisons are false for NaN, which is thereby kept.
         x = builder.select(builder.fcmp_ordered(">", x, high), high, x)
         return builder.select(builder.fcmp_ordered("<", x, low), low, x)
@@ -192,8 +199,7 @@ def without_tiny(typing_context: Any, value: Any, limit: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, limit = arguments
-        high = _splat(builder, limit)
-        low = _splat(builder, builder.fneg(limit))
+        low, high = _bounds(builder, limit)
         tiny = builder.and_(builder.fcmp_ordered("<", x, high), builder.fcmp_ordered(">", x, low))
         return builder.select(tiny, ir.Constant(_VECTOR, [0.0] * LANES), x)
 

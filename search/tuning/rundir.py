@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import filelock
 import numpy as np
@@ -40,6 +40,7 @@ from search.tuning.records import Epoch, TrialRecord
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
+T = TypeVar("T")
 
 OLD_RUNS = "previous"
 KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
@@ -273,22 +274,38 @@ class RunDirectory:
 
     def read_json(self, path: Path) -> dict[str, Any] | None:
         """A JSON object; None where there is none, or an unreadable one, which is set aside."""
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+
+        def parse(content: bytes) -> dict[str, Any]:
+            value = json.loads(content.decode("utf-8"))
             if not isinstance(value, dict):
                 raise ValueError("it is not an object")
             return value
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            self.set_aside(path, str(error))
-            return None
+
+        return self._read(path, parse)
+
+    def load_word_vectors(self, fingerprint: str, rows: int) -> npt.NDArray[Any] | None:
+        """The vectors of that many tokens; None where there are none, or no readable ones."""
+
+        def parse(content: bytes) -> npt.NDArray[Any]:
+            vectors: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+            if len(vectors) != rows:
+                raise ValueError(f"it has {len(vectors)} rows")
+            return vectors
+
+        return self._read(self.word_vectors(fingerprint), parse)
 
     def _load_arrays(self, path: Path) -> Arrays | None:
-        try:
-            # Read whole first: then the archive's checksums see every byte.
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        def parse(content: bytes) -> Arrays:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
+
+        return self._read(path, parse)
+
+    def _read(self, path: Path, parse: Callable[[bytes], T]) -> T | None:
+        """What `parse` makes of a file; None where there is none, or one that it cannot read."""
+        try:
+            # Read whole first: then an archive's checksums see every byte.
+            return parse(path.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from search.corpus.batches import evaluation_batches, training_batches
 from search.corpus.store import Corpus, Split
+from search.network.fast import cross_entropy
 from search.network.space import Configuration
 from search.network.threads import allow
 from search.network.weights import Shape
@@ -130,15 +131,9 @@ def score(probabilities: Probabilities, labels: npt.NDArray[np.int32]) -> tuple[
     p = probabilities.astype(np.float64)
     if p.shape[1] == 1:
         predicted = (p[:, 0] > 0.5).astype(np.int32)
-        likelihood = np.where(labels == 1, p[:, 0], 1 - p[:, 0])
     else:
         predicted = p.argmax(axis=1).astype(np.int32)
-        likelihood = p[np.arange(len(labels)), labels]
-    # maximum() passes NaN on; the bound is that of Keras.
-    return (
-        float(-np.log(np.maximum(likelihood, 1e-7)).mean()),
-        float((predicted == labels).mean()),
-    )
+    return cross_entropy(p, labels), float((predicted == labels).mean())
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,6 @@ This process alone talks to the oracle and writes files. A trial travels to a wo
 a time and comes back as plain values, which are written before anything is built on them.
 """
 
-import io
 import time
 import traceback
 from collections import deque
@@ -117,6 +116,7 @@ class SearchTuner(keras_tuner.Tuner):
         self.records: dict[str, TrialRecord] = {}
         self.trials_run = 0  # by this process
         self._slot_count = 1
+        self._word_vectors: str | None = None  # the file, for the workers
         oracle = oracle or oracles.make_oracle(
             settings.tuner,
             trials=settings.trials,
@@ -233,21 +233,13 @@ class SearchTuner(keras_tuner.Tuner):
         """Learns and stores what the embeddings start from; again if the file is damaged."""
         if self.settings.embedding_init == "random" or not self.compiled:
             return
-        path = self.run.word_vectors(self.corpus.fingerprint)
-        if path.exists():
-            try:
-                vectors = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-                if len(vectors) == self.shape.vocabulary_size:
-                    return
-                reason = f"it has {len(vectors)} rows"
-            except (OSError, ValueError, EOFError) as error:
-                reason = str(error)
-            self.run.set_aside(path, reason)
-        train = self.corpus.train
-        vectors = word_vectors(
-            np.asarray(train.ids), train.offsets, self.shape.vocabulary_size, MOST_FEATURES
-        )
-        write_atomically(path, lambda file: file.write(npy(vectors)))
+        fingerprint, tokens = self.corpus.fingerprint, self.shape.vocabulary_size
+        path = self.run.word_vectors(fingerprint)
+        if self.run.load_word_vectors(fingerprint, tokens) is None:
+            train = self.corpus.train
+            vectors = word_vectors(np.asarray(train.ids), train.offsets, tokens, MOST_FEATURES)
+            write_atomically(path, lambda file: file.write(npy(vectors)))
+        self._word_vectors = str(path.absolute())
 
     def facts(self) -> dict[str, Any]:
         """The content of run.json."""
@@ -408,16 +400,10 @@ class SearchTuner(keras_tuner.Tuner):
                 from_epoch=done,
                 to_epoch=done + 1,
                 threads=threads_for(self._trials_at_a_time()),
-                word_vectors=self._word_vectors(),
+                word_vectors=self._word_vectors,
                 state=None if held else job.state,
             ),
         )
-
-    def _word_vectors(self) -> str | None:
-        if self.settings.embedding_init == "random":
-            return None
-        path = self.run.word_vectors(self.corpus.fingerprint)
-        return str(path.absolute()) if path.exists() else None
 
     def _trials_at_a_time(self) -> int:
         """How many trials share the cores: towards the end there are fewer than slots."""
