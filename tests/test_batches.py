@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from search.corpus.batches import EVALUATION_TOKENS, evaluation_batches, training_batches
+from search.corpus.batches import (
+    EVALUATION_TOKENS,
+    Reading,
+    evaluation_batches,
+    padded,
+    training_batches,
+)
 from search.corpus.store import Split
 
 
@@ -15,9 +21,12 @@ def split():
     return Split(ids, offsets, np.arange(1003, dtype=np.int32), np.arange(1003))
 
 
+READING = Reading(vocabulary_size=400, max_length=50)
+
+
 def epoch(split, **changes):
-    options = dict(batch_size=16, vocabulary_size=400, max_length=50, seed=1, epoch=0) | changes
-    return list(training_batches(split, **options))
+    options = dict(batch_size=16, word_dropout=0.0, seed=1, epoch=0) | changes
+    return list(training_batches(split, READING, **options))
 
 
 def test_every_row_once_an_epoch(split):
@@ -73,7 +82,7 @@ def test_batch_mates_change(split):
 
 
 def test_evaluation_covers_all_rows_within_its_size(split):
-    batches = evaluation_batches(split, vocabulary_size=400, max_length=50)
+    batches = evaluation_batches(split, READING)
     assert sorted(np.concatenate([rows for rows, _ in batches])) == list(range(1003))
     assert all(ids.size <= EVALUATION_TOKENS for _, ids in batches)
     assert len(batches) < 6
@@ -84,5 +93,27 @@ def test_one_row_may_be_longer_than_a_batch():
     split = Split(
         np.ones(size + 1, np.int32), np.array([0, 1, size + 1]), np.zeros(2, np.int32), np.arange(2)
     )
-    batches = evaluation_batches(split, vocabulary_size=10, max_length=10**6)
+    batches = evaluation_batches(split, Reading(10, 10**6))
     assert [ids.shape for _, ids in batches] == [(1, 1), (1, size)]
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"), [("head", "23456"), ("tail", "56789"), ("both", "23489")]
+)
+def test_which_end_of_a_longer_text_is_cut(cut, expected):
+    ids = np.array([2, 3, 4, 5, 6, 7, 8, 9, 2, 3], np.int32)
+    split = Split(ids, np.array([0, 8, 10]), np.zeros(2, np.int32), np.arange(2))
+    long, short = padded(split, np.arange(2), Reading(10, 5, cut))
+    assert long.tolist() == [int(digit) for digit in expected]
+    assert short.tolist() == [2, 3, 0, 0, 0]
+
+
+def test_word_dropout_hides_tokens_in_training_only(split):
+    plain, hidden = epoch(split), epoch(split, word_dropout=0.2)
+    tokens = changed = 0
+    for (before, _), (after, _) in zip(plain, hidden, strict=True):
+        different = before != after
+        assert (after[different] == 1).all() and (before[different] != 0).all()
+        tokens += (before > 1).sum()
+        changed += different.sum()
+    assert changed / tokens == pytest.approx(0.2, abs=0.01)

@@ -1,11 +1,12 @@
 from itertools import pairwise
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from search.corpus.encode import OOV, encode, learn_vocabulary, token_kind
+from search.corpus.encode import OOV, encode, learn_vocabulary, text_vectorization, token_kind
 
 TEXTS = np.array(
     ["The film, the FILM!", "a film", "naïve café 😀 ok", "!!!", "日本 film", "ÜBER über"],
@@ -13,31 +14,52 @@ TEXTS = np.array(
 )
 
 
-def test_ids_are_those_of_text_vectorization():
-    vocabulary = learn_vocabulary(TEXTS, "whitespace")
-    layer = keras.layers.TextVectorization()
-    layer.adapt(tf.data.Dataset.from_tensor_slices(TEXTS.astype(str)).batch(2))
+def assert_as_keras(texts, tokens):
+    """The vocabulary and the ids of TextVectorization."""
+    texts = np.array(texts, dtype=object)
+    layer = text_vectorization(tokens)
+    layer.adapt(tf.data.Dataset.from_tensor_slices(texts.astype(str)).batch(2))
+    vocabulary, [(ids, offsets)] = learn_vocabulary(tokens, texts)
     assert list(vocabulary) == layer.get_vocabulary()[2:]
-    ids, offsets = encode(TEXTS, "whitespace", vocabulary)
-    expected = layer(tf.constant(TEXTS.astype(str))).numpy()
+    again = encode(texts, tokens, vocabulary)
+    assert np.array_equal(ids, again[0]) and np.array_equal(offsets, again[1])
+    expected = layer(tf.constant(texts.astype(str))).numpy()
     for row, (start, end) in enumerate(pairwise(offsets)):
-        if TEXTS[row] == "!!!":
-            assert ids[start:end].tolist() == [OOV]
-        else:
-            assert ids[start:end].tolist() == expected[row][expected[row] > 0].tolist()
+        assert ids[start:end].tolist() == (expected[row][expected[row] > 0].tolist() or [OOV])
+
+
+@pytest.mark.parametrize("tokens", ["whitespace", "character"])
+def test_ids_are_those_of_text_vectorization(tokens):
+    assert_as_keras(TEXTS, tokens)
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))),
+    st.sampled_from(["whitespace", "character"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_any_text_is_read_as_text_vectorization_reads_it(texts, tokens):
+    assert_as_keras(["a known film", *texts, "a\u00a0b\u2003c\vd\x1ce\u2028f"], tokens)
+
+
+def test_unlabelled_texts_add_tokens_after_those_of_the_training_texts():
+    train, more = (np.array([text], dtype=object) for text in ("b b a", "c c c a d"))
+    vocabulary, [known, unlabelled] = learn_vocabulary("whitespace", train, more)
+    assert vocabulary == ("b", "a", "c", "d")
+    assert known[0].tolist() == [2, 2, 3]
+    assert unlabelled[0].tolist() == [4, 4, 4, 3, 5]
 
 
 @pytest.mark.parametrize("size", [3, 5, 8])
 def test_a_smaller_vocabulary_is_a_cut_of_the_ids(size):
-    vocabulary = learn_vocabulary(TEXTS, "whitespace")
-    ids, _ = encode(TEXTS, "whitespace", vocabulary)
+    vocabulary, [(ids, _)] = learn_vocabulary("whitespace", TEXTS)
     fewer, _ = encode(TEXTS, "whitespace", vocabulary[: size - 2])
     assert np.array_equal(np.where(ids >= size, OOV, ids), fewer)
 
 
 def test_frequent_tokens_come_first():
     texts = np.array(["b b b a a c", "b a"], dtype=object)
-    assert learn_vocabulary(texts, "whitespace") == ("b", "a", "c")
+    assert learn_vocabulary("whitespace", texts)[0] == ("b", "a", "c")
 
 
 @pytest.mark.parametrize(

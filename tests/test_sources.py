@@ -1,11 +1,16 @@
+"""Reviews and texts from files, folders and named data sets: the same rows from every format."""
+
 import gzip
 
 import pandas as pd
 import pytest
 import zstandard
 
-from search.corpus.sources import read
+from search.corpus.load import load_corpus, read_unlabelled
+from search.corpus.sources import read, read_texts
 from search.errors import DataError
+from search.settings import Settings
+from tests.conftest import SAMPLE
 
 ROWS = [("a warm, funny film", "pos"), ("dull and far\ntoo long", "neg")]
 FRAME = pd.DataFrame(ROWS, columns=["review", "sentiment"])
@@ -79,3 +84,95 @@ def test_a_long_review_is_fine_and_an_endless_one_is_not(tmp_path):
     path.write_text("text,label\n" + "word " * 1_000_000 + ",1\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"row 1 has 5,000,000 characters"):
         read(str(path))
+
+
+LINES = "\ufefffirst, with a comma\r\n\r\n  \r\nthe \u2028 second \r\n\n日本".encode()
+TEXTS = ["first, with a comma", "the \u2028 second", "日本"]
+
+
+@pytest.mark.parametrize("ending", [".txt", ".txt.gz", ".TXT.zst"])
+def test_one_text_a_line(tmp_path, ending):
+    """Blank lines are none, and neither line ends nor the byte-order mark are part of a text."""
+    path = tmp_path / f"more{ending}"
+    packed = {".gz": gzip.compress, ".zst": zstandard.compress}.get(path.suffix, bytes)
+    path.write_bytes(packed(LINES))
+    assert list(read_texts(str(path))) == TEXTS
+    assert list(read_texts(str(path), "review")) == TEXTS, "columns are for tables"
+
+
+def test_texts_of_a_folder(tmp_path):
+    """All .txt files however deep, each one text; the same as `read` where there are classes."""
+    names = ["1.txt", "neg/1.txt", "pos/deep/2.txt", "pos/notes.md", ".git/3.txt", "pos/.4.txt"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"\n{name}:\ntwo lines\n", encoding="utf-8")
+    (tmp_path / "folder.txt").mkdir()
+    expected = [f"{name}:\ntwo lines" for name in names[:3]]
+    assert list(read_texts(str(tmp_path))) == expected
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_texts_of_a_table_need_no_label(tmp_path, ending):
+    path = tmp_path / f"more{ending}"
+    frame = pd.DataFrame({"id": [1, 2, 3], "review": [" a film ", None, "NA"], "body": list("xyz")})
+    if ending == ".parquet":
+        frame.to_parquet(path)
+    elif ending == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"several could be it \(review, body\).*--text-column"):
+        read_texts(str(path))
+    assert list(read_texts(str(path), "review")) == ["a film", "NA"]
+    assert list(read_texts(str(path), "body")) == ["x", "y", "z"]
+
+
+def test_texts_of_a_named_data_set():
+    texts = read_texts("rotten-tomatoes")
+    assert list(texts) == list(read("rotten-tomatoes")["text"].str.strip())
+
+
+def unlabelled(data, *sources, **more):
+    return read_unlabelled(Settings(data=data, unlabelled=sources or None, **more))
+
+
+def test_what_comes_with_a_named_data_set():
+    assert len(unlabelled("rotten-tomatoes")) == 25_000
+    assert len(unlabelled("rotten-tomatoes", "none")) == 0
+    assert len(unlabelled("imdb")) == len(unlabelled(str(SAMPLE))) == 0
+
+
+def test_several_sources_one_after_another(tmp_path):
+    (tmp_path / "a.txt").write_text("one\ntwo\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("body,text\nthree,x\n", encoding="utf-8")
+    (tmp_path / "data.csv").write_text("body,text,label\nx,y,1\n", encoding="utf-8")
+    sources = [str(tmp_path / name) for name in ("b.csv", "a.txt")]
+    column = {"text_column": "body"}
+    assert list(unlabelled(str(tmp_path / "data.csv"), *sources, **column)) == [
+        "three",
+        "one",
+        "two",
+    ]
+    with pytest.raises(DataError, match="none excludes other texts"):
+        unlabelled(str(SAMPLE), "none", "imdb")
+
+
+def test_unlabelled_texts_become_part_of_the_corpus(tmp_path):
+    """Their words follow those of the training texts, and they make the corpus another one."""
+    more = tmp_path / "more.txt"
+    more.write_text("film zyzzyva zyzzyva\nfilm quux\n", encoding="utf-8")
+    plain = load_corpus(Settings(data=str(SAMPLE)))
+    corpus = load_corpus(Settings(data=str(SAMPLE), unlabelled=(str(more),)))
+    assert corpus.vocabulary == (*plain.vocabulary, "zyzzyva", "quux")
+    assert len(plain.unlabelled) == 0 and len(corpus.unlabelled) == 2
+    words = ["", "", *corpus.vocabulary]
+    expected = ["film", "zyzzyva", "zyzzyva", "film", "quux"]
+    assert [words[n] for n in corpus.unlabelled.ids] == expected
+    assert corpus.unlabelled.offsets.tolist() == [0, 3, 5]
+    assert corpus.facts["rows"]["unlabelled"] == 2
+    assert corpus.fingerprint != plain.fingerprint
+    for side in ("train", "validation", "test"):
+        assert (getattr(corpus, side).ids == getattr(plain, side).ids).all()
+    corpus.save(tmp_path / "saved")
+    assert corpus.is_saved(tmp_path / "saved")
+    assert not plain.is_saved(tmp_path / "saved")

@@ -6,6 +6,8 @@ shuffled: little padding, and what is trained when stays random.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +19,35 @@ POOL = 50  # batches; larger pools pad less and mix less
 EVALUATION_TOKENS = 16_384  # tokens, with padding, in a batch that is only scored
 
 Ids = npt.NDArray[np.int32]
+Cut = Literal["head", "tail", "both"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network sees of a text.
+
+    Attributes:
+        vocabulary_size: ids from this one on become OOV.
+        max_length: tokens of a longer text that are left.
+        cut: which ones: the first, the last, or half from each end (the odd one from the head).
+    """
+
+    vocabulary_size: int
+    max_length: int
+    cut: Cut = "head"
+
+    @property
+    def head(self) -> int:
+        """How many of the first tokens of a longer text are left."""
+        return {"head": self.max_length, "tail": 0, "both": -(-self.max_length // 2)}[self.cut]
 
 
 def training_batches(
     split: Split,
+    reading: Reading,
     *,
     batch_size: int,
-    vocabulary_size: int,
-    max_length: int,
+    word_dropout: float,
     seed: int,
     epoch: int,
 ) -> Iterator[tuple[Ids, Ids]]:
@@ -32,9 +55,9 @@ def training_batches(
 
     Args:
         split: the rows.
+        reading: what is seen of a row.
         batch_size: rows in a batch; the last of an epoch may have fewer.
-        vocabulary_size: ids from this one on become OOV.
-        max_length: a longer row is cut to its first tokens.
+        word_dropout: share of the tokens that become OOV.
         seed: non-negative.
         epoch: counted from 0.
 
@@ -42,7 +65,7 @@ def training_batches(
         ids: int32, shape (batch, longest), padded with 0 on the right.
         labels: int32, shape (batch,).
     """
-    lengths = np.minimum(split.lengths, max_length)
+    lengths = np.minimum(split.lengths, reading.max_length)
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(split))
     pool = POOL * batch_size
@@ -52,18 +75,19 @@ def training_batches(
     starts = np.arange(0, len(order), batch_size)
     for start in generator.permutation(starts):
         rows = order[start : start + batch_size]
-        yield padded(split, rows, vocabulary_size, max_length), split.labels[rows]
+        ids = padded(split, rows, reading)
+        if word_dropout:
+            ids[(generator.random(ids.shape, np.float32) < word_dropout) & (ids != 0)] = OOV
+        yield ids, split.labels[rows]
 
 
-def evaluation_batches(
-    split: Split, *, vocabulary_size: int, max_length: int
-) -> list[tuple[npt.NDArray[np.int64], Ids]]:
+def evaluation_batches(split: Split, reading: Reading) -> list[tuple[npt.NDArray[np.int64], Ids]]:
     """All rows in batches of about equal work, shortest rows first.
 
     Returns:
         A list of (rows, ids): int64 of shape (batch,) and int32 of shape (batch, longest).
     """
-    lengths = np.minimum(split.lengths, max_length)
+    lengths = np.minimum(split.lengths, reading.max_length)
     order = np.argsort(lengths, kind="stable")
     batches = []
     start = 0
@@ -75,19 +99,22 @@ def evaluation_batches(
         ) > (EVALUATION_TOKENS):
             end = start + (min(end, len(order)) - start + 1) // 2
         rows = order[start : min(end, len(order))]
-        batches.append((rows, padded(split, rows, vocabulary_size, max_length)))
+        batches.append((rows, padded(split, rows, reading)))
         start = min(end, len(order))
     return batches
 
 
-def padded(split: Split, rows: npt.NDArray[np.int64], vocabulary_size: int, max_length: int) -> Ids:
+def padded(split: Split, rows: npt.NDArray[np.int64], reading: Reading) -> Ids:
     """The given rows as one matrix: int32, shape (rows, longest), 0 after a row's end."""
     starts = split.offsets[rows]
-    lengths = np.minimum(split.offsets[rows + 1] - starts, max_length)
+    whole = split.offsets[rows + 1] - starts
+    lengths = np.minimum(whole, reading.max_length)
     columns = np.arange(lengths.max())
     inside = columns < lengths[:, np.newaxis]
-    places = np.where(inside, starts[:, np.newaxis] + columns, 0)
+    # What comes after the head is shifted, in a longer text, so that it ends with the text.
+    shift = np.where(columns < reading.head, 0, (whole - lengths)[:, np.newaxis])
+    places = np.where(inside, starts[:, np.newaxis] + columns + shift, 0)
     ids = split.ids[places]
-    ids[ids >= vocabulary_size] = OOV
+    ids[ids >= reading.vocabulary_size] = OOV
     ids[~inside] = 0
     return ids

@@ -1,16 +1,19 @@
-"""Texts to token ids with Keras' TextVectorization, once for a whole run.
+"""Texts to the token ids of Keras' TextVectorization, once for a whole run.
 
-Ids are those of TextVectorization: 0 pads, 1 is every unknown token (OOV), and from 2 on the
-tokens of the training texts, most frequent first. So a vocabulary of V tokens is the first V of a
-larger one, and a trial that wants fewer tokens maps ids >= V to 1; nothing is tokenized again.
+0 pads, 1 is every unknown token (OOV), and from 2 on come the tokens of the training texts, most
+frequent first. So a vocabulary of V tokens is the first V of a larger one, and a trial that wants
+fewer tokens maps ids >= V to 1; nothing is tokenized again.
 """
 
+import itertools
+import string
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Tokens = Literal["whitespace", "character"]
+Encoded = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 LARGEST_VOCABULARY = 80_000
 PADDING, OOV = 0, 1
@@ -20,6 +23,7 @@ _UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),
     *((0x3040, 0x30FF), (0x3400, 0x9FFF), (0x20000, 0x3FFFF)),
 )
+PUNCTUATION = string.punctuation.encode()
 _SAMPLE = 1_000  # texts looked at to tell the script
 
 
@@ -49,24 +53,47 @@ def text_vectorization(tokens: Tokens, vocabulary: list[str] | None = None, **op
     )
 
 
-def learn_vocabulary(texts: npt.NDArray[np.object_], tokens: Tokens) -> tuple[str, ...]:
-    """The tokens of `texts`, most frequent first, without the entries for padding and OOV.
+def learn_vocabulary(
+    tokens: Tokens, *collections: npt.NDArray[np.object_]
+) -> tuple[tuple[str, ...], list[Encoded]]:
+    """The tokens of some texts, and the texts in ids.
 
     Args:
-        texts: training texts only: a token seen only in validation or test must stay unknown.
         tokens: what a token is.
+        collections: str, shape (rows,) each. A token seen only in validation or test must stay
+            unknown, so these are the training texts and others that are not scored.
+
+    Returns:
+        vocabulary: the tokens of the first collection, most frequent first (of equals, as
+            TextVectorization has it, the last in the alphabet first), then those that only the
+            next one has, ...; without the entries for padding and OOV.
+        encoded: the collections, as `encode` returns them.
     """
-    import tensorflow as tf
+    numbers: dict[bytes, int] = {}
+    found = []
+    order: list[int] = []
+    for texts in collections:
+        new = len(numbers)
+        rows = [_tokenize(text, tokens) for text in texts]
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        flat = itertools.chain.from_iterable(rows)
+        raw = np.fromiter(
+            (numbers.setdefault(token, len(numbers)) for token in flat), np.int32, lengths.sum()
+        )
+        found.append((raw, lengths))
+        counts = np.bincount(raw, minlength=len(numbers))
+        names = list(itertools.islice(numbers, new, None))
+        order += sorted(
+            range(new, len(numbers)), key=lambda n: (counts[n], names[n - new]), reverse=True
+        )
+    known = list(numbers)
+    del order[LARGEST_VOCABULARY - 2 :]
+    ids = np.full(len(numbers), OOV, np.int32)
+    ids[order] = np.arange(2, len(order) + 2)
+    return tuple(known[n].decode() for n in order), [_filled(ids[r], n) for r, n in found]
 
-    layer = text_vectorization(tokens, max_tokens=LARGEST_VOCABULARY)
-    # In batches: adapting on one array of strings is 150 times slower (Keras 3.15).
-    layer.adapt(tf.data.Dataset.from_tensor_slices(texts.astype(str)).batch(1024))
-    return tuple(str(token) for token in layer.get_vocabulary(include_special_tokens=False))
 
-
-def encode(
-    texts: npt.NDArray[np.object_], tokens: Tokens, vocabulary: tuple[str, ...]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def encode(texts: npt.NDArray[np.object_], tokens: Tokens, vocabulary: tuple[str, ...]) -> Encoded:
     """Encodes texts as one flat array of ids.
 
     A text with no token left after cleaning becomes one OOV token: a network needs a last state.
@@ -80,17 +107,27 @@ def encode(
         ids: int32, shape (tokens,), the texts one after another.
         offsets: int64, shape (rows + 1,); text i is ids[offsets[i]:offsets[i + 1]].
     """
-    import tensorflow as tf
+    numbers = {token.encode(): n for n, token in enumerate(vocabulary, start=2)}
+    rows = [[numbers.get(token, OOV) for token in _tokenize(text, tokens)] for text in texts]
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, lengths.sum())
+    return _filled(ids, lengths)
 
-    layer = text_vectorization(tokens, list(vocabulary), ragged=True)
-    pieces: list[npt.NDArray[np.int32]] = []
-    lengths: list[npt.NDArray[np.int64]] = []
-    for batch in tf.data.Dataset.from_tensor_slices(texts.astype(str)).batch(1024):
-        ragged = layer(batch)
-        pieces.append(ragged.flat_values.numpy().astype(np.int32))
-        lengths.append(ragged.row_lengths().numpy())
-    ids, length = np.concatenate(pieces), np.concatenate(lengths)
-    empty = length == 0
-    ids = np.insert(ids, (np.cumsum(length) - length)[empty], OOV)
-    offsets = np.concatenate([[0], np.cumsum(np.where(empty, 1, length))]).astype(np.int64)
+
+def _tokenize(text: str, tokens: Tokens) -> list[bytes]:
+    """What TextVectorization makes of a text, which knows ASCII's letters and spaces only.
+
+    TensorFlow takes ten times as long (`tests/test_encode.py` holds the two together).
+    """
+    clean = text.encode(errors="replace").lower().translate(None, PUNCTUATION)
+    if tokens == "whitespace":
+        return clean.split()
+    return [character.encode() for character in clean.decode()]
+
+
+def _filled(ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> Encoded:
+    """Ids and offsets, with an OOV token in every empty text."""
+    empty = lengths == 0
+    ids = np.insert(ids, (np.cumsum(lengths) - lengths)[empty], OOV)
+    offsets = np.concatenate([[0], np.cumsum(np.where(empty, 1, lengths))]).astype(np.int64)
     return ids, offsets

@@ -3,38 +3,48 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from search.corpus.encode import encode, learn_vocabulary, token_kind
 from search.corpus.labels import Reviews, clean
-from search.corpus.sources import read
-from search.corpus.split import Rows, split
+from search.corpus.sources import OTHER_TEXTS, read, read_texts
+from search.corpus.split import Rows, folded, split
 from search.corpus.store import Corpus, Split, fingerprint
 from search.errors import DataError
-from search.settings import Settings
+from search.settings import NO_TEXTS, Settings
+
+Texts = npt.NDArray[np.object_]
 
 
 def load_corpus(settings: Settings) -> Corpus:
     """Reads, splits and encodes the data of a run. Nothing is written.
 
-    The vocabulary is learned from the training side alone.
+    The vocabulary is learned from the training side and the unlabelled texts alone.
 
     Raises:
         DataError: the data cannot be used; the message says where and what to do.
     """
-    return encode_sides(settings, read_sides(settings))
+    return encode_sides(settings, read_sides(settings), read_unlabelled(settings))
 
 
-def encode_sides(settings: Settings, sides: dict[str, Reviews]) -> Corpus:
-    """Encodes what `read_sides` read; only from here on TensorFlow is needed."""
+def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> Corpus:
+    """Encodes what `read_sides` and `read_unlabelled` read.
+
+    An unlabelled text that is also one of validation or test is left out.
+    """
     train = sides["train"]
+    more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
     tokens = token_kind(train.texts)
-    vocabulary = learn_vocabulary(train.texts, tokens)
+    vocabulary, (known, unlabelled) = learn_vocabulary(tokens, train.texts, more)
     encoded = {}
     for name, part in sides.items():
-        ids, offsets = encode(part.texts, tokens, vocabulary)
+        ids, offsets = known if part is train else encode(part.texts, tokens, vocabulary)
         rows = np.asarray(part.where, dtype=np.int64)
         encoded[name] = Split(ids=ids, offsets=offsets, labels=part.labels, rows=rows)
+    encoded["unlabelled"] = Split(
+        *unlabelled, labels=np.empty(0, np.int32), rows=np.arange(len(more))
+    )
     names = train.class_names
     return Corpus(
         **encoded,
@@ -42,12 +52,12 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews]) -> Corpus:
         vocabulary=vocabulary,
         tokens=tokens,
         fingerprint=fingerprint(
-            names, *(array for part in sides.values() for array in (part.texts, part.labels))
+            names, *(array for part in sides.values() for array in (part.texts, part.labels)), more
         ),
         facts={
             "source": settings.data,
             "dropped_rows": train.dropped,
-            "rows": {side: len(part.texts) for side, part in sides.items()},
+            "rows": {side: len(part) for side, part in encoded.items()},
             "class_rows": {
                 side: np.bincount(part.labels, minlength=len(names)).tolist()
                 for side, part in sides.items()
@@ -85,6 +95,30 @@ def read_sides(settings: Settings) -> dict[str, Reviews]:
         rows = getattr(parts, side) if everything is None else np.arange(len(everything.texts))
         sides[side] = _take(reviews if everything is None else everything, rows)
     return sides
+
+
+def read_unlabelled(settings: Settings) -> Texts:
+    """The texts without labels that a run may learn words from; none is empty."""
+    sources = settings.unlabelled
+    if sources is None:
+        sources = OTHER_TEXTS.get(settings.data, ())
+    elif sources == (NO_TEXTS,):
+        sources = ()
+    elif NO_TEXTS in sources:
+        raise DataError(f"--unlabelled {NO_TEXTS} excludes other texts, found {sources}")
+    if "" in sources:
+        raise DataError("--unlabelled: expected a file, a folder or a data set, found ''")
+    named = Path(settings.data).is_file()
+    column = settings.text_column if named else None
+    return np.concatenate(
+        [np.empty(0, object), *(read_texts(source, column) for source in sources)]
+    )
+
+
+def _without(texts: Texts, scored: list[str]) -> Texts:
+    """The texts that are not among those which are scored."""
+    known = {folded(text) for text in scored}
+    return np.array([text for text in texts if folded(text) not in known], dtype=object)
 
 
 def _read_file(path: Path, settings: Settings) -> pd.DataFrame:

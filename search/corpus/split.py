@@ -72,11 +72,16 @@ def split(
     return Parts(**{name: np.flatnonzero(inside).astype(np.int64) for name, inside in rows.items()})
 
 
+def folded(text: str) -> str:
+    """What texts that count as the same share."""
+    return " ".join(text.casefold().split())
+
+
 def _groups(texts: npt.NDArray[np.object_]) -> tuple[Rows, Rows, Rows]:
     """Groups rows with the same text: (group ids, first row of each group, group of each row)."""
     ids: dict[str, int] = {}
     representative = np.fromiter(
-        (ids.setdefault(" ".join(text.casefold().split()), len(ids)) for text in texts),
+        (ids.setdefault(folded(text), len(ids)) for text in texts),
         dtype=np.int64,
         count=len(texts),
     )

@@ -25,7 +25,7 @@ class Split:
     Attributes:
         ids: int32, shape (tokens,), all texts' token ids one after another.
         offsets: int64, shape (rows + 1,); row i is ids[offsets[i]:offsets[i + 1]].
-        labels: int32, shape (rows,), class indices.
+        labels: int32, shape (rows,), class indices; empty where there are none.
         rows: int64, shape (rows,): each row's 0-based number in its cleaned source.
     """
 
@@ -35,7 +35,7 @@ class Split:
     rows: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.rows)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -43,7 +43,7 @@ class Split:
         return np.diff(self.offsets)
 
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "unlabelled")
 ARRAYS = ("ids", "offsets", "labels", "rows")
 
 
@@ -52,8 +52,10 @@ class Corpus:
     """Everything training needs to know of the data.
 
     Attributes:
+        unlabelled: further texts, to learn words from.
         class_names: in order; with two, the model gives the probability of the second.
-        vocabulary: tokens by falling frequency; token i has the id i + 2.
+        vocabulary: tokens by falling frequency, those of the training texts before those that
+            only stand in unlabelled ones; token i has the id i + 2.
         tokens: "whitespace" or "character".
         fingerprint: SHA-256 of texts, labels and split; equal data and split, equal fingerprint.
         facts: what was read, for run.json: rows, dropped rows, rows of each class and side.
@@ -62,6 +64,7 @@ class Corpus:
     train: Split
     validation: Split
     test: Split
+    unlabelled: Split
     class_names: tuple[str, ...]
     vocabulary: tuple[str, ...]
     tokens: Tokens

@@ -1,0 +1,95 @@
+"""How telling each word is of a class, learned with less trust in the single label.
+
+A column of an embedding that is computed from the labels of the very texts it is trained on is a
+target encoding: it fits those texts better than others, and the network believes it too much. So
+the labels go through a teacher: naive Bayes on the training texts (Wang & Manning 2012) gives every
+text, with a label or without, a soft label, a training text's own label left out of it. The log-
+count ratios of the words are taken from those.
+
+Some of it stays: the sums of a text's ratios rank the training texts of rotten-tomatoes with an
+area under the curve of 0.86, those of validation with 0.81; plain counts have 0.99 and 0.83.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from search.corpus.cooccurrence import scaled
+from search.corpus.encode import OOV
+from search.corpus.store import Split
+
+PRIOR = 1.0  # added to the counts of the training texts
+SOFT_PRIOR = 5.0  # added to those of soft labels, which are surer than they should be
+SHARPNESS = 2.0  # of a soft label, against one standard deviation of the teacher's scores
+
+Floats = npt.NDArray[np.float64]
+
+
+def polarity(
+    train: Split, unlabelled: Split, classes: int, vocabulary_size: int
+) -> npt.NDArray[np.float32]:
+    """The log-count ratio of every token for every class.
+
+    Args:
+        train: the training texts, with their labels.
+        unlabelled: further texts; there may be none.
+        classes: how many; for two there is one column, for the second.
+        vocabulary_size: ids from this one on count as OOV.
+
+    Returns:
+        (vocabulary_size, columns), standard deviation 1 over the tokens that occur; the others,
+        padding and OOV have 0.
+    """
+    own, more = _bags(train, vocabulary_size), _bags(unlabelled, vocabulary_size)
+    both = sparse.vstack([own, more]).tocsr()
+    occurs = np.asarray(both.sum(axis=0)).ravel() > 0
+    columns = []
+    for number in [1] if classes == 2 else range(classes):
+        mine = np.asarray(train.labels) == number
+        scores = np.concatenate([_left_out(own, mine), more @ _ratio(own, mine, PRIOR)])
+        scores /= np.sqrt(np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1))
+        for part in (slice(None, len(train)), slice(len(train), None)):
+            if len(scores[part]):  # the same share of each class as among the training texts
+                scores[part] -= np.quantile(scores[part], 1 - mine.mean())
+        soft = 1 / (1 + np.exp(-SHARPNESS * scores / max(scores.std(), 1e-9)))
+        column = _ratio(both, soft, SOFT_PRIOR)
+        column[~occurs] = 0
+        columns.append(scaled(column, occurs))
+    return np.stack(columns, axis=1)
+
+
+def _bags(split: Split, vocabulary_size: int) -> sparse.csr_matrix:
+    """(texts, tokens): 1 where a text has a token."""
+    ids = np.asarray(split.ids)
+    known = (ids > OOV) & (ids < vocabulary_size)
+    rows = np.repeat(np.arange(len(split)), split.lengths)[known]
+    bags = sparse.csr_matrix(
+        (np.ones(len(rows)), (rows, ids[known])), (len(split), vocabulary_size)
+    )
+    bags.data[:] = 1
+    return bags
+
+
+def _ratio(bags: sparse.csr_matrix, share: npt.NDArray[np.generic], prior: float) -> Floats:
+    """Log of how frequent each token is in a class, against how frequent it is elsewhere."""
+    inside = bags.T @ np.asarray(share, float) + prior
+    outside = bags.T @ (1 - np.asarray(share, float)) + prior
+    ratio: Floats = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+    return ratio
+
+
+def _left_out(bags: sparse.csr_matrix, mine: npt.NDArray[np.bool_]) -> Floats:
+    """Each text's sum of ratios that were counted without this text."""
+    inside, outside = bags.T @ mine.astype(float), bags.T @ (~mine).astype(float)
+    total_in, total_out = inside.sum(), outside.sum()
+    size = bags.shape[1] * PRIOR
+    tokens = np.asarray(bags.sum(axis=1)).ravel()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        less_in = np.nan_to_num(np.log((inside - 1 + PRIOR) / (outside + PRIOR)), neginf=0)
+        less_out = np.nan_to_num(np.log((inside + PRIOR) / (outside - 1 + PRIOR)), posinf=0)
+    # A text's tokens are part of the totals, too.
+    left_in = np.where(mine, total_in - tokens, total_in) + size
+    left_out = np.where(mine, total_out, total_out - tokens) + size
+    sums = np.where(mine, bags @ less_in, bags @ less_out)
+    result: Floats = sums - tokens * np.log(left_in / left_out)
+    return result
