@@ -1,5 +1,7 @@
 """The Keras model that users keep."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,9 +21,11 @@ def test_one_sigmoid_or_a_softmax(classes, outputs):
         np.testing.assert_allclose(given.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_padding_changes_nothing():
+@pytest.mark.parametrize("pooling", ["max", "mean", "last"])
+def test_padding_changes_nothing(pooling):
     shape = Shape(50, 2, 20)
-    model = build(CONFIGURATION, shape)
-    assign(model, initial_weights(CONFIGURATION, shape, 0))
+    configuration = replace(CONFIGURATION, pooling=pooling)
+    model = build(configuration, shape)
+    assign(model, initial_weights(configuration, shape, 0))
     short = np.array([[3, 4]], np.int32)
     np.testing.assert_allclose(model(short), model(np.pad(short, [[0, 0], [0, 7]])), atol=1e-7)

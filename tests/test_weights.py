@@ -37,15 +37,50 @@ def test_they_are_distributed_as_keras():
     assert np.allclose(recurrent @ recurrent.T, np.eye(32), atol=1e-5)
 
 
-def test_word_vectors_replace_what_they_cover():
-    """Tokens without a vector, and numbers beyond a vector's length, stay as they were drawn."""
-    vectors = np.zeros((50, 5), np.float32)
-    vectors[10:20] = np.random.default_rng(0).standard_normal((10, 5))
-    drawn = initial_weights(CONFIGURATION, SHAPE, 1)
-    warm = initial_weights(CONFIGURATION, SHAPE, 1, vectors)
-    np.testing.assert_allclose(warm[0][10:20, :5], 0.1 * vectors[10:20], rtol=1e-6)
-    assert np.array_equal(warm[0][10:20, 5:], drawn[0][10:20, 5:])
-    assert np.array_equal(warm[0][:10], drawn[0][:10])
+def some_features(columns, tokens=range(10, 20)):
+    """Features of some tokens, of very different lengths; the others have none."""
+    generator = np.random.default_rng(0)
+    features = np.zeros((50, columns), np.float32)
+    lengths = np.geomspace(0.1, 10, len(tokens))[:, None]
+    features[tokens] = lengths * generator.standard_normal((len(tokens), columns))
+    return features
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("columns", [5, 8, 30])
+def test_features_replace_what_they_cover(columns, classes):
+    """Polarity is scaled; the rest of a row, as far as it fits, gets one root mean square."""
+    shape = Shape(vocabulary_size=50, classes=classes, max_length=20)
+    features = some_features(columns)
+    warm = initial_weights(CONFIGURATION, shape, 1, features)
+    drawn = initial_weights(CONFIGURATION, shape, 1)
+    first, covered = shape.outputs, min(columns, 8)
+    np.testing.assert_allclose(warm[0][10:20, :first], 0.3 * features[10:20, :first], rtol=1e-6)
+    rest, given = warm[0][10:20, first:covered], features[10:20, first:covered]
+    np.testing.assert_allclose(np.sqrt(np.mean(rest**2, axis=1)), 0.3, rtol=1e-5)
+    ratio = rest / given
+    assert (ratio > 0).all()
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :1], ratio.shape), rtol=1e-4)
+    assert np.array_equal(warm[0][10:20, covered:], drawn[0][10:20, covered:])
+    for tokens in (slice(0, 10), slice(20, 50)):
+        assert np.array_equal(warm[0][tokens], drawn[0][tokens]), "of these nothing is known"
     assert all(np.array_equal(a, b) for a, b in zip(warm[1:], drawn[1:], strict=True))
-    longer = np.tile(vectors, (1, 4))
-    assert initial_weights(CONFIGURATION, SHAPE, 1, longer)[0].shape == (50, 8)
+
+
+def test_features_of_polarity_alone():
+    """A token that has no more, and features that are no more."""
+    features = some_features(5)
+    features[12, 1:] = 0
+    warm = initial_weights(CONFIGURATION, SHAPE, 1, features)[0]
+    assert warm[12, 0] == pytest.approx(0.3 * features[12, 0]) and not warm[12, 1:5].any()
+    only = initial_weights(CONFIGURATION, SHAPE, 1, features[:, :1])[0]
+    np.testing.assert_allclose(only[10:20, 0], 0.3 * features[10:20, 0], rtol=1e-6)
+    drawn = initial_weights(CONFIGURATION, SHAPE, 1)[0]
+    assert np.array_equal(only[:, 1:], drawn[:, 1:])
+
+
+def test_features_themselves_stay_as_they_are():
+    features = some_features(5)
+    before = features.copy()
+    initial_weights(CONFIGURATION, SHAPE, 1, features)
+    assert np.array_equal(features, before)

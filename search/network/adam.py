@@ -105,10 +105,15 @@ class Adam:
 
     Args:
         weights: the arrays; contiguous.
+        weight_decay: times the learning rate, what every matrix but the first loses in a step
+            (AdamW, Loshchilov & Hutter 2019).
+        clipnorm: the largest norm of all gradients together, or 0 for any.
     """
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, weight_decay: float = 0.0, clipnorm: float = 0.0) -> None:
         self.weights = weights
+        self._weight_decay = weight_decay
+        self._clipnorm = clipnorm
         self.first = [np.zeros_like(weight) for weight in weights]
         self.second = [np.zeros_like(weight) for weight in weights]
         self.steps = 0
@@ -120,9 +125,16 @@ class Adam:
 
         Args:
             gradients: for each weight an array of its shape, or (ids, rows): the gradients of
-                single rows, (n,) and (n, width), in which ids may be repeated.
+                single rows, (n,) and (n, width), in which ids may be repeated. They may be
+                changed.
             learning_rate: of this step.
         """
+        if self._clipnorm:
+            _clip(gradients, self._clipnorm)
+        if self._weight_decay:
+            for weight in self.weights[1:]:
+                if weight.ndim == 2:
+                    weight *= np.float32(1 - self._weight_decay * learning_rate)
         self.steps += 1
         correction = math.sqrt(1 - BETA_2**self.steps) / (1 - BETA_1**self.steps)
         alpha = np.float32(learning_rate * correction)
@@ -139,7 +151,10 @@ class Adam:
         self, flat: Any, used: npt.NDArray[np.bool_], width: int, gradient: Rows, alpha: np.float32
     ) -> None:
         ids, rows = gradient
-        sums = _add_up(rows.reshape(-1), ids, width, used)
+        place, total, squares = _add_up(rows.reshape(-1), ids, width, used)
+        if self._clipnorm:  # Keras makes a clipped gradient dense
+            np.square(total, out=squares)
+        sums = (place, total, squares)
         middle = len(used) // 2
         bounds = ((0, middle), (middle, len(used)))
         side_by_side(lambda half: _update_rows(*flat, used, *sums, width, *bounds[half], alpha))
@@ -156,3 +171,15 @@ class Adam:
         for used, first, second in zip(self._used, self.first, self.second, strict=True):
             rows = len(used)
             used[:] = first.reshape(rows, -1).any(axis=1) | second.reshape(rows, -1).any(axis=1)
+
+
+def _clip(gradients: list[Floats | Rows], largest: float) -> None:
+    """Scales gradients in place so that their norm together is `largest` at most.
+
+    Like Keras', the norm of an embedding's gradient is that of its rows, repeated ones apart.
+    """
+    arrays = [g[1] if isinstance(g, tuple) else g for g in gradients]
+    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
+    if norm > largest:
+        for array in arrays:
+            array *= np.float32(largest / norm)

@@ -4,6 +4,7 @@ TensorFlow takes two milliseconds to start the few dozen operations of a trainin
 second to trace them for every new size; this takes neither, and needs no TensorFlow in a worker.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy.typing as npt
 
 from search.network import recurrence
 from search.network.adam import Rows
+from search.network.pooling import average, largest, to_average, to_largest
 from search.network.space import Configuration
 from search.network.threads import side_by_side
 from search.network.vectors import LANES, compiled, load, store
-from search.network.weights import Shape, Weights
+from search.network.weights import Shape, Weights, sizes
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
@@ -59,26 +61,41 @@ def _token_gradients(first, second, width, ids, lengths, scale, tokens, rows):
             n += 1
 
 
+@dataclass
+class _Pass:
+    """What a layer's way back needs of its way there.
+
+    Attributes:
+        shape: of what it read, (batch, time, features).
+        saved: for each direction what `recurrence.backward` needs.
+        steps: for each direction what `to_largest` needs.
+        scale: (batch, features), what was dropped of what it read.
+    """
+
+    shape: tuple[int, ...]
+    saved: list[Floats]
+    steps: list[Any]
+    scale: Floats = field(default_factory=lambda: NO_OUTPUTS)
+
+
 class FastNetwork:
-    """Embedding → spatial dropout → Bidirectional(LSTM) → dropout → Dense.
+    """Embedding → spatial dropout → Bidirectional(LSTM) → pooling → dropout → Dense.
+
+    With several layers, the outputs of one at every step are what the next one reads, after a
+    spatial dropout of their own.
 
     Args:
-        configuration: sizes and dropout.
+        configuration: the hyperparameters.
         shape: what the data dictate.
 
     Attributes:
+        configuration: the hyperparameters.
         weights: in the order of the Keras model's; to be changed in place.
-        dropout: the rate.
     """
 
     def __init__(self, configuration: Configuration, shape: Shape) -> None:
-        features, units = configuration.embedding_dim, configuration.lstm_units
-        lstm = [(features, 4 * units), (units, 4 * units), (4 * units,)]
-        sizes = [(shape.vocabulary_size, features), *lstm, *lstm]
-        sizes += [(2 * units, shape.outputs), (shape.outputs,)]
-        self.weights: Weights = [np.zeros(size, np.float32) for size in sizes]
-        self.dropout = configuration.dropout
-        self._units = units
+        self.configuration = configuration
+        self.weights: Weights = [np.zeros(s, np.float32) for s in sizes(configuration, shape)]
 
     def probabilities(self, ids: Ids) -> Floats:
         """As the Keras model in inference.
@@ -89,8 +106,7 @@ class FastNetwork:
         Returns:
             (batch, outputs).
         """
-        everything = np.ones((len(ids), self.weights[0].shape[1]), np.float32)
-        hidden = self._read(ids, _lengths(ids), everything, save=False)[0]
+        hidden, _ = self._read(ids, _lengths(ids), None)
         return _activated(hidden @ self.weights[-2] + self.weights[-1])
 
     def loss_and_gradients(
@@ -107,62 +123,130 @@ class FastNetwork:
             The loss, and the gradients as `Adam.apply` takes them: the embedding's is the ids of
             the batch's tokens and a row for each.
         """
-        _, *lstm, kernel, bias = self.weights
-        batch, time = ids.shape
-        width = self.weights[0].shape[1]
+        kernel, bias = self.weights[-2:]
         lengths = _lengths(ids)
-        scale = self._dropped(generator, batch, width)
-        hidden, saved = self._read(ids, lengths, scale, save=True)
-        hidden_scale = self._dropped(generator, *hidden.shape)
+        hidden, passes = self._read(ids, lengths, generator)
+        hidden_scale = _dropped(generator, self.configuration.dropout, *hidden.shape)
         hidden = hidden * hidden_scale
         probabilities = _activated(hidden @ kernel + bias)
-        loss, d = cross_entropy(probabilities, labels), _logit_gradients(probabilities, labels)
-        dhidden = (d @ kernel.T) * hidden_scale
-        dcell = np.zeros((batch, self._units), np.float32)
-        shape = np.array([batch, time, width])
-
-        def backward(direction: int) -> Any:
-            mine = slice(direction * self._units, (direction + 1) * self._units)
-            weights = lstm[3 * direction : 3 * direction + 3]
-            upstream = (np.ascontiguousarray(dhidden[:, mine]), dcell, NO_OUTPUTS)
-            inputs: Any = (shape, lengths, *weights, saved[direction], *upstream)
-            return recurrence.backward(*inputs, reverse=direction == 1)
-
-        forwards, backwards = side_by_side(backward)
+        targets = _targets(labels, probabilities.shape[1], self.configuration.label_smoothing)
+        d: Floats = (probabilities - targets) / np.float32(len(labels))
+        dense = [hidden.T @ d, d.sum(axis=0)]
+        inputs, lstm = self._backward((d @ kernel.T) * hidden_scale, lengths, passes)
         tokens = np.empty(int(lengths.sum()), np.int32)
+        width = self.weights[0].shape[1]
         rows = np.empty((len(tokens), width), np.float32)
         _token_gradients(
-            *(forwards[0].reshape(-1), backwards[0].reshape(-1), width, ids, lengths),
-            *(scale.reshape(-1), tokens, rows.reshape(-1)),
+            *(inputs[0].reshape(-1), inputs[1].reshape(-1), width, ids, lengths),
+            *(passes[0].scale.reshape(-1), tokens, rows.reshape(-1)),
         )
-        dense = [hidden.T @ d, d.sum(axis=0)]
-        return loss, [(tokens, rows), *forwards[3:], *backwards[3:], *dense]
+        return _mean_cross_entropy(probabilities, targets), [(tokens, rows), *lstm, *dense]
 
     def _read(
-        self, ids: Ids, lengths: Ids, scale: Floats, *, save: bool
-    ) -> tuple[Floats, list[Floats]]:
-        """The last hidden states of both directions, (batch, 2 * units), and what they saved."""
-        table, *lstm = self.weights[:7]
-        width = table.shape[1]
+        self, ids: Ids, lengths: Ids, generator: np.random.Generator | None
+    ) -> tuple[Floats, list[_Pass]]:
+        """Reads a batch; in training if there is a generator, which draws what is dropped.
+
+        Returns:
+            hidden: what the two directions make of each text, (batch, 2 * units).
+            passes: of each layer.
+        """
+        configuration, table = self.configuration, self.weights[0]
+        training, width = generator is not None, table.shape[1]
+        rate = configuration.embedding_dropout
+        rate = configuration.dropout if rate < 0 else rate
         x = np.empty((*ids.shape, width), np.float32)
+        scale = _dropped(generator, rate, len(ids), width)
         _look_up(table.reshape(-1), width, ids, lengths, scale.reshape(-1), x.reshape(-1))
-        zeros = np.zeros((len(ids), self._units), np.float32)
+        passes = []
+        for layer in range(configuration.layers):
+            last = layer == configuration.layers - 1
+            hidden, one = self._read_layer(layer, x, lengths, last, training)
+            one.scale = scale
+            passes.append(one)
+            if not last:
+                scale = _dropped(generator, configuration.dropout, *hidden.shape[::2])
+                x = np.multiply(hidden, scale[:, np.newaxis], dtype=np.float32)
+        return hidden, passes
+
+    def _read_layer(
+        self, layer: int, x: Floats, lengths: Ids, last: bool, training: bool
+    ) -> tuple[Floats, _Pass]:
+        """Runs both directions of one layer: what the next one reads, or each text's row."""
+        pooling = self.configuration.pooling if last else None
+        zeros = np.zeros((len(x), self.configuration.lstm_units), np.float32)
 
         def forward(direction: int) -> Any:
-            weights = lstm[3 * direction : 3 * direction + 3]
-            inputs: Any = (x, lengths, zeros, zeros, *weights)
-            return recurrence.forward(*inputs, reverse=direction == 1, sequences=False, save=save)
+            reverse = direction == 1
+            final, _, outputs, saved = recurrence.forward(
+                x, lengths, zeros, zeros, *self._lstm(layer, direction),
+                reverse=reverse, sequences=pooling != "last", save=training,
+            )  # fmt: skip
+            if pooling is None:
+                return outputs[:, ::-1] if reverse else outputs, saved, None
+            if pooling == "max":
+                pooled, steps = largest(outputs, lengths, reverse=reverse)
+                return pooled, saved, steps
+            if pooling == "mean":
+                return average(outputs, lengths, reverse=reverse), saved, None
+            return final, saved, None
 
-        both = side_by_side(forward)
-        hidden = np.concatenate([result[0] for result in both], axis=1)
-        return hidden, [result[3] for result in both]
+        results, saved, steps = zip(*side_by_side(forward), strict=True)
+        return np.concatenate(results, axis=-1), _Pass(x.shape, list(saved), list(steps))
 
-    def _dropped(self, generator: np.random.Generator, rows: int, columns: int) -> Floats:
-        """0 for what is dropped, and for the rest what keeps the mean; one row for each text."""
-        if not self.dropout:
-            return np.ones((rows, columns), np.float32)
-        kept = generator.random((rows, columns), np.float32) >= self.dropout
-        return kept * np.float32(1 / (1 - self.dropout))
+    def _backward(
+        self, dhidden: Floats, lengths: Ids, passes: list[_Pass]
+    ) -> tuple[tuple[Floats, Floats], list[Floats]]:
+        """The gradients of the embedded tokens, by each direction, and of the LSTMs' weights."""
+        gradients: list[Floats] = []
+        for layer in reversed(range(len(passes))):
+            last = layer == len(passes) - 1
+            forwards, backwards = self._layer_backward(layer, passes[layer], dhidden, lengths, last)
+            gradients = [*forwards[3:], *backwards[3:], *gradients]
+            if layer:
+                dhidden = (forwards[0] + backwards[0]) * passes[layer].scale[:, np.newaxis]
+        return (forwards[0], backwards[0]), gradients
+
+    def _layer_backward(
+        self, layer: int, one: _Pass, dhidden: Floats, lengths: Ids, last: bool
+    ) -> tuple[Any, Any]:
+        """What `recurrence.backward` returns for each direction of one layer."""
+        units, time = self.configuration.lstm_units, one.shape[1]
+        pooling = self.configuration.pooling if last else None
+        zeros = np.zeros((len(lengths), units), np.float32)
+
+        def backward(direction: int) -> Any:
+            reverse = direction == 1
+            d = dhidden[..., direction * units : (direction + 1) * units]
+            if pooling is None and reverse:
+                d = d[:, ::-1]
+            final, doutputs = zeros, np.ascontiguousarray(d)
+            if pooling == "last":
+                final, doutputs = doutputs, NO_OUTPUTS
+            elif pooling == "max":
+                doutputs = to_largest(doutputs, one.steps[direction], time)
+            elif pooling == "mean":
+                doutputs = to_average(doutputs, lengths, time, reverse=reverse)
+            inputs: Any = (
+                *(np.array(one.shape), lengths, *self._lstm(layer, direction)),
+                *(one.saved[direction], final, zeros, doutputs.reshape(-1)),
+            )
+            return recurrence.backward(*inputs, reverse=reverse)
+
+        return side_by_side(backward)
+
+    def _lstm(self, layer: int, direction: int) -> Weights:
+        """Kernel, recurrent kernel and bias."""
+        first = 1 + 6 * layer + 3 * direction
+        return self.weights[first : first + 3]
+
+
+def _dropped(generator: np.random.Generator | None, rate: float, rows: int, columns: int) -> Floats:
+    """0 for what is dropped, and for the rest what keeps the mean; one row for each text."""
+    if generator is None or not rate:
+        return np.ones((rows, columns), np.float32)
+    kept = generator.random((rows, columns), np.float32) >= rate
+    return kept * np.float32(1 / (1 - rate))
 
 
 def _lengths(ids: Ids) -> Ids:
@@ -189,19 +273,21 @@ def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> 
         probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
         labels: class indices, shape (rows,).
     """
-    if probabilities.shape[1] == 1:
-        right = np.where(labels == 1, probabilities[:, 0], 1 - probabilities[:, 0])
-    else:
-        right = probabilities[np.arange(len(labels)), labels]
+    return _mean_cross_entropy(probabilities, _targets(labels, probabilities.shape[1], 0.0))
+
+
+def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
+    """What the probabilities should be, (rows, outputs): a share of every label on all classes."""
+    classes = max(2, outputs)
+    targets = np.full((len(labels), classes), smoothing / classes, np.float32)
+    targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
+    return targets if outputs > 1 else targets[:, 1:]
+
+
+def _mean_cross_entropy(probabilities: npt.NDArray[np.floating[Any]], targets: Floats) -> float:
+    p = probabilities.astype(np.float64)
     # maximum() passes NaN on; the bound is that of Keras.
-    return float(-np.log(np.maximum(right.astype(np.float64), 1e-7)).mean())
-
-
-def _logit_gradients(probabilities: Floats, labels: Ids) -> Floats:
-    """The gradient of the mean cross-entropy by the logits, (rows, outputs)."""
-    if probabilities.shape[1] == 1:
-        d = probabilities - labels[:, np.newaxis].astype(np.float32)
-    else:
-        d = probabilities.copy()
-        d[np.arange(len(labels)), labels] -= 1
-    return d / np.float32(len(labels))
+    sums = targets * np.log(np.maximum(p, 1e-7))
+    if p.shape[1] == 1:
+        sums += (1 - targets) * np.log(np.maximum(1 - p, 1e-7))
+    return float(-sums.sum(axis=1).mean())

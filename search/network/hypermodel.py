@@ -5,7 +5,7 @@ from typing import Any
 import keras_tuner
 
 from search.network.build import build
-from search.network.space import MAX_LENGTH, VOCABULARY_SIZE, declare
+from search.network.space import CORE, Configuration, Space, declare
 from search.network.weights import Shape
 
 
@@ -23,22 +23,25 @@ class SentimentHyperModel(keras_tuner.HyperModel):
     Args:
         vocabulary_size: ids there are, with padding (0) and OOV (1).
         classes: how many; two share one sigmoid output, more have a softmax.
-        max_length: tokens of a text that are read; the tuner of this package cuts at it.
+        max_length: tokens of the longest text; the tuner of this package reads no more.
+        space: what is searched.
     """
 
     def __init__(
         self,
-        vocabulary_size: int = VOCABULARY_SIZE,
+        vocabulary_size: int = Configuration.vocabulary_size,
         classes: int = 2,
-        max_length: int = MAX_LENGTH,
+        max_length: int = Configuration.max_length,
+        space: Space = CORE,
     ) -> None:
         super().__init__()
         self.shape = Shape(vocabulary_size, classes, max_length)
+        self.space = space
 
     def declare_hyperparameters(self, hp: Any) -> None:
         """Declares the whole space on `hp` without building a network."""
-        declare(hp)
+        declare(hp, self.space)
 
     def build(self, hp: Any) -> Any:
         """A compiled keras.Model of plain Keras layers for the values in `hp`."""
-        return build(declare(hp), self.shape)
+        return build(declare(hp, self.space), self.shape)

@@ -1,16 +1,54 @@
 """The search space: the only place that names a hyperparameter, its range, scale and default.
 
-To add a hyperparameter: one line in `declare`, one field in `Configuration`, and its use in
-`network/build.py`.
+To add a hyperparameter: one field in `Configuration`, its range in `core` or `wide`, and its use
+where it takes effect (`build.py` and `fast.py` for the network, `batches.py` for what it reads).
 """
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
 
-VOCABULARY_SIZE = 20_000  # ids, with padding and OOV; fewer where the corpus has fewer
-EMBEDDING_DIMS = (32, 64, 128)
-MOST_FEATURES = max(EMBEDDING_DIMS)  # of word vectors, of which a network takes the first ones
-MAX_LENGTH = 400  # tokens; the rest of a longer text is cut
+import numpy as np
+
+from search.corpus.batches import Cut
+from search.corpus.store import Corpus
+
+Pooling = Literal["max", "mean", "last"]
+EmbeddingInit = Literal["words", "neighbours", "file", "random"]
+Value = int | float | str
+
+
+@dataclass(frozen=True)
+class Range:
+    """All numbers from `low` to `high`, both included; whole ones where the default is whole.
+
+    Attributes:
+        low, high: the ends.
+        step: between neighbouring values, counted from `low`; None for none.
+        log: whether equal ratios are equally far apart, and not equal differences.
+    """
+
+    low: int | float
+    high: int | float
+    step: int | float | None = None
+    log: bool = False
+
+
+Spec = Value | tuple[Value, ...] | Range
+"""What is searched of one hyperparameter: nothing (its value), some values, or a range."""
+
+Space = dict[str, Spec]
+"""What is searched, by name; a hyperparameter that is not in it has its default."""
+
+
+def _number(default: int | float, lowest: float, highest: float) -> Any:
+    """A field with the ends of what makes sense at all."""
+    return field(default=default, metadata={"lowest": lowest, "highest": highest})
+
+
+def _one_of(default: str, *values: str) -> Any:
+    """A field with all its values."""
+    return field(default=default, metadata={"values": values})
 
 
 @dataclass(frozen=True)
@@ -22,31 +60,187 @@ class Configuration:
         lstm_units: units of each of the two directions.
         dropout: share of the embedding's channels and of the LSTM's outputs dropped in training.
         learning_rate: Adam's.
+        pooling: what is made of the LSTM's outputs: of every unit the largest one of all steps,
+            their mean, or the last one.
+        layers: bidirectional LSTMs on top of each other.
+        vocabulary_size: tokens the network knows, the most frequent ones, with padding and OOV.
+        max_length: tokens of a text that are read.
+        cut: what is read of a longer text: its head, its tail, or half of each.
+        batch_size: texts in a training batch.
+        embedding_dropout: share of the embedding's channels dropped in training; -1 for `dropout`.
+        word_dropout: share of the tokens that are unknown ones (OOV) in training.
+        weight_decay: how much of every kernel is lost in a step, times the learning rate (AdamW,
+            Loshchilov & Hutter 2019); biases and the embedding lose nothing.
+        clipnorm: the largest norm of a gradient, of all weights together; 0 for any.
+        learning_rate_decay: what the learning rate is multiplied with after every epoch.
+        label_smoothing: share of a label that is spread over all classes.
+        embedding_init: what the embedding starts from: all word features, those of words'
+            neighbours and texts but not of labels, the vectors of a file, or nothing. See
+            `search.corpus.words`.
     """
 
-    embedding_dim: int = 64
-    lstm_units: int = 64
-    dropout: float = 0.3
-    learning_rate: float = 1e-3
+    embedding_dim: int = _number(64, 1, 4096)
+    lstm_units: int = _number(32, 1, 4096)
+    dropout: float = _number(0.5, 0, 0.95)
+    learning_rate: float = _number(2e-3, 1e-7, 1)
+    pooling: Pooling = _one_of("max", "max", "mean", "last")
+    layers: int = _number(1, 1, 4)
+    vocabulary_size: int = _number(30_000, 3, 80_000)
+    max_length: int = _number(400, 1, 100_000)
+    cut: Cut = _one_of("head", "head", "tail", "both")
+    batch_size: int = _number(64, 1, 65_536)
+    embedding_dropout: float = _number(-1.0, -1, 0.95)
+    word_dropout: float = _number(0.0, 0, 0.95)
+    weight_decay: float = _number(0.0, 0, 1)
+    clipnorm: float = _number(0.0, 0, 1e6)
+    learning_rate_decay: float = _number(1.0, 0.01, 1)
+    label_smoothing: float = _number(0.0, 0, 0.9)
+    embedding_init: EmbeddingInit = _one_of("words", "words", "neighbours", "file", "random")
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """From hyperparameters by name; others that are among them are left out."""
+        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
-HYPERPARAMETERS = tuple(field.name for field in fields(Configuration))
+FIELDS = {f.name: f for f in fields(Configuration)}
+
+CORE: Space = {
+    "embedding_dim": (32, 64, 128),
+    "lstm_units": (16, 32, 64, 128),
+    "dropout": Range(0.0, 0.7, step=0.1),
+    "learning_rate": Range(3e-4, 1e-2, log=True),
+}
+"""What makes the most difference, whatever the texts."""
+
+KNOWN_GOOD: tuple[Mapping[str, Value], ...] = (
+    {"embedding_dropout": 0.5},
+    {"lstm_units": 16, "dropout": 0.6, "embedding_dropout": 0.6},
+    {
+        "embedding_dim": 128,
+        "lstm_units": 64,
+        "learning_rate": 1e-3,
+        "dropout": 0.6,
+        "embedding_dropout": 0.6,
+    },
+)
+"""What is tried first: the defaults, and what differs from them in others that often do well."""
+
+_MOST_TOKENS = 1000  # of a text, however long
 
 
-def declare(hp: Any) -> Configuration:
+def core(corpus: Corpus) -> Space:
+    """`CORE`, with batches that are small enough for few texts."""
+    size = max(8, 2 ** int(np.log2(max(1, len(corpus.train) / 60))))
+    usual = Configuration.batch_size
+    return CORE if size >= usual else {**CORE, "batch_size": size}
+
+
+def wide(corpus: Corpus) -> Space:
+    """`CORE` and everything else that won in papers, with ranges that follow the corpus."""
+    rows = len(corpus.train)
+    known = min(len(corpus.vocabulary) + 2, FIELDS["vocabulary_size"].metadata["highest"])
+    sizes = [size for size in (5_000, 10_000, 20_000, 30_000, 50_000) if size < 0.9 * known]
+    space: Space = {
+        **CORE,
+        "embedding_dim": (32, 64, 128, 256),
+        "pooling": ("max", "mean", "last"),
+        "layers": (1, 2),
+        "vocabulary_size": (*sizes, known),
+        "batch_size": tuple(b for b in (8, 16, 32, 64, 128, 256) if 10 <= rows / b <= 500),
+        "embedding_dropout": Range(0.0, 0.7, step=0.1),
+        "word_dropout": (0.0, 0.05, 0.1, 0.2),
+        "weight_decay": (0.0, 1e-4, 1e-3, 1e-2),
+        "clipnorm": (0.0, 1.0),
+        "learning_rate_decay": (1.0, 0.9, 0.7, 0.5),
+        "label_smoothing": (0.0, 0.05, 0.1),
+        "embedding_init": ("words", "neighbours", "random"),
+    }
+    # Where texts are cut only matters where many are long.
+    long = np.percentile(corpus.train.lengths, 99)
+    lengths = [length for length in (100, 200, 400, 800) if length < 0.8 * long]
+    if lengths:
+        longest = min(_MOST_TOKENS, int(corpus.train.lengths.max()))
+        space |= {"max_length": (*lengths, longest), "cut": ("head", "tail", "both")}
+    for name in ("vocabulary_size", "batch_size"):
+        found = space[name]
+        if isinstance(found, tuple) and len(found) < 2:  # nothing to choose
+            space |= {name: found[0]} if found else core(corpus)
+    return space
+
+
+def default(name: str, spec: Spec) -> Value:
+    """The default of a hyperparameter, or what is nearest to it in its space."""
+    usual: Any = FIELDS[name].default
+    if isinstance(spec, Range):
+        inside = min(max(float(usual), spec.low), spec.high)
+        if spec.step:
+            inside = spec.low + round((inside - spec.low) / spec.step) * spec.step
+        return int(inside) if isinstance(usual, int) else float(inside)
+    if not isinstance(spec, tuple):
+        return spec
+    if usual in spec or isinstance(usual, str):
+        return usual if usual in spec else spec[0]
+    return min(spec, key=lambda value: abs(float(value) - float(usual)))
+
+
+def declare(hp: Any, space: Space = CORE) -> Configuration:
     """Declares the space on `hp` and reads the values it holds.
 
     Args:
         hp: keras_tuner.HyperParameters; values that it does not hold yet become defaults.
+        space: what is searched.
     """
-    default = Configuration()
-    return Configuration(
-        embedding_dim=hp.Choice(
-            "embedding_dim", list(EMBEDDING_DIMS), default=default.embedding_dim
-        ),
-        lstm_units=hp.Choice("lstm_units", [16, 32, 64, 128], default=default.lstm_units),
-        dropout=hp.Float("dropout", 0.0, 0.6, step=0.1, default=default.dropout),
-        learning_rate=hp.Float(
-            "learning_rate", 3e-4, 1e-2, sampling="log", default=default.learning_rate
-        ),
-    )
+    return Configuration(**{name: _declared(hp, name, spec) for name, spec in space.items()})
+
+
+def starting_points(space: Space, told: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+    """What is tried before an algorithm is asked: what a user says, then `KNOWN_GOOD`.
+
+    Args:
+        space: what is searched; where a value is not in it, the default of the space takes its
+            place.
+        told: hyperparameters by name; others have their defaults.
+
+    Returns:
+        All hyperparameters of the space each; none twice.
+    """
+    found: list[dict[str, Value]] = []
+    for point in (*told, *KNOWN_GOOD):
+        values = {
+            name: point[name]
+            if name in point and inside(point[name], spec)
+            else default(name, spec)
+            for name, spec in space.items()
+        }
+        if values not in found:
+            found.append(values)
+    return found
+
+
+def inside(value: Value, spec: Spec) -> bool:
+    """Whether a value is in what is searched."""
+    if isinstance(spec, tuple):
+        return value in spec
+    if isinstance(spec, Range):
+        return not isinstance(value, str) and spec.low <= value <= spec.high
+    return value == spec
+
+
+def _declared(hp: Any, name: str, spec: Spec) -> Any:
+    if isinstance(spec, Range):
+        number = hp.Int if isinstance(FIELDS[name].default, int) else hp.Float
+        scale = {"sampling": "log"} if spec.log else {"step": spec.step} if spec.step else {}
+        return number(name, spec.low, spec.high, default=default(name, spec), **scale)
+    if isinstance(spec, tuple):
+        return hp.Choice(name, list(spec), default=default(name, spec))
+    return hp.Fixed(name, spec)
+
+
+def most(space: Space, name: str) -> int:
+    """The largest value a hyperparameter of whole numbers can have."""
+    usual: Any = FIELDS[name].default
+    spec = space.get(name, usual)
+    if isinstance(spec, Range):
+        return int(spec.high)
+    return int(max(spec)) if isinstance(spec, tuple) else int(spec)
