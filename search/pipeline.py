@@ -5,6 +5,10 @@ from collections.abc import Callable
 import keras_tuner
 
 from search.corpus import Corpus, load_corpus
+from search.corpus.embeddings import read_embeddings
+from search.errors import SettingsError
+from search.network.space import inside
+from search.network.spacefile import chosen_space
 from search.outcome import Outcome, conclude
 from search.outcome.winner import record_leaderboard
 from search.settings import Settings
@@ -24,6 +28,7 @@ def tune(
     overwrite: bool = False,
     after_trial: Callable[[SearchTuner, TrialRecord], None] | None = None,
     warn: Say = print,
+    progress: Say = lambda message: None,
     workers: list[Slot] | None = None,
 ) -> SearchTuner:
     """Searches, or goes on with the search that `settings.results` holds.
@@ -37,6 +42,7 @@ def tune(
         after_trial: called with the tuner and the trial's record, after leaderboard.csv was
             written with it.
         warn: gets one sentence for everything unexpected that was dealt with.
+        progress: gets a sentence for what is worth knowing.
         workers: where to train; by default worker processes for this search.
 
     Returns:
@@ -48,8 +54,27 @@ def tune(
         if after_trial is not None:
             after_trial(tuner, record)
 
+    space = chosen_space(settings.space, settings.fixed, corpus)
+    embeddings = None
+    if settings.embeddings is not None:
+        embeddings = read_embeddings(settings.embeddings, corpus)
+        numbers = embeddings.vectors.shape[1]
+        space |= {"embedding_init": "file", "embedding_dim": numbers}
+        progress(
+            f"{settings.embeddings}: vectors of {numbers} numbers for {embeddings.tokens:,} "
+            f"tokens, which are {embeddings.coverage:.1%} of the training texts"
+        )
+    elif inside("file", space.get("embedding_init", "")):
+        raise SettingsError("embedding_init = file needs --embeddings FILE")
     tuner = SearchTuner(
-        settings, corpus, hypermodel=hypermodel, oracle=oracle, after_trial=listen, warn=warn
+        settings,
+        corpus,
+        space=space,
+        embeddings=embeddings,
+        hypermodel=hypermodel,
+        oracle=oracle,
+        after_trial=listen,
+        warn=warn,
     )
     tuner.search(workers, overwrite=overwrite)
     return tuner

@@ -1,5 +1,6 @@
 """`python -m search.run`: search, and leave a leaderboard and a model."""
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.commands import command, run_and_leave, say
-from search.settings import Algorithm, EmbeddingInit, Settings
+from search.settings import Algorithm, Settings, duration
 from search.startup import tensorflow_silenced
 
 if TYPE_CHECKING:
@@ -41,20 +42,67 @@ def main(
     test: Annotated[
         Path | None, typer.Option(help="A file to test on, instead of a tenth of the data.")
     ] = None,
+    unlabelled: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further texts to learn words from, labels ignored: as --data, or a .txt file "
+            "with one text a line. By default those that come with a named data set; or none."
+        ),
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="Word vectors to start from: GloVe's, word2vec's or fastText's text."),
+    ] = None,
     trials: Annotated[
         int, typer.Option(min=1, help="How many trials there are to be in the results, in all.")
     ] = 20,
-    tuner: Annotated[Algorithm, typer.Option(help="The search algorithm.")] = "random",
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            parser=duration, metavar="TIME", help="End after this time, such as 30m, 2h or 90s."
+        ),
+    ] = None,
+    tuner: Annotated[Algorithm, typer.Option(help="The search algorithm.")] = "tpe",
     seed: Annotated[int, typer.Option(help="Any whole number; equal seeds, equal results.")] = 0,
+    space: Annotated[
+        str, typer.Option(help="What is searched: core, wide or a .toml file.")
+    ] = "core",
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=…",
+            help="Change the space: pooling=mean, dropout=0.2..0.5 or batch_size={32,64}.",
+        ),
+    ] = None,
+    print_space: Annotated[
+        bool, typer.Option("--print-space", help="Write the space as TOML to stdout, and end.")
+    ] = False,
+    tried_first: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--try",
+            metavar="NAME=VALUE,…",
+            help="Try this before anything else, such as dropout=0.4,lstm_units=32.",
+        ),
+    ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option(help="Try the best of an earlier run's results first.")
+    ] = None,
+    max_parameters: Annotated[
+        int | None, typer.Option(min=1, help="No network with more trainable numbers.")
+    ] = None,
     max_epochs: Annotated[int, typer.Option(min=1, help="Epochs of a trial, at most.")] = 10,
+    min_epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs after which weak trials are stopped first.")
+    ] = 1,
+    reduction: Annotated[
+        int,
+        typer.Option(min=1, help="The best one in so many trials goes on; 1 stops none early."),
+    ] = 3,
     patience: Annotated[
         int, typer.Option(min=0, help="Epochs without a better one, before a trial is ended.")
     ] = 2,
-    batch_size: Annotated[int, typer.Option(min=1, help="Reviews in a training batch.")] = 64,
-    embedding_init: Annotated[
-        EmbeddingInit,
-        typer.Option(help="Start from word vectors learned from the training texts, or at random."),
-    ] = "ppmi",
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,
@@ -62,7 +110,8 @@ def main(
     ] = None,
     keep: Annotated[int, typer.Option(min=1, help="Trials whose weights are kept.")] = 5,
     trial_timeout: Annotated[
-        float | None, typer.Option(min=0.001, help="Seconds a trial may take, such as 600.")
+        float | None,
+        typer.Option(parser=duration, metavar="TIME", help="What a trial may take, such as 10m."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
@@ -84,19 +133,40 @@ def main(
             label_column=label_column,
             validation=validation,
             test=test,
+            unlabelled=tuple(unlabelled) if unlabelled else None,
+            embeddings=embeddings,
             trials=trials,
+            timeout=timeout,
             tuner=tuner,
             seed=seed,
+            space=space,
+            fixed=tuple(fixed or ()),
+            tried_first=tuple(tried_first or ()),
+            warm_start=warm_start,
+            max_parameters=max_parameters,
             max_epochs=max_epochs,
+            min_epochs=min_epochs,
+            reduction=reduction,
             patience=patience,
-            batch_size=batch_size,
-            embedding_init=embedding_init,
             results=results,
             workers=workers,
             keep=keep,
             trial_timeout=trial_timeout,
         )
+        if print_space:
+            show_space(settings)
+            return
         search(settings, overwrite=overwrite, progress=(lambda _: None) if quiet else say)
+
+
+def show_space(settings: Settings) -> None:
+    """The space of a run, as a file to start from."""
+    from search.corpus.load import load_corpus
+    from search.network.spacefile import chosen_space, written
+
+    typer.echo(
+        written(chosen_space(settings.space, settings.fixed, load_corpus(settings))), nl=False
+    )
 
 
 def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
@@ -113,18 +183,21 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
     with slots(count) as workers:
         for worker in workers:
             worker.warm_up()
-        from search.corpus.load import encode_sides, read_sides
+        from search.corpus.load import encode_sides, read_sides, read_unlabelled
+        from search.network.spacefile import chosen_space
 
-        sides = read_sides(settings)  # before TensorFlow: a mistake in the data shows at once
+        # Before TensorFlow: a mistake in the data or the space shows at once.
+        corpus = encode_sides(settings, read_sides(settings), read_unlabelled(settings))
+        chosen_space(settings.space, settings.fixed, corpus)
         with tensorflow_silenced():
             from search import pipeline
             from search.tuning.tuner import SearchTuner
 
-        corpus = encode_sides(settings, sides)
         rows, names = corpus.facts["rows"], corpus.class_names
         progress(
             f"{rows['train']} training, {rows['validation']} validation, {rows['test']} test rows; "
-            f"{len(names)} classes ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"
+            + (f"{rows['unlabelled']} further texts; " if rows["unlabelled"] else "")
+            + f"{len(names)} classes ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"
             + (
                 f"; {corpus.facts['dropped_rows']} rows without text or label dropped"
                 if corpus.facts["dropped_rows"]
@@ -132,8 +205,11 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
             )
         )
 
+        started = time.monotonic()
+
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
-            progress(_trial_line(tuner.records.values(), record, settings.trials))
+            rest = (time.monotonic() - started) / tuner.trials_begun * tuner.remaining_trials
+            progress(_trial_line(tuner.records.values(), record, settings.trials) + _left(rest))
 
         tuner = pipeline.tune(
             settings,
@@ -141,11 +217,20 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
             overwrite=overwrite,
             after_trial=after_trial,
             warn=say,
+            progress=progress,
             workers=workers,
         )
-    if not tuner.trials_run:
+    if not tuner.trials_begun:
         progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")
     _print_outcome(pipeline.conclude(tuner))
+
+
+def _left(seconds: float) -> str:
+    """About how long it will still take."""
+    if seconds < 1:
+        return ""
+    about = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f"; about {about} left"
 
 
 def _trial_line(records: "Iterable[TrialRecord]", record: "TrialRecord", total: int) -> str:
@@ -161,6 +246,7 @@ def _trial_line(records: "Iterable[TrialRecord]", record: "TrialRecord", total: 
         result = (
             f"val_accuracy {record.best.val_accuracy:.4f} "
             f"(best {leader.best.val_accuracy:.4f}, trial {leader.trial_id}), "
+            f"{'stopped after ' if record.status == 'pruned' else ''}"
             f"{len(record.history)} epochs, {sum(e.seconds for e in record.history):.1f} s"
         )
     return f"[{len(ended)}/{total}] trial {record.trial_id}: {result}"

@@ -1,5 +1,6 @@
 """One validated, frozen settings object for a run."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -7,8 +8,27 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from search.errors import SettingsError
 
-EmbeddingInit = Literal["ppmi", "random"]
+NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def duration(text: str) -> float:
+    """Seconds, from "90", "90s", "30m", "1.5h" or "2d".
+
+    Raises:
+        ValueError: it is something else.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"expected a time above 0, such as 90s, 30m or 2h, not {text!r}")
+    return seconds
 
 
 class Settings(BaseModel):
@@ -30,19 +50,30 @@ class Settings(BaseModel):
     label_column: str | None = None
     validation: Path | None = None
     test: Path | None = None
+    unlabelled: tuple[str, ...] | None = Field(
+        None, description="further texts; None for those that come with a named data set"
+    )
+
+    embeddings: Path | None = Field(None, description="a text file of word vectors")
 
     trials: PositiveInt = 20
-    tuner: Algorithm = "random"
+    tuner: Algorithm = "tpe"
     seed: int = 0
+    space: str = Field("core", description="core, wide or a TOML file")
+    fixed: tuple[str, ...] = Field((), description="name=value, name=low..high, name={a,b}")
+    tried_first: tuple[str, ...] = Field((), description="name=value,name=value,…")
+    warm_start: Path | None = Field(None, description="an earlier run's results")
+    max_parameters: PositiveInt | None = None
     max_epochs: PositiveInt = 10
+    min_epochs: PositiveInt = 1
+    reduction: PositiveInt = Field(3, description="of trials at a rung; 1 stops none early")
     patience: NonNegativeInt = 2
-    batch_size: PositiveInt = 64
-    embedding_init: EmbeddingInit = "ppmi"
 
     results: Path = Path("results")
     workers: PositiveInt | None = None
     keep: PositiveInt = 5
     trial_timeout: float | None = Field(None, gt=0, description="seconds")
+    timeout: float | None = Field(None, gt=0, description="seconds")
 
     @classmethod
     def checked(cls, **values: Any) -> Self:
@@ -59,5 +90,5 @@ class Settings(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what the trials are and how each is trained."""
-        chosen = {"tuner", "seed", "max_epochs", "patience", "batch_size", "embedding_init"}
-        return self.model_dump(mode="json", include=chosen)
+        chosen = {"tuner", "seed", "max_parameters", "max_epochs", "min_epochs", "reduction"}
+        return self.model_dump(mode="json", include={*chosen, "patience"})

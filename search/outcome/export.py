@@ -8,42 +8,51 @@ import keras
 import numpy as np
 
 from search.corpus import Corpus
+from search.corpus.batches import Reading
 from search.corpus.encode import OOV, text_vectorization
 from search.errors import SearchError
 from search.files import TEMPORARY, flush_folder
-from search.network.weights import Shape
 from search.tuning.engine import Probabilities
 
 PARITY_ROWS = 64
 PARITY = 1e-5  # of a probability
 
 
-def text_model(network: keras.Model, corpus: Corpus, shape: Shape, *, chain: bool) -> keras.Model:
+def text_model(network: keras.Model, corpus: Corpus, reading: Reading) -> keras.Model:
     """Puts the tokenizer in front of a network.
 
     Args:
         network: plain Keras layers, token ids (batch, time) to probabilities.
         corpus: whose vocabulary.
-        shape: how many of its tokens the network knows, and where it cuts a text.
-        chain: whether each layer feeds just the next; the result then shows them one by one.
+        reading: how many of its tokens the network knows, and where it cuts a text.
 
     Returns:
-        A functional model: string tensor (batch,) to probabilities (batch, outputs).
+        A functional model: string tensor (batch,) to probabilities (batch, outputs). It shows the
+        network's layers one by one, unless one has a name that is taken; then the network is one.
     """
     text = keras.Input((), dtype="string", name="text")
-    known = list(corpus.vocabulary[: shape.vocabulary_size - 2])
+    known = list(corpus.vocabulary[: reading.vocabulary_size - 2])
     ids = text_vectorization(corpus.tokens, known, name="tokens")(text)
     # A text without tokens is one OOV token, as in training: make a first column, and its id >= 1.
     ids = keras.ops.pad(ids, [[0, 0], [0, 1]])
-    first = keras.ops.maximum(ids[:, :1], OOV)
-    ids = keras.ops.concatenate([first, ids[:, 1 : shape.max_length]], axis=1)
-    if chain:
-        outputs = ids
-        for layer in network.layers[1:]:
-            outputs = layer(outputs)
-    else:
-        outputs = keras.Model(network.inputs, network.outputs, name=network.name)(ids)
-    return keras.Model(text, outputs, name="sentiment")
+    ids = keras.ops.concatenate([keras.ops.maximum(ids[:, :1], OOV), ids[:, 1:]], axis=1)
+    ids = _cut(ids, reading)
+    whole = keras.Model(network.inputs, network.outputs, name=network.name)
+    try:
+        return keras.Model(text, whole.call([ids]), name="sentiment")
+    except ValueError:  # two layers or operations of one name
+        return keras.Model(text, whole([ids]), name="sentiment")
+
+
+def _cut(ids: Any, reading: Reading) -> Any:
+    """As `search.corpus.batches.padded` cuts: ids (batch, time), padded on the right."""
+    if reading.cut == "head":
+        return ids[:, : reading.max_length]
+    ops = keras.ops
+    places = ops.cumsum(ops.ones_like(ids), axis=1)[:, : reading.max_length] - 1
+    lengths = ops.sum(ops.cast(ops.not_equal(ids, 0), ids.dtype), axis=1, keepdims=True)
+    shift = ops.maximum(lengths - reading.max_length, 0)
+    return ops.take_along_axis(ids, places + ops.where(places < reading.head, 0, shift), axis=1)
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -57,13 +66,12 @@ def save_model(model: keras.Model, path: Path) -> None:
     flush_folder(path.parent)
 
 
-def check_parity(path: Path, corpus: Corpus, shape: Shape, expected: Probabilities) -> float:
+def check_parity(path: Path, corpus: Corpus, expected: Probabilities) -> float:
     """Loads a saved model and compares it with what the search computed.
 
     Args:
         path: the .keras file.
         corpus: its validation rows are turned back into text.
-        shape: how texts are cut.
         expected: probabilities of the validation rows, (rows, outputs).
 
     Returns:

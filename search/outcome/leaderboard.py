@@ -50,7 +50,7 @@ def leaderboard(records: Iterable[TrialRecord], validation_rows: int) -> pd.Data
 
 
 def _row(record: TrialRecord, rank: int | None, validation_rows: int) -> dict[str, Any]:
-    best = record.best if record.status == "completed" else None
+    best = record.best if record.status != "failed" else None
     row: dict[str, Any] = {
         "rank": rank,
         "trial_id": record.trial_id,

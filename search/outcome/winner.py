@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import pandas as pd
 
+from search.corpus.batches import Reading, evaluation_batches
 from search.corpus.store import Split
 from search.errors import NothingUsable, ResultsError
 from search.files import write_json
-from search.network.hypermodel import SentimentHyperModel
 from search.network.lstm import with_stock_layers
 from search.outcome.export import check_parity, save_model, sha256, text_model
 from search.outcome.leaderboard import leaderboard, write_leaderboard
@@ -19,7 +19,7 @@ from search.outcome.statistics import wilson_interval
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.records import TrialRecord, ranked
 from search.tuning.rundir import now
-from search.tuning.training import score, split_batches
+from search.tuning.training import score
 from search.tuning.tuner import SearchTuner
 from search.version import __version__
 
@@ -85,13 +85,14 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     path = tuner.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     tuner.run.best_model_facts.unlink(missing_ok=True)
-    chain = isinstance(tuner.hypermodel, SentimentHyperModel)
-    save_model(text_model(plain, tuner.corpus, tuner.shape, chain=chain), path)
+    configuration = tuner.configuration(best)
+    reading = tuner.shape.reading(configuration)
+    save_model(text_model(plain, tuner.corpus, reading), path)
     engine = _engine(tuner, best, plain)
-    validation = probabilities(engine, tuner.corpus.validation, tuner)
-    difference = check_parity(path, tuner.corpus, tuner.shape, validation)
+    validation = probabilities(engine, tuner.corpus.validation, reading)
+    difference = check_parity(path, tuner.corpus, validation)
     test = tuner.corpus.test
-    test_loss, test_accuracy = score(probabilities(engine, test, tuner), test.labels)
+    test_loss, test_accuracy = score(probabilities(engine, test, reading), test.labels)
     epoch = best.best
     assert epoch is not None
     rows = len(tuner.corpus.validation)
@@ -115,12 +116,12 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
         "test_rows": len(test),
         "best_epoch": epoch.epoch,
         "parameters": best.parameters,
-        "vocabulary_size": tuner.shape.vocabulary_size,
-        "max_length": tuner.shape.max_length,
+        "vocabulary_size": reading.vocabulary_size,
+        "max_length": reading.max_length,
+        "cut": reading.cut,
         "tokens": tuner.corpus.tokens,
         "data": tuner.settings.data,
         "data_fingerprint": tuner.corpus.fingerprint,
-        "embedding_init": tuner.settings.embedding_init if tuner.compiled else None,
         "seed": tuner.settings.seed,
         "trial_seed": best.seed,
         "versions": {
@@ -145,8 +146,8 @@ def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engi
     return engine
 
 
-def probabilities(engine: Engine, split: Split, tuner: SearchTuner) -> Probabilities:
+def probabilities(engine: Engine, split: Split, reading: Reading) -> Probabilities:
     """Probabilities of all rows of one side, shape (rows, outputs)."""
     if not len(split):
         raise ResultsError("there are no rows to score")
-    return predict(engine, split_batches(split, tuner.shape), len(split))
+    return predict(engine, evaluation_batches(split, reading), len(split))

@@ -63,7 +63,7 @@ class FastEngine:
         configuration: the hyperparameters.
         shape: what the data dictate.
         seed: of the initial weights.
-        word_vectors: for the embedding to start from; see `initial_weights`.
+        features: of words, for the embedding to start from; see `initial_weights`.
     """
 
     def __init__(
@@ -71,14 +71,14 @@ class FastEngine:
         configuration: Configuration,
         shape: Shape,
         seed: int,
-        word_vectors: npt.NDArray[np.float32] | None = None,
+        features: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self._network = FastNetwork(configuration, shape)
-        self._adam = Adam(self._network.weights)
-        self._learning_rate = configuration.learning_rate
+        self._adam = Adam(self._network.weights, configuration.weight_decay, configuration.clipnorm)
+        self._configuration = configuration
         self.parameters = sum(weight.size for weight in self._network.weights)
         self.outputs = shape.outputs
-        self.assign(initial_weights(configuration, shape, seed, word_vectors))
+        self.assign(initial_weights(configuration, shape, seed, features))
 
     def assign(self, weights: Weights) -> None:
         """Sets the weights, which are those of the plain Keras model."""
@@ -88,10 +88,12 @@ class FastEngine:
     def train_epoch(self, batches: Batches, seed: int, epoch: int) -> float:
         """See `Engine`."""
         generator = np.random.default_rng([seed, epoch, 1])  # batches are drawn from [seed, epoch]
+        decay = self._configuration.learning_rate_decay
+        learning_rate = self._configuration.learning_rate * decay**epoch
 
         def step(ids: Ids, labels: Ids) -> float:
             loss, gradients = self._network.loss_and_gradients(ids, labels, generator)
-            self._adam.apply(gradients, self._learning_rate)
+            self._adam.apply(gradients, learning_rate)
             return loss
 
         return _mean_loss(step, batches)
@@ -121,12 +123,14 @@ class KerasEngine:
 
     Args:
         model: token ids to probabilities.
+        learning_rate_decay: what the learning rate is multiplied with after every epoch.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, learning_rate_decay: float = 1.0) -> None:
         import tensorflow as tf
 
         self._model = model
+        self._decay = learning_rate_decay
         self.parameters: int = model.count_params()
         self.outputs: int = model.output_shape[-1]
         # Built now: otherwise the step is traced twice, the first time to make its variables.
@@ -151,6 +155,9 @@ class KerasEngine:
 
     def train_epoch(self, batches: Batches, seed: int, epoch: int) -> float:
         """See `Engine`; what is random is in the model's own state."""
+        if epoch and self._decay != 1:
+            learning_rate = self._model.optimizer.learning_rate
+            learning_rate.assign(float(learning_rate) * self._decay)
         return _mean_loss(lambda ids, labels: float(self._train(ids, labels)), batches)
 
     def probabilities(self, ids: Ids) -> Probabilities:

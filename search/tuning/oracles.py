@@ -10,6 +10,7 @@ To add an algorithm: subclass a KerasTuner oracle with `FromTrials` in front, an
 
 import hashlib
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras_tuner
@@ -37,7 +38,14 @@ class FromTrials(keras_tuner.Oracle):
     It differs from a stock oracle in that trial ids never change their width, every proposal has
     a random state of its own (stock: seed 0 means no seed), a proposal that was already tried is
     replaced by a random one, and nothing is written: the tuner writes.
+
+    Attributes:
+        first: values of the first trials, before the algorithm is asked.
+        allowed: whether values may be proposed.
     """
+
+    first: Sequence[dict[str, Any]] = ()
+    allowed: Callable[[dict[str, Any]], bool] = staticmethod(lambda values: True)
 
     def create_trial(self, tuner_id: str) -> Any:
         """Proposes the trial with the lowest number that is free."""
@@ -46,8 +54,11 @@ class FromTrials(keras_tuner.Oracle):
         values: dict[str, Any] | None = None
         if self.max_trials is None or len(self.trials) < self.max_trials:
             self._seed_for(int(trial_id))
-            response = self.populate_space(trial_id)
-            status, values = response["status"], response.get("values")
+            if int(trial_id) < len(self.first):
+                status, values = "RUNNING", dict(self.first[int(trial_id)])
+            else:
+                response = self.populate_space(trial_id)
+                status, values = response["status"], response.get("values")
         if status == "RUNNING" and values is not None and self._duplicate(values):
             values = self._random_values()
             status = "STOPPED" if values is None else "RUNNING"
@@ -63,6 +74,11 @@ class FromTrials(keras_tuner.Oracle):
 
     def _seed_for(self, number: int) -> None:
         self._seed_state = trial_seed(self.seed, number)
+        self._max_collisions = 1000  # stock: 20, too few where little is left or allowed
+
+    def _duplicate(self, values: dict[str, Any]) -> bool:
+        """Whether values were tried before, or may not be tried."""
+        return bool(not self.allowed(values) or super()._duplicate(values))
 
     def get_best_trials(self, num_trials: int = 1) -> list[Any]:
         """Completed trials only, best first; of equal scores the lower val_loss, then the earlier.
@@ -111,6 +127,14 @@ def restore(oracle: keras_tuner.Oracle, trials: list[Any]) -> None:
             oracle.end_order.append(trial.trial_id)
 
 
+def reopen(oracle: keras_tuner.Oracle, trial: Any) -> None:
+    """A trial that had ended runs again."""
+    trial.status = "RUNNING"
+    oracle.ongoing_trials[trial.trial_id] = trial
+    if trial.trial_id in oracle.end_order:
+        oracle.end_order.remove(trial.trial_id)
+
+
 class RandomSearch(FromTrials, RandomSearchOracle):
     """Independent draws from the space, without repeating one."""
 
@@ -121,6 +145,7 @@ class GridSearch(FromTrials, GridSearchOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The combination that follows that of the trial numbered one lower."""
         number = int(trial_id)
+        values: dict[str, Any] | None
         if number == 0:
             space = self.get_space()
             values = {hp.name: hp.default for hp in space.space if space.is_active(hp)}
@@ -128,6 +153,8 @@ class GridSearch(FromTrials, GridSearchOracle):
             values = self._get_next_combination(
                 self.trials[f"{number - 1:04d}"].hyperparameters.values
             )
+        while values is not None and not self.allowed(values):
+            values = self._get_next_combination(values)
         return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
 

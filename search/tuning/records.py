@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-Status = Literal["running", "completed", "failed"]
+Status = Literal["running", "completed", "pruned", "failed"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class TrialRecord:
 
     Attributes:
         trial_id: its number with at least four digits; never changes.
-        status: "running" also when the run that trained it was stopped.
+        status: "running" also when the run that trained it was stopped; "pruned" when it was
+            stopped early, for the time being.
         values: hyperparameters by name.
         seed: of the trial; it follows from the run's seed and the trial's number.
         space: keras_tuner.HyperParameters.get_config() when the trial was made.
@@ -40,6 +41,7 @@ class TrialRecord:
             its state.
         parameters: trainable numbers of the network; None before it was built.
         batch_size: rows of a training batch; halved once after running out of memory.
+        granted: epochs up to which it is not stopped early: those it had when it was promoted.
         attempts: how often the trial was started, the present one included.
         error: why it failed, in one line.
         notes: what happened to it on the way, in short sentences.
@@ -56,6 +58,7 @@ class TrialRecord:
     ended_at: str | None = None
     history: tuple[Epoch, ...] = ()
     parameters: int | None = None
+    granted: int = 0
     attempts: int = 1
     error: str | None = None
     notes: tuple[str, ...] = field(default=())
@@ -85,7 +88,7 @@ class TrialRecord:
         history = tuple(Epoch(**epoch) for epoch in plain["history"])
         record = cls(**{**plain, "history": history, "notes": tuple(plain["notes"])})
         int(record.trial_id)
-        if record.status not in ("running", "completed", "failed"):
+        if record.status not in get_args(Status):
             raise ValueError(f"unknown status {record.status!r}")
         return record
 
@@ -106,7 +109,7 @@ def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool
 
 
 def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Completed trials, best first: val_accuracy, then val_loss, then the earlier trial."""
+    """Trials that can be used, best first: val_accuracy, then val_loss, then the earlier trial."""
 
     def key(record: TrialRecord) -> tuple[float, float, int]:
         best = record.best
@@ -114,4 +117,4 @@ def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
             return (math.inf, math.inf, record.number)
         return (-best.val_accuracy, best.val_loss, record.number)
 
-    return sorted((r for r in records if r.status == "completed"), key=key)
+    return sorted((r for r in records if r.status in ("completed", "pruned")), key=key)

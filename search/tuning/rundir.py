@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from search.errors import ResultsError
+from search.errors import ResultsError, SettingsError
 from search.files import (
     flush_folder,
     remove_leftovers,
@@ -36,12 +36,13 @@ from search.files import (
     write_json,
     write_text,
 )
-from search.tuning.records import Epoch, TrialRecord
+from search.tuning.records import Epoch, TrialRecord, ranked
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
 T = TypeVar("T")
 
+WARM_STARTS = 3  # trials of another run that are tried first
 OLD_RUNS = "previous"
 KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
 
@@ -72,9 +73,9 @@ class RunDirectory:
         """The folder of the encoded corpus."""
         return self.path / "cache" / fingerprint[:16]
 
-    def word_vectors(self, fingerprint: str) -> Path:
-        """The word vectors learned from the corpus."""
-        return self.path / "cache" / f"{fingerprint[:16]}-vectors.npy"
+    def features(self, fingerprint: str) -> Path:
+        """The word features learned from the corpus."""
+        return self.path / "cache" / f"{fingerprint[:16]}-features.npy"
 
     # -- who may write ---------------------------------------------------------------------
 
@@ -283,16 +284,16 @@ class RunDirectory:
 
         return self._read(path, parse)
 
-    def load_word_vectors(self, fingerprint: str, rows: int) -> npt.NDArray[Any] | None:
-        """The vectors of that many tokens; None where there are none, or no readable ones."""
+    def load_features(self, fingerprint: str, rows: int) -> npt.NDArray[Any] | None:
+        """The features of that many tokens; None where there are none, or no readable ones."""
 
         def parse(content: bytes) -> npt.NDArray[Any]:
-            vectors: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-            if len(vectors) != rows:
-                raise ValueError(f"it has {len(vectors)} rows")
-            return vectors
+            features: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+            if len(features) != rows:
+                raise ValueError(f"it has {len(features)} rows")
+            return features
 
-        return self._read(self.word_vectors(fingerprint), parse)
+        return self._read(self.features(fingerprint), parse)
 
     def _load_arrays(self, path: Path) -> Arrays | None:
         def parse(content: bytes) -> Arrays:
@@ -340,6 +341,26 @@ def machine() -> dict[str, Any]:
     }
 
 
+def winners(results: Path) -> list[dict[str, Any]]:
+    """The hyperparameters of another run's best trials, best first.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    found = []
+    for path in sorted(results.glob("trials/*/trial.json")):
+        # Another process may be writing there: what cannot be read is passed over, and left.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            found.append(TrialRecord.from_json(plain))
+    best = ranked(found)[:WARM_STARTS]
+    if not best:
+        raise SettingsError(f"--warm-start {results}: there is no finished trial in it")
+    return [record.values for record in best]
+
+
 def _short(value: object) -> str:
+    if value is None:
+        return "not set"
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
     return text if len(text) <= 60 else text[:57] + "…"

@@ -22,6 +22,7 @@ from search.tuning.oracles import FromTrials
 _Float = keras_tuner.engine.hyperparameters.Float
 
 STARTUP_TRIALS = 10  # drawn at random, before there is something to learn from
+ATTEMPTS = 20  # at a proposal that was not tried before
 
 
 class TPE(FromTrials, keras_tuner.Oracle):
@@ -36,7 +37,14 @@ class TPE(FromTrials, keras_tuner.Oracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The values for a new trial."""
         study = self._synchronised()
-        study.sampler = _sampler(self._seed_state)
+        for attempt in range(ATTEMPTS):
+            values = self._proposal(study, self._seed_state + attempt)
+            if not self._duplicate(values):
+                break
+        return {"status": "RUNNING", "values": values}
+
+    def _proposal(self, study: optuna.Study, seed: int) -> dict[str, Any]:
+        study.sampler = _sampler(seed)
         probe = study.ask()
         values: dict[str, Any] = {}
         space = self.get_space()
@@ -47,13 +55,17 @@ class TPE(FromTrials, keras_tuner.Oracle):
                 values[hp.name] = found if _as_it_is(hp) else list(hp.values)[found]
         # What is really tried is told with the next proposal; this was to find the values only.
         study.tell(probe, state=TrialState.FAIL)
-        return {"status": "RUNNING", "values": values}
+        return values
 
     def _synchronised(self) -> optuna.Study:
         """A study that knows what the trials know."""
         if self._study is None:
             optuna.logging.set_verbosity(optuna.logging.WARNING)
             self._study = optuna.create_study(direction="maximize", sampler=_sampler(0))
+        if any(self.trials[i].status == "RUNNING" for i in self._numbers.keys() - self._open):
+            self._study = None  # a trial that had ended runs again: Optuna cannot take back
+            self._numbers, self._open = {}, set()
+            return self._synchronised()
         for trial_id in sorted(self.trials.keys() - self._numbers.keys(), key=int):
             self._numbers[trial_id] = len(self._study.get_trials(deepcopy=False))
             self._open.add(trial_id)

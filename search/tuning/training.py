@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.batches import evaluation_batches, training_batches
-from search.corpus.store import Corpus, Split
+from search.corpus.batches import Reading, evaluation_batches, training_batches
+from search.corpus.store import Corpus
 from search.network.fast import cross_entropy
 from search.network.space import Configuration
 from search.network.threads import allow
-from search.network.weights import Shape
+from search.network.weights import Shape, initial_weights
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
 from search.tuning.records import Epoch
 
@@ -31,8 +31,9 @@ class Work:
 
     Attributes:
         corpus: the folder of a saved corpus.
-        network: this project's own, by its configuration, or a KerasTuner HyperModel, which builds
-            one from `values`.
+        configuration: the hyperparameters of this project.
+        hypermodel: a KerasTuner HyperModel, which builds a network from `values`; None for this
+            project's own network, in compiled code.
         shape: what the data dictate of the network.
         trial_id: whose epochs these are.
         values: hyperparameters by name.
@@ -41,13 +42,14 @@ class Work:
         from_epoch: epochs already done.
         to_epoch: epochs done afterwards.
         threads: how many it may use.
-        word_vectors: the .npy file of the vectors that the embedding starts from, if any.
+        features: the .npy file of the word features that the embedding starts from, if any.
         state: as the last `Progress` gave it; None at epoch 0, and where the worker is known to
             hold it.
     """
 
     corpus: str
-    network: Any
+    configuration: Configuration
+    hypermodel: Any
     shape: Shape
     trial_id: str
     values: dict[str, Any]
@@ -56,7 +58,7 @@ class Work:
     from_epoch: int
     to_epoch: int
     threads: int
-    word_vectors: str | None = None
+    features: str | None = None
     state: State | None = None
 
 
@@ -93,6 +95,7 @@ def train(work: Work) -> Progress:
     """
     allow(work.threads)
     corpus = open_corpus(work.corpus)
+    reading = work.shape.reading(work.configuration)
     engine = _engine_for(work)
     epochs = []
     for epoch in range(work.from_epoch, work.to_epoch):
@@ -100,16 +103,16 @@ def train(work: Work) -> Progress:
         loss = engine.train_epoch(
             training_batches(
                 corpus.train,
+                reading,
                 batch_size=work.batch_size,
-                vocabulary_size=work.shape.vocabulary_size,
-                max_length=work.shape.max_length,
+                word_dropout=work.configuration.word_dropout,
                 seed=work.seed,
                 epoch=epoch,
             ),
             work.seed,
             epoch,
         )
-        batches = _validation_batches(work.corpus, work.shape)
+        batches = _validation_batches(work.corpus, reading)
         probabilities = predict(engine, batches, len(corpus.validation))
         val_loss, val_accuracy = score(probabilities, corpus.validation.labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
@@ -143,16 +146,9 @@ def open_corpus(folder: str) -> Corpus:
 
 
 @lru_cache(maxsize=2)
-def _validation_batches(folder: str, shape: Shape) -> Any:
-    """The validation rows in batches, built once a process."""
-    return split_batches(open_corpus(folder).validation, shape)
-
-
-def split_batches(split: Split, shape: Shape) -> Any:
-    """Batches for `Engine.predict`."""
-    return evaluation_batches(
-        split, vocabulary_size=shape.vocabulary_size, max_length=shape.max_length
-    )
+def _validation_batches(folder: str, reading: Reading) -> Any:
+    """The validation rows in batches, built once for a trial."""
+    return evaluation_batches(open_corpus(folder).validation, reading)
 
 
 _held: list[tuple[tuple[str, int, int], Engine]] = []
@@ -173,16 +169,22 @@ def _engine_for(work: Work) -> Engine:
 
 
 def _new_engine(work: Work) -> Engine:
-    if isinstance(work.network, Configuration):
-        vectors = None if work.word_vectors is None else np.load(work.word_vectors, mmap_mode="r")
-        return FastEngine(work.network, work.shape, work.seed, vectors)
+    features = None if work.features is None else np.load(work.features, mmap_mode="r")
+    if work.hypermodel is None:
+        return FastEngine(work.configuration, work.shape, work.seed, features)
     import keras
     import keras_tuner
+
+    from search.network.build import assign
+    from search.network.hypermodel import SentimentHyperModel
 
     keras.utils.set_random_seed(work.seed)
     hp = keras_tuner.HyperParameters()
     hp.values = dict(work.values)
-    return KerasEngine(work.network.build(hp))
+    model = work.hypermodel.build(hp)
+    if type(work.hypermodel) is SentimentHyperModel:
+        assign(model, initial_weights(work.configuration, work.shape, work.seed, features))
+    return KerasEngine(model, work.configuration.learning_rate_decay)
 
 
 def warm_up() -> None:

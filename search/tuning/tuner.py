@@ -4,6 +4,7 @@ This process alone talks to the oracle and writes files. A trial travels to a wo
 a time and comes back as plain values, which are written before anything is built on them.
 """
 
+import math
 import time
 import traceback
 from collections import deque
@@ -16,29 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
-import numpy as np
 import tensorflow
 from keras_tuner.engine.trial import Trial
 
 from search.corpus import Corpus
-from search.corpus.cooccurrence import word_vectors
-from search.errors import Interrupted, NothingUsable, ResultsError
+from search.corpus.embeddings import Embeddings
+from search.corpus.store import fingerprint
+from search.corpus.words import word_features
+from search.errors import Interrupted, NothingUsable, ResultsError, SettingsError
 from search.files import npy, write_atomically, write_json
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import (
-    MAX_LENGTH,
-    MOST_FEATURES,
-    VOCABULARY_SIZE,
-    Configuration,
-    declare,
-)
-from search.network.weights import Shape
+from search.network.space import CORE, Configuration, Space, inside, most, starting_points
+from search.network.spacefile import spec_text, values_of
+from search.network.weights import Shape, parameters
 from search.settings import Settings
 from search.tuning import oracles
 from search.tuning.executors import Slot, default_workers, slots, threads_for
+from search.tuning.halving import Halving
 from search.tuning.interrupts import StopRequest, stop_requests
-from search.tuning.records import Epoch, TrialRecord, best_epoch, finished, ranked
-from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now
+from search.tuning.records import Epoch, Status, TrialRecord, best_epoch, finished, ranked
+from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now, winners
 from search.tuning.training import Progress, StateMissing, Work, train
 from search.version import __version__
 
@@ -68,6 +66,11 @@ class _Job:
     def done_epochs(self) -> int:
         return self.history[-1].epoch if self.history else self.first_epoch
 
+    @property
+    def so_far(self) -> TrialRecord:
+        """Its record with the epochs it has."""
+        return replace(self.record, history=self.history)
+
 
 class SearchTuner(keras_tuner.Tuner):
     """Searches the hyperparameters of a text classifier.
@@ -78,6 +81,8 @@ class SearchTuner(keras_tuner.Tuner):
     Args:
         settings: the run's settings.
         corpus: the data, from `load_corpus`.
+        space: what is searched; see `search.network.spacefile.chosen_space`.
+        embeddings: what embeddings start from with `embedding_init` "file".
         hypermodel: builds the network from token ids (int, (batch, time), 0 pads on the right).
             The default is `SentimentHyperModel`. One of your own must be importable by worker
             processes; with an attribute `shape` (a `Shape`) it says how texts are cut.
@@ -94,6 +99,8 @@ class SearchTuner(keras_tuner.Tuner):
         settings: Settings,
         corpus: Corpus,
         *,
+        space: Space = CORE,
+        embeddings: Embeddings | None = None,
         hypermodel: keras_tuner.HyperModel | None = None,
         oracle: keras_tuner.Oracle | None = None,
         after_trial: Listener = lambda tuner, record: None,
@@ -101,29 +108,37 @@ class SearchTuner(keras_tuner.Tuner):
     ) -> None:
         self.settings = settings
         self.corpus = corpus
-        vocabulary_size = min(VOCABULARY_SIZE, len(corpus.vocabulary) + 2)
-        shape = Shape(vocabulary_size, len(corpus.class_names), MAX_LENGTH)
-        hypermodel = hypermodel or SentimentHyperModel(
-            shape.vocabulary_size, shape.classes, shape.max_length
+        shape = Shape(
+            len(corpus.vocabulary) + 2, len(corpus.class_names), int(corpus.train.lengths.max())
         )
-        self.shape: Shape = getattr(hypermodel, "shape", shape)
+        hypermodel = hypermodel or SentimentHyperModel(
+            shape.vocabulary_size, shape.classes, shape.max_length, space
+        )
         # A HyperModel of somebody's own is trained by Keras; everything is where there is a GPU.
-        own = type(hypermodel) is SentimentHyperModel
-        self.compiled = own and not tensorflow.config.list_physical_devices("GPU")
+        self._own = type(hypermodel) is SentimentHyperModel
+        self.shape: Shape = getattr(hypermodel, "shape", shape.of(Configuration()))
+        self.compiled = self._own and not tensorflow.config.list_physical_devices("GPU")
+        self.space = hypermodel.space if self._own else {}
+        self._embeddings = embeddings
         self.run = RunDirectory(settings.results, warn)
         self.warn = warn
         self.after_trial = after_trial
         self.records: dict[str, TrialRecord] = {}
-        self.trials_run = 0  # by this process
+        self.trials_begun = 0  # by this process, those that were continued included
         self._slot_count = 1
-        self._word_vectors: str | None = None  # the file, for the workers
+        self._features: str | None = None  # the file, for the workers
         oracle = oracle or oracles.make_oracle(
             settings.tuner,
             trials=settings.trials,
             seed=settings.seed,
             max_epochs=settings.max_epochs,
         )
-        self._keeps_states = isinstance(oracle, oracles.Hyperband)
+        own_budgets = isinstance(oracle, oracles.Hyperband)  # an algorithm with epochs of its own
+        self._keeps_states = own_budgets
+        self.halving = Halving(
+            settings.min_epochs, 1 if own_budgets else settings.reduction, settings.max_epochs
+        )
+        self._deadline = math.inf
         results = settings.results.absolute()
         super().__init__(oracle, hypermodel, directory=results.parent, project_name=results.name)
         if not isinstance(oracle, oracles.FromTrials):
@@ -132,6 +147,39 @@ class SearchTuner(keras_tuner.Tuner):
             oracle._save_trial = lambda trial: None
             oracle._check_consecutive_failures = lambda: None
             oracle.verbose = 0
+        elif self._own:
+            self._tell_what_is_wanted(oracle)
+
+    def _tell_what_is_wanted(self, oracle: oracles.FromTrials) -> None:
+        """What is tried first, and what is never."""
+        settings, limit = self.settings, self.settings.max_parameters
+        if limit is not None:
+            oracle.allowed = lambda values: self._parameters(values) <= limit
+        told = [self._tried(text) for text in settings.tried_first]
+        if settings.warm_start is not None:
+            told += winners(settings.warm_start)
+        if settings.tuner in ("grid", "hyperband"):  # both go by a plan of their own
+            if told:
+                raise SettingsError(
+                    f"--try and --warm-start have no meaning with --tuner {settings.tuner}"
+                )
+            return
+        points = starting_points(self.space, told)
+        oracle.first = [values for values in points if oracle.allowed(values)]
+
+    def _tried(self, text: str) -> dict[str, Any]:
+        """What one `--try` says, if the space has it."""
+        values = values_of(text)
+        for name, value in values.items():
+            if name not in self.space or not inside(value, self.space[name]):
+                raise SettingsError(
+                    f"--try {text}: {name} = {value} is not in the space that is searched; "
+                    f"widen it with --set {name}=…"
+                )
+        return values
+
+    def _parameters(self, values: dict[str, Any]) -> int:
+        return parameters(Configuration.of(values), self.shape)
 
     # -- KerasTuner's interface ------------------------------------------------------------
 
@@ -184,9 +232,11 @@ class SearchTuner(keras_tuner.Tuner):
             NothingUsable: the first trials all failed in the same way.
             Interrupted: Ctrl-C or SIGTERM; everything is saved.
         """
+        if self.settings.timeout is not None:
+            self._deadline = time.monotonic() + self.settings.timeout
         with self.run.claimed():
             self._enter(overwrite)
-            if not self.remaining_trials and not self._unfinished():
+            if not (self.remaining_trials or self._unfinished() or self._promoted()):
                 return
             count = self.settings.workers or default_workers()
             with (
@@ -205,9 +255,10 @@ class SearchTuner(keras_tuner.Tuner):
     def _enter(self, overwrite: bool) -> None:
         self.run.enter(self.facts(), overwrite=overwrite)
         self._save_corpus()
-        self._save_word_vectors()
+        self._save_features()
         self.records = {record.trial_id: record for record in self.run.records()}
         self._check_kept_weights()
+        self._remove_unneeded()
         oracles.restore(self.oracle, [self._trial_of(record) for record in self.records.values()])
         if not isinstance(self.oracle, oracles.FromTrials):
             state = self.run.read_json(self.run.path / "oracle.json")
@@ -229,26 +280,34 @@ class SearchTuner(keras_tuner.Tuner):
             self.run.set_aside(folder, "it is not the encoded corpus")
         self.corpus.save(folder)
 
-    def _save_word_vectors(self) -> None:
+    def _save_features(self) -> None:
         """Learns and stores what the embeddings start from; again if the file is damaged."""
-        if self.settings.embedding_init == "random" or not self.compiled:
+        if not self._own or self.space.get("embedding_init") == "random":
             return
-        fingerprint, tokens = self.corpus.fingerprint, self.shape.vocabulary_size
-        path = self.run.word_vectors(fingerprint)
-        if self.run.load_word_vectors(fingerprint, tokens) is None:
-            train = self.corpus.train
-            vectors = word_vectors(np.asarray(train.ids), train.offsets, tokens, MOST_FEATURES)
-            write_atomically(path, lambda file: file.write(npy(vectors)))
-        self._word_vectors = str(path.absolute())
+        data = self.corpus.fingerprint
+        tokens = min(most(self.space, "vocabulary_size"), self.shape.vocabulary_size)
+        path = self.run.features(data)
+        if self.run.load_features(data, tokens) is None:
+            if self._embeddings is not None:
+                features = self._embeddings.vectors[:tokens]
+            else:
+                features = word_features(self.corpus, tokens, most(self.space, "embedding_dim"))
+            write_atomically(path, lambda file: file.write(npy(features)))
+        self._features = str(path.absolute())
 
     def facts(self) -> dict[str, Any]:
         """The content of run.json."""
+        declared = self.oracle.get_space().get_config()["space"]
         identity = {
             **self.settings.identity(),
             "data_fingerprint": self.corpus.fingerprint,
-            "space": self.oracle.get_space().get_config()["space"],
+            **{f"space.{hp['config']['name']}": hp["config"] for hp in declared},
+            **{f"space.{name}": spec_text(spec) for name, spec in self.space.items()},
             "shape": [self.shape.vocabulary_size, self.shape.classes, self.shape.max_length],
+            "tried_first": list(getattr(self.oracle, "first", ())),
         }
+        if self._embeddings is not None:
+            identity["embeddings"] = fingerprint(self._embeddings.vectors)
         return {
             "identity": identity,
             "settings": self.settings.model_dump(mode="json"),
@@ -270,6 +329,25 @@ class SearchTuner(keras_tuner.Tuner):
                     record, status="running", history=(), ended_at=None
                 )
 
+    def _remove_unneeded(self) -> None:
+        """Removes the weights of trials that are not leading, and the states of ended ones."""
+        for record in ranked(list(self.records.values()))[self.settings.keep :]:
+            self.run.remove_weights(record.trial_id)
+        for record in self.records.values():
+            needed = record.status == "running" or self._keeps_states or self._may_go_on(record)
+            if not needed:
+                self.run.remove_state(record.trial_id)
+
+    def _may_go_on(self, record: TrialRecord) -> bool:
+        """Whether a trial was stopped early and may be wanted later."""
+        others = self.records.values()
+        return record.status == "pruned" and self.halving.may_go_on(
+            record, others, self.settings.trials
+        )
+
+    def _promoted(self) -> TrialRecord | None:
+        return self.halving.promoted(self.records.values())
+
     def _trial_of(self, record: TrialRecord) -> Any:
         """KerasTuner's view of a record."""
         space = keras_tuner.HyperParameters.from_config(record.space)
@@ -281,7 +359,8 @@ class SearchTuner(keras_tuner.Tuner):
                     direction = "max" if name == "val_accuracy" else "min"
                     trial.metrics.register(name, direction=direction)
                 trial.metrics.update(name, getattr(epoch, name), step=epoch.epoch)
-        if record.status == "completed":
+        if record.status in ("completed", "pruned"):
+            trial.status = "COMPLETED"  # for KerasTuner, a trial that was stopped has a score too
             self.oracle.score_trial(trial)
         return trial
 
@@ -300,9 +379,9 @@ class SearchTuner(keras_tuner.Tuner):
         running: dict[Slot, tuple[_Job, Future[Progress]]] = {}
         while True:
             for slot in places:
-                if stop or slot in running:
+                if stop or self._out_of_time or slot in running:
                     continue
-                job = self._next(waiting, bool(running))
+                job = self._next(waiting, [job for job, _ in running.values()])
                 if job is None:
                     break
                 running[slot] = job, self._submit(slot, job)
@@ -313,7 +392,8 @@ class SearchTuner(keras_tuner.Tuner):
             for slot, (job, future) in list(running.items()):
                 if future.done():
                     del running[slot]
-                    following = self._take_in(slot, job, future, bool(stop))
+                    others = [other for other, _ in running.values()]
+                    following = self._take_in(slot, job, future, others, bool(stop))
                     if following is not None:
                         running[slot] = job, following
                 elif not slot.ready:  # a trial's time begins when its worker has started
@@ -330,14 +410,43 @@ class SearchTuner(keras_tuner.Tuner):
                 stop.signal_number,
             )
 
-    def _next(self, waiting: deque[_Job], others_running: bool) -> _Job | None:
-        """The next trial to train: an unfinished one of the earlier run, or a new one."""
+    @property
+    def _out_of_time(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def _next(self, waiting: deque[_Job], running: list[_Job]) -> _Job | None:
+        """The next trial to train: an unfinished one, one that deserves more epochs, a new one."""
         while waiting:
             job = waiting.popleft()
-            if not finished(job.history, job.last_epoch, self.settings.patience):
+            # Both if it was killed between an epoch and the decision about it.
+            if finished(job.history, job.last_epoch, self.settings.patience):
+                self._complete(job)
+            elif self._is_weak(job, [*waiting, *running]):
+                self._prune(job)
+            else:
                 return job
-            self._complete(job)  # killed between its last epoch and its end
-        return self._propose(others_running)
+        if (promoted := self._promoted()) is not None:
+            return self._reopened(promoted)
+        return self._propose(bool(running))
+
+    def _is_weak(self, job: _Job, others: list[_Job]) -> bool:
+        """Whether a running trial is stopped, to be promoted later or not."""
+        if len(job.history) <= job.record.granted:
+            return False
+        known = {**self.records, **{o.record.trial_id: o.so_far for o in others}}
+        known.pop(job.record.trial_id)
+        return self.halving.stops(job.history, known.values())
+
+    def _reopened(self, record: TrialRecord) -> _Job:
+        """A stopped trial on its way again."""
+        trial = self.oracle.trials[record.trial_id]
+        oracles.reopen(self.oracle, trial)
+        self._store(
+            replace(
+                record, status="running", history=(), ended_at=None, granted=len(record.history)
+            )
+        )
+        return self._job(self.records[record.trial_id])
 
     def _propose(self, others_running: bool) -> _Job | None:
         """A new trial from the oracle, recorded before anything else happens."""
@@ -356,7 +465,7 @@ class SearchTuner(keras_tuner.Tuner):
             values=dict(trial.hyperparameters.values),
             seed=oracles.trial_seed(self.settings.seed, int(trial.trial_id)),
             space=trial.hyperparameters.get_config(),
-            batch_size=self.settings.batch_size,
+            batch_size=self._configuration(trial.hyperparameters.values).batch_size,
             started_at=now(),
         )
         self._store(record)
@@ -364,6 +473,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _job(self, record: TrialRecord) -> _Job:
         """A trial ready to go on from what is saved of it."""
+        self.trials_begun += 1
         trial = self.oracle.trials[record.trial_id]
         job = _Job(trial, record, int(record.values.get("tuner/epochs", self.settings.max_epochs)))
         saved = self.run.load_state(record.trial_id)
@@ -391,7 +501,8 @@ class SearchTuner(keras_tuner.Tuner):
             train,
             Work(
                 corpus=str(self.run.corpus(self.corpus.fingerprint).absolute()),
-                network=self.configuration(job.record) if self.compiled else self.hypermodel,
+                configuration=self.configuration(job.record),
+                hypermodel=None if self.compiled else self.hypermodel,
                 shape=self.shape,
                 trial_id=job.record.trial_id,
                 values=job.record.values,
@@ -400,7 +511,7 @@ class SearchTuner(keras_tuner.Tuner):
                 from_epoch=done,
                 to_epoch=done + 1,
                 threads=threads_for(self._trials_at_a_time()),
-                word_vectors=self._word_vectors,
+                features=self._features,
                 state=None if held else job.state,
             ),
         )
@@ -412,13 +523,18 @@ class SearchTuner(keras_tuner.Tuner):
         return min(self._slot_count, len(self._unfinished()))
 
     def configuration(self, record: TrialRecord) -> Configuration:
-        """The hyperparameters of a trial of this project's network."""
-        hp = keras_tuner.HyperParameters()
-        hp.values = dict(record.values)
-        return declare(hp)
+        """A trial's hyperparameters; of a HyperModel of somebody's own, those of the same name."""
+        return self._configuration(record.values)
+
+    def _configuration(self, values: dict[str, Any]) -> Configuration:
+        if not self._own:  # whose shape says how texts are cut
+            shape = self.shape
+            cut = {"vocabulary_size": shape.vocabulary_size, "max_length": shape.max_length}
+            values = {**cut, **values}
+        return Configuration.of(values)
 
     def _take_in(
-        self, slot: Slot, job: _Job, future: "Future[Progress]", stopping: bool
+        self, slot: Slot, job: _Job, future: "Future[Progress]", others: list[_Job], stopping: bool
     ) -> "Future[Progress] | None":
         """Deals with what a worker gave back; returns the trial's next epoch, if there is one."""
         try:
@@ -432,7 +548,8 @@ class SearchTuner(keras_tuner.Tuner):
             return None if stopping else self._submit(slot, job)
         except Exception as error:
             slot.holds = None
-            if _out_of_memory(error) and job.record.batch_size == self.settings.batch_size > 1:
+            size = self.configuration(job.record).batch_size
+            if _out_of_memory(error) and job.record.batch_size == size > 1:
                 return self._with_half_batches(slot, job, stopping)
             self._fail(job, _one_line(error), "".join(traceback.format_exception(error)))
             return None
@@ -443,11 +560,12 @@ class SearchTuner(keras_tuner.Tuner):
         if best_epoch(job.history) == job.history[-1]:
             job.best = _weights(progress.state, "weights")
         over = finished(job.history, job.last_epoch, self.settings.patience)
+        weak = not over and (self._out_of_time or self._is_weak(job, others))
         # The worker trains on while this process writes.
-        following = None if over or stopping else self._submit(slot, job)
+        following = None if over or weak or stopping else self._submit(slot, job)
         self._save_progress(job)
-        if over:
-            self._complete(job)
+        if over or weak:
+            (self._complete if over else self._prune)(job)
             slot.trial_ended()
         return following
 
@@ -461,20 +579,24 @@ class SearchTuner(keras_tuner.Tuner):
     # -- how trials end --------------------------------------------------------------------
 
     def _complete(self, job: _Job) -> None:
+        self._keep(job, "completed")
+
+    def _prune(self, job: _Job) -> None:
+        """Stops a trial for the time being; its state stays as long as it may go on."""
+        self._keep(job, "pruned")
+
+    def _keep(self, job: _Job, status: Status) -> None:
         assert job.best is not None
         self.run.save_weights(job.record.trial_id, job.best)
         record = replace(
             job.record,
-            status="completed",
+            status=status,
             history=job.history,
             ended_at=now(),
             parameters=job.record.parameters or sum(array.size for array in job.best),
         )
         self._store(record)
-        if not self._keeps_states:
-            self.run.remove_state(record.trial_id)
-        for other in ranked(list(self.records.values()))[self.settings.keep :]:
-            self.run.remove_weights(other.trial_id)
+        self._remove_unneeded()
         for epoch in record.history:
             metrics = {"loss": epoch.loss, "val_loss": epoch.val_loss}
             metrics["val_accuracy"] = epoch.val_accuracy
@@ -491,10 +613,9 @@ class SearchTuner(keras_tuner.Tuner):
         self._end(job, record)
 
     def _end(self, job: _Job, record: TrialRecord) -> None:
-        job.trial.status = record.status.upper()
+        job.trial.status = "FAILED" if record.status == "failed" else "COMPLETED"
         job.trial.message = record.error
         self.oracle.end_trial(job.trial)
-        self.trials_run += 1
         self._save_oracle()
         self.after_trial(self, record)
         self.on_trial_end(job.trial)
@@ -525,7 +646,7 @@ class SearchTuner(keras_tuner.Tuner):
         self, slot: Slot, job: _Job, stopping: bool
     ) -> "Future[Progress] | None":
         """Starts a trial that ran out of memory once more, with half as many rows a batch."""
-        half = self.settings.batch_size // 2
+        half = job.record.batch_size // 2
         note = f"out of memory with batches of {job.record.batch_size} rows, retried with {half}"
         self.warn(f"trial {job.record.trial_id}: {note}")
         job.record = replace(

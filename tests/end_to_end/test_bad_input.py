@@ -83,6 +83,14 @@ OPTIONS = {
     "folder with an empty class": (["--data", "hollow"], "found none"),
     "folder with a file in Latin-1": (["--data", "latin"], "0xe9"),
     "missing validation file": (["--data", "good.csv", "--validation", "v.csv"], "v.csv: no such"),
+    "further texts and none": (
+        ["--data", "good.csv", "--unlabelled", "none", "--unlabelled", "imdb"],
+        "--unlabelled none excludes other texts",
+    ),
+    "further texts without the named column": (
+        ["--data", "good.csv", "--text-column", "text", "--unlabelled", "other.csv"],
+        "other.csv: there is no column 'text'; its columns are: words",
+    ),
     "missing test file": (["--data", "good.csv", "--test", "t.csv"], "t.csv: no such"),
     "other labels in the test file": (
         ["--data", "good.csv", "--test", "stars.csv"],
@@ -97,12 +105,34 @@ OPTIONS = {
     "a word too many": (["20"], "unexpected extra argument"),
     "no epochs": (["--max-epochs", "0"], "--max-epochs"),
     "negative patience": (["--patience", "-1"], "--patience"),
-    "no batch": (["--batch-size", "0"], "--batch-size"),
+    "no batch": (["--set", "batch_size=0"], "batch_size: expected 1 to 65536, found 0"),
     "no workers": (["--workers", "0"], "--workers"),
     "seed that is no number": (["--seed", "lucky"], "--seed"),
     "results is a file": (["--data", "good.csv", "--results", "good.csv"], "good.csv: .*--results"),
     "results below a file": (["--data", "good.csv", "--results", "good.csv/r"], "--results"),
     "results cannot be written": (["--data", "good.csv", "--results", "/proc/r"], "--results"),
+}
+
+# name: (file name, content, words of the message); further texts, beside good data
+UNLABELLED = {
+    "missing": ("more.txt", None, "more.txt: no such file or folder.* rotten-tomatoes, imdb"),
+    "empty": ("more.txt", b"", "more.txt: the file is empty"),
+    "blank lines": ("more.txt", b"\n \r\n\t\n", "more.txt: the file is empty"),
+    "Latin-1": ("more.txt", b"fine\ncaf\xe9\n", "more.txt: line 2 .*0xe9.* save the file as UTF-8"),
+    "UTF-16": ("more.txt", "fine\n".encode("utf-16"), "more.txt: this is UTF-16; save it as UTF-8"),
+    "NUL bytes": ("more.txt", b"fine\na\0b\n", "more.txt: line 2 has a NUL byte"),
+    "an endless line": ("more.txt", b"fine\n" + b"x" * 2_000_001, "more.txt: .*row 2 .*2,000,001"),
+    "not gzip": ("more.txt.gz", b"fine\n", "more.txt.gz: cannot be decompressed"),
+    "header only": ("more.csv", b"text\n", "more.csv: there are no rows"),
+    "empty texts": ("more.csv", b'id,text\n1,\n2," "\n', "more.csv: expected texts .* found none"),
+    "no text column": ("more.csv", b"id,words\n1,a\n", "more.csv: .*id, words.*--text-column"),
+    "unknown ending": ("more.doc", b"fine\n", r"more.doc: expected .*\.csv.*\.txt.* found .doc"),
+    "folder without texts": (
+        "empty",
+        None,
+        "empty: expected .txt files, one text each, found none",
+    ),
+    "folder with a file in Latin-1": ("latin", None, "1.txt: line 1 .*0xe9"),
 }
 
 
@@ -111,6 +141,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.csv").write_text(GOOD, encoding="utf-8")
     (tmp_path / "stars.csv").write_text(rows("12345" * 12), encoding="utf-8")
+    (tmp_path / "other.csv").write_text("words\nfine\n", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     (tmp_path / "hollow" / "pos").mkdir(parents=True)
     deep_folder(tmp_path / "latin")
@@ -140,6 +171,14 @@ def test_files(here, name):
 def test_options(here, name):
     options, message = OPTIONS[name]
     refused(options, message, here)
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_further_texts(here, name):
+    file, content, message = UNLABELLED[name]
+    if content is not None:
+        (here / file).write_bytes(content)
+    refused(["--data", "good.csv", "--unlabelled", file], message, here)
 
 
 def test_as_a_process(here):

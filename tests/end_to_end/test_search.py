@@ -12,6 +12,8 @@ import tensorflow as tf
 
 import search
 from search.corpus.load import read_sides
+from search.network.space import Configuration
+from search.network.weights import parameters
 from search.outcome.leaderboard import COLUMNS
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_command, run_here
@@ -29,12 +31,13 @@ def test_leaderboard(sample_run):
     table = pd.read_csv(results / "leaderboard.csv")
     assert list(table.columns) == [
         *COLUMNS,
-        *("hp_embedding_dim", "hp_lstm_units", "hp_dropout", "hp_learning_rate"),
+        *("hp_embedding_dim", "hp_lstm_units", "hp_dropout", "hp_learning_rate", "hp_batch_size"),
         "error",
     ]
+    assert (table["hp_batch_size"] == 8).all(), "few rows, small batches"
     assert table["rank"].tolist() == [1, 2, 3, 4]
     assert sorted(table["trial_id"]) == [0, 1, 2, 3]
-    assert set(table["status"]) == {"completed"}
+    assert set(table["status"]) <= {"completed", "pruned"}
     assert table["val_accuracy"].is_monotonic_decreasing
     assert (table["val_accuracy_ci_low"] < table["val_accuracy"]).all()
     assert (table["val_accuracy_ci_high"] > table["val_accuracy"]).all()
@@ -112,12 +115,12 @@ def test_model_loads_without_this_package(sample_run, tmp_path):
 
 def fast_probabilities(results, texts):
     """What the search itself, with its compiled code and its own encoding, computes for texts."""
+    from search.corpus.batches import evaluation_batches
     from search.corpus.encode import encode
     from search.corpus.store import Corpus, Split
     from search.network.space import Configuration
     from search.network.weights import Shape
     from search.tuning.engine import FastEngine, predict
-    from search.tuning.training import split_batches
 
     facts = json.loads((results / "best_model.json").read_text())
     corpus = Corpus.open(next(p for p in (results / "cache").iterdir() if p.is_dir()))
@@ -125,10 +128,11 @@ def fast_probabilities(results, texts):
     array = np.array(texts, dtype=object)
     ids, offsets = encode(array, corpus.tokens, corpus.vocabulary)
     split = Split(ids, offsets, np.zeros(len(texts), np.int32), np.arange(len(texts)))
-    engine = FastEngine(Configuration(**facts["hyperparameters"]), shape, 0)
+    configuration = Configuration.of(facts["hyperparameters"])
+    engine = FastEngine(configuration, shape, 0)
     with np.load(results / "trials" / facts["trial_id"] / "best.npz") as weights:
         engine.assign([weights[name] for name in sorted(weights.files)])
-    return predict(engine, split_batches(split, shape), len(texts))
+    return predict(engine, evaluation_batches(split, shape.reading(configuration)), len(texts))
 
 
 @pytest.mark.parametrize("side", ["validation", "test"])
@@ -164,17 +168,23 @@ def test_the_seeds_shape_is_there(sample_run):
     assert type(model.get_layer("bilstm").forward_layer) is keras.layers.LSTM
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_same_seed_same_table(sample_run, tmp_path, workers):
-    done = run_command(
-        *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3, "--seed", 7, "-q"),
-        *("--workers", workers, "--results", tmp_path / "again"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    first = pd.read_csv(sample_run[0] / "leaderboard.csv").drop(columns=TIMES)
-    again = pd.read_csv(tmp_path / "again" / "leaderboard.csv").drop(columns=TIMES)
-    pd.testing.assert_frame_equal(first, again, check_exact=True)
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [(("--tuner", "random", "--reduction", 1), (1, 2)), ((), (1, 1))],
+    ids=["any number of workers", "one worker, where results decide"],
+)
+def test_same_seed_same_table(tmp_path, options, workers):
+    tables = []
+    for number, count in enumerate(workers):
+        results = tmp_path / str(number)
+        done = run_here(
+            *("search.run", "--data", SAMPLE, "--trials", 6, "--max-epochs", 3, "--seed", 7, "-q"),
+            *(*options, "--workers", count, "--results", results),
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        tables.append(pd.read_csv(results / "leaderboard.csv").drop(columns=TIMES))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
 def test_continuing(tmp_path):
@@ -198,9 +208,9 @@ def test_continuing(tmp_path):
     assert len(pd.read_csv(results / "leaderboard.csv")) == 3
     assert more.stderr.count("\n[") == 1
 
-    other = run_here(*base, "--trials", 3, "--seed", 5, "--batch-size", 32)
+    other = run_here(*base, "--trials", 3, "--seed", 5, "--set", "batch_size=32")
     assert other.returncode == 2
-    assert "batch_size was 64, now 32; " in other.stderr
+    assert "space.batch_size was 8, now 32" in other.stderr
     assert "seed was 0, now 5" in other.stderr
     assert "--overwrite" in other.stderr and "--results" in other.stderr
     assert len(pd.read_csv(results / "leaderboard.csv")) == 3
@@ -221,7 +231,7 @@ def test_every_algorithm(tmp_path, tuner):
     )
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "r" / "leaderboard.csv")
-    assert len(table) == 5 and set(table["status"]) == {"completed"}
+    assert len(table) == 5 and set(table["status"]) <= {"completed", "pruned"}
 
 
 def test_help_is_quick():
@@ -275,6 +285,7 @@ def test_a_network_of_ones_own_with_the_fast_layer(tmp_path):
     code = (
         "import sys, keras, tensorflow as tf\n"
         "model = keras.models.load_model(sys.argv[1])\n"
+        "assert [type(layer).__name__ for layer in model.layers].count('Bidirectional') == 2\n"
         "assert not [m for m in sys.modules if m.split('.')[0] == 'search']\n"
         "print(model.predict(tf.constant(['a fine film', '']), verbose=0).shape)"
     )
@@ -289,31 +300,49 @@ def test_a_network_of_ones_own_with_the_fast_layer(tmp_path):
     assert done.stdout.splitlines()[-1] == "(2, 1)"
 
 
-def test_word_vectors_are_what_the_embeddings_start_from(tmp_path):
+def test_word_features_are_what_the_embeddings_start_from(tmp_path):
     """Learned once from the training texts; other settings make other trials."""
     losses = {}
-    for init in ("ppmi", "random"):
+    for init in ("words", "neighbours", "random"):
         results = tmp_path / init
         done = run_here(
             *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1),
-            *("--embedding-init", init, "--results", results),
+            *("--set", f"embedding_init={init}", "--results", results),
         )
         assert done.returncode == 0, done.stderr
         losses[init] = search.read_leaderboard(results)["val_loss"][0]
-        assert len(list(results.glob("cache/*-vectors.npy"))) == (init == "ppmi")
+        assert len(list(results.glob("cache/*-features.npy"))) == (init != "random")
         facts = json.loads((results / "best_model.json").read_text())
-        assert facts["embedding_init"] == init
-    assert losses["ppmi"] != losses["random"]
+        assert facts["hyperparameters"]["embedding_init"] == init
+    assert len(set(losses.values())) == 3
     done = run_here(
         *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1),
-        *("--embedding-init", "random", "--results", tmp_path / "ppmi"),
+        *("--set", "embedding_init=random", "--results", tmp_path / "words"),
     )
     assert done.returncode == 2
-    assert "embedding_init was ppmi, now random" in done.stderr
+    assert 'space.embedding_init was "words", now "random"' in done.stderr
+
+
+def test_further_texts(tmp_path):
+    """The exported model knows their words; without them it would be another run."""
+    more = tmp_path / "more.txt"
+    more.write_text("a zyzzyva of a film\n\nno zyzzyva at all\n", encoding="utf-8")
+    base = ("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1)
+    options = (*base, "--results", tmp_path / "results", "--unlabelled")
+    done = run_here(*options, more)
+    assert done.returncode == 0, done.stderr
+    assert " test rows; 2 further texts; " in done.stderr
+    model = keras.models.load_model(tmp_path / "results" / "best_model.keras")
+    ids = model.get_layer("tokens")(tf.constant(["zyzzyva zyzzyvas"])).numpy()[0]
+    assert ids[0] > 1 and ids[1] == 1
+    again = run_here(*options, more)
+    assert again.returncode == 0 and "nothing to do" in again.stderr
+    without = run_here(*options, "none")
+    assert without.returncode == 2 and "data_fingerprint was" in without.stderr
 
 
 def test_a_subclass_is_trained_by_keras(tmp_path):
-    """As everything is on a machine with a GPU; random search proposes the same trials."""
+    """As everything is on a machine with a GPU."""
     settings = search.Settings(
         data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7
     )
@@ -323,8 +352,5 @@ def test_a_subclass_is_trained_by_keras(tmp_path):
     assert not tuner.compiled
     outcome = search.conclude(tuner)
     assert outcome.best["parity"] < 1e-5
-    assert outcome.best["embedding_init"] is None
-    own = search.tune(settings.model_copy(update={"results": tmp_path / "own"}), corpus)
-    assert own.compiled
-    assert own.records["0000"].values == tuner.records["0000"].values
-    assert own.records["0000"].parameters == tuner.records["0000"].parameters
+    (record,) = tuner.records.values()
+    assert record.parameters == parameters(Configuration.of(record.values), tuner.shape)

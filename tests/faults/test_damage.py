@@ -26,7 +26,7 @@ def test_every_file_damaged_at_once(tmp_path, reference, damage):
         *(results / "best_model.keras", results / "trials" / "0001" / "trial.json"),
         *(results / "trials" / "0002" / "best.npz", results / "trials" / "0003" / "history.csv"),
         *results.glob("cache/*/train_ids.npy"),
-        *results.glob("cache/*-vectors.npy"),
+        *results.glob("cache/*-features.npy"),
     ]
     for path in damaged:
         path.write_bytes(DAMAGES[damage](path.read_bytes()))
@@ -38,7 +38,7 @@ def test_every_file_damaged_at_once(tmp_path, reference, damage):
     assert "was renamed to 0001.unreadable" in done.stderr
     assert "was renamed to best.npz.unreadable" in done.stderr
     assert "trial 0002 are missing: it is trained again" in done.stderr
-    assert "-vectors.npy.unreadable" in done.stderr
+    assert "-features.npy.unreadable" in done.stderr
     assert_equals(results, reference)
     assert (results / "trials" / "0001.unreadable" / "trial.json.unreadable").exists()
     assert (results / "trials" / "0002" / "best.npz.unreadable").exists()

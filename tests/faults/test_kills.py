@@ -1,6 +1,7 @@
 """Real SIGKILLs: of the parent at random moments and between its writes, and of its workers."""
 
 import contextlib
+import itertools
 import random
 import signal
 import time
@@ -12,9 +13,9 @@ from tests.conftest import run_command
 from tests.faults.conftest import assert_equals, finish, options, start, wait_until, workers_of
 
 
-def kill_at_write(results, number):
+def kill_at_write(results, number, *more):
     """Whether the command was killed; False if it came to its end before."""
-    done = run_command("tests.faults.killer", number, *options(results)[1:])
+    done = run_command("tests.faults.killer", number, *options(results)[1:], *more)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode != 0
 
@@ -32,6 +33,18 @@ def kill_when_ready(results, delay, *more):
     assert not [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
 
 
+# Everything that results decide: a learning algorithm, trials that are stopped and go on.
+SMALL = ["--trials", "4", "--max-epochs", "3", "--patience", "3", "--keep", "1"]
+SMALL += ["--tuner", "tpe", "--reduction", "2"]
+
+
+@pytest.fixture(scope="module")
+def small_reference(tmp_path_factory):
+    results = tmp_path_factory.mktemp("small") / "results"
+    finish(results, *SMALL)
+    return results
+
+
 @pytest.mark.parametrize("chain", [[1, 9, 26, 45], [33, 60, 87]])
 def test_killed_between_two_writes(tmp_path, reference, chain):
     results = tmp_path / "results"
@@ -39,6 +52,14 @@ def test_killed_between_two_writes(tmp_path, reference, chain):
         kill_at_write(results, number)
     finish(results)
     assert_equals(results, reference)
+
+
+def test_killed_where_results_decide(tmp_path, small_reference):
+    results = tmp_path / "results"
+    for number in (30, 47, 71):
+        kill_at_write(results, number, *SMALL)
+    finish(results, *SMALL)
+    assert_equals(results, small_reference)
 
 
 def test_killed_at_random_moments(tmp_path, reference):
@@ -51,15 +72,17 @@ def test_killed_at_random_moments(tmp_path, reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(1, 150, 10))
-def test_killed_between_any_two_writes(tmp_path, reference, first):
-    for number in range(first, first + 10):
+@pytest.mark.parametrize("first", range(1, 11))
+def test_killed_between_any_two_writes(tmp_path, small_reference, first):
+    """Every write of a whole run, a tenth of them in each case."""
+    for number in itertools.count(first, 10):
         results = tmp_path / str(number) / "results"
         results.parent.mkdir()
-        if not kill_at_write(results, number):
+        if not kill_at_write(results, number, *SMALL):
             break
-        finish(results)
-        assert_equals(results, reference)
+        finish(results, *SMALL)
+        assert_equals(results, small_reference)
+    assert number > 10
 
 
 @pytest.mark.slow

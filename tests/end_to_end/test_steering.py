@@ -1,0 +1,151 @@
+"""What steers a search: spaces, first guesses, early stopping, budgets; as users type it."""
+
+import json
+import time
+
+import pandas as pd
+import pytest
+
+import search
+from tests.conftest import SAMPLE, run_here
+
+BASE = ("search.run", "--data", SAMPLE, "--max-epochs", 2, "--workers", 1)
+
+
+def table_of(results, *options):
+    done = run_here(*BASE, *options, "--results", results)
+    assert done.returncode == 0, done.stderr
+    return search.read_leaderboard(results)
+
+
+def histories(results):
+    """Loss and validation loss of every trial's epochs."""
+    found = {}
+    for path in sorted(results.glob("trials/*/trial.json")):
+        record = json.loads(path.read_text())
+        found[record["trial_id"]] = [(e["loss"], e["val_loss"]) for e in record["history"]]
+    return found
+
+
+def test_a_printed_space_is_one_to_start_from(tmp_path):
+    printed = run_here(*BASE, "--space", "wide", "--print-space", "--results", tmp_path / "r")
+    assert printed.returncode == 0
+    assert not (tmp_path / "r").exists()
+    path = tmp_path / "space.toml"
+    path.write_text(printed.stdout)
+    table = table_of(tmp_path / "r", "--space", path, "--trials", 4)
+    assert {"hp_pooling", "hp_layers", "hp_word_dropout"} <= set(table.columns)
+
+
+def test_set_and_try(tmp_path):
+    table = table_of(
+        *(tmp_path / "r", "--trials", 3, "--set", "lstm_units={8,16}", "--set", "pooling=mean"),
+        *("--try", "lstm_units=16,dropout=0.4", "--try", "learning_rate=0.005"),
+    ).set_index("trial_id")
+    assert set(table["hp_pooling"]) == {"mean"}
+    assert set(table["hp_lstm_units"]) <= {8, 16}
+    assert table.loc["0000", ["hp_lstm_units", "hp_dropout"]].tolist() == [16, 0.4]
+    assert table.loc["0001", "hp_learning_rate"] == 0.005
+    model = json.loads((tmp_path / "r" / "best_model.json").read_text())
+    assert model["hyperparameters"]["pooling"] == "mean"
+
+
+def test_another_runs_best_are_tried_first(tmp_path):
+    first = table_of(tmp_path / "a", "--trials", 4, "--tuner", "random", "--seed", 5)
+    second = table_of(tmp_path / "b", "--trials", 2, "--warm-start", tmp_path / "a")
+    names = [name for name in first.columns if name.startswith("hp_")]
+    best = first.sort_values("rank").head(2)[names].reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        second.sort_values("trial_id")[names].reset_index(drop=True), best
+    )
+
+
+def test_no_network_is_larger_than_allowed(tmp_path):
+    table = table_of(tmp_path / "r", "--trials", 6, "--max-parameters", 100_000)
+    assert len(table) == 6
+    assert (table["parameters"] <= 100_000).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--try", "lstm_units=48"], "lstm_units = 48 is not in the space that is searched"),
+        (["--try", "pooling=mean"], "widen it with --set pooling=…"),
+        (["--try", "units"], "expected name=value"),
+        (["--set", "dropuot=0.5"], "there is no hyperparameter 'dropuot'"),
+        (["--space", "no.toml"], "no.toml: no such file, and no space of that name"),
+        (["--set", "embedding_init=file"], "embedding_init = file needs --embeddings FILE"),
+        (["--embeddings", "no.txt"], "no.txt: no such file"),
+        (["--warm-start", "nowhere"], "--warm-start nowhere: there is no finished trial in it"),
+        (["--tuner", "grid", "--try", "dropout=0.5"], "no meaning with --tuner grid"),
+        (["--timeout", "soon"], "expected a time above 0, such as 90s, 30m or 2h, not 'soon'"),
+        (["--timeout", "-3m"], "expected a time above 0"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path, options, told):
+    done = run_here(*BASE, *options, "--results", tmp_path / "r")
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The same random trials, each to its end and with weak ones stopped early."""
+    folder = tmp_path_factory.mktemp("halving")
+    options = ("--trials", 12, "--tuner", "random", "--seed", 3, "--max-epochs", 6, "--patience", 6)
+    for reduction in (1, 2):
+        table_of(folder / str(reduction), *options, "--reduction", reduction)
+    return folder / "1", folder / "2"
+
+
+def test_weak_trials_are_stopped_early(both):
+    whole, halved = (search.read_leaderboard(results) for results in both)
+    assert set(whole["status"]) == {"completed"} and set(whole["epochs"]) == {6}
+    assert set(halved["status"]) == {"completed", "pruned"}
+    assert set(halved.loc[halved["status"] == "pruned", "epochs"]) <= {1, 2, 4}
+    assert halved["epochs"].sum() < 0.7 * whole["epochs"].sum()
+    assert halved["val_accuracy"].notna().all()
+
+
+def test_a_stopped_trial_that_goes_on_is_as_if_never_stopped(both):
+    """Bit for bit: weights, optimiser and random state come back from its checkpoint."""
+    whole, halved = map(histories, both)
+    assert whole.keys() == halved.keys()
+    for trial_id, epochs in halved.items():
+        assert epochs == whole[trial_id][: len(epochs)]
+    records = [json.loads(p.read_text()) for p in both[1].glob("trials/*/trial.json")]
+    assert any(record["granted"] for record in records), "none went on"
+
+
+def test_more_trials_let_stopped_ones_go_on(both, tmp_path):
+    """Also those whose state was not kept: they begin again, and come to the same."""
+    import shutil
+
+    shutil.copytree(both[1], tmp_path / "r")
+    for state in (tmp_path / "r").glob("trials/*/state.npz"):
+        state.unlink()
+    options = ("--trials", 30, "--tuner", "random", "--seed", 3, "--max-epochs", 6, "--patience", 6)
+    table = table_of(tmp_path / "r", *options, "--reduction", 2)
+    assert len(table) == 30
+    whole, longer = histories(both[0]), histories(tmp_path / "r")
+    grown = 0
+    for trial_id, epochs in histories(both[1]).items():
+        assert longer[trial_id] == whole[trial_id][: len(longer[trial_id])]
+        grown += len(longer[trial_id]) > len(epochs)
+    assert grown
+
+
+def test_a_search_ends_in_time_and_can_go_on(tmp_path):
+    options = ("--trials", 400, "--max-epochs", 50, "--patience", 50, "--reduction", 1)
+    started = time.monotonic()
+    first = table_of(tmp_path / "r", *options, "--timeout", "4s")
+    assert time.monotonic() - started < 30
+    assert 1 <= len(first) < 400
+    assert (tmp_path / "r" / "best_model.keras").is_file()
+    again = table_of(tmp_path / "r", *options, "--timeout", "3s")
+    assert len(again) > len(first)
+    # The trial that was cut short went on first, and came to its end.
+    cut = first[first["status"] == "pruned"]["trial_id"]
+    assert len(cut) == 1
+    assert again.set_index("trial_id").loc[cut.iloc[0], "status"] == "completed"
