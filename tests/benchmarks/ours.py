@@ -16,11 +16,12 @@ import numpy as np
 import psutil
 
 import search
+from search.corpus.batches import evaluation_batches
 from search.corpus.store import Corpus, Split
 from search.network.space import Configuration
 from search.tuning.engine import FastEngine
 from search.tuning.engine import predict as score
-from search.tuning.training import Work, split_batches, train
+from search.tuning.training import Work, train
 from tests.benchmarks.plain import everything, shape_of
 
 
@@ -50,7 +51,7 @@ def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: 
     shape = shape_of(Corpus.open(Path(folder)))
     network = Configuration(**configuration)
     done = [
-        train(Work(folder, network, shape, "0", {}, seed, batch_size, e, e + 1, 2))
+        train(Work(folder, network, None, shape, "0", {}, seed, batch_size, e, e + 1, 2))
         for e in range(count)
     ]
     records = [progress.epochs[0] for progress in done]
@@ -72,7 +73,9 @@ def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int
             data=data,
             trials=count,
             max_epochs=max_epochs,
-            batch_size=batch_size,
+            tuner="random",
+            reduction=1,
+            fixed=(f"batch_size={batch_size}", "pooling=last", "embedding_init=random"),
             results=Path(directory) / "results",
             workers=workers,
         )
@@ -106,10 +109,12 @@ def predict(folder: str, configuration: dict, expected: str):
     corpus = Corpus.open(Path(folder))
     shape = shape_of(corpus)
     split = everything(corpus)
-    engine = FastEngine(Configuration(**configuration), shape, 0)
-    score(engine, split_batches(first_rows(split, 64), shape), 64)
+    network = Configuration(**configuration)
+    reading = shape.reading(network)
+    engine = FastEngine(network, shape, 0)
+    score(engine, evaluation_batches(first_rows(split, 64), reading), 64)
     started = time.perf_counter()
-    probabilities = score(engine, split_batches(split, shape), len(split))
+    probabilities = score(engine, evaluation_batches(split, reading), len(split))
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,
@@ -126,7 +131,7 @@ def memory(folder: str, count: int):
     for number in range(count + len(sizes)):
         embedding_dim, lstm_units = sizes[number % len(sizes)]
         network = Configuration(embedding_dim, lstm_units)
-        train(Work(folder, network, shape, str(number), {}, number, 64, 0, 1, 2))
+        train(Work(folder, network, None, shape, str(number), {}, number, 64, 0, 1, 2))
         resident.append(psutil.Process().memory_info().rss)
     return {"first": resident[len(sizes) - 1], "last": resident[-1]}
 

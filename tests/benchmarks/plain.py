@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -16,7 +17,7 @@ import numpy as np
 
 from search.corpus.store import Corpus, Split
 from search.network.build import build
-from search.network.space import Configuration, declare
+from search.network.space import CORE, Configuration, declare, starting_points
 from search.network.weights import Shape, initial_weights
 from search.tuning.oracles import make_oracle
 
@@ -53,20 +54,32 @@ def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: 
     return {"seconds": seconds, "val_accuracy": max(history.history["val_accuracy"])}
 
 
-def trials(folder: str, batch_size: int, count: int, max_epochs: int) -> dict:
-    """Seconds of whole trials of a stock KerasTuner search, and of the search."""
+def trials(folder: str, batch_size: int, count: int, max_epochs: int, first: int = 0) -> dict:
+    """Seconds of each trial of a stock KerasTuner search, and the best accuracy until its end.
+
+    Args:
+        folder: a saved corpus.
+        batch_size, max_epochs: of each trial.
+        count: how many trials.
+        first: how many of them are what this package tries first; the others are random ones.
+    """
     corpus = Corpus.open(Path(folder))
     shape = shape_of(corpus)
-    ends = []
+    ends, best = [], []
 
     class Timed(keras_tuner.Tuner):
         def on_trial_end(self, trial):
             super().on_trial_end(trial)
             ends.append(time.perf_counter())
+            best.append(self.oracle.get_best_trials(1)[0].score)
+
+    def network(hp):  # of the tutorials: the last output of the LSTM
+        return build(replace(declare(hp), pooling="last"), shape)
 
     oracle = make_oracle("random", trials=count, seed=0, max_epochs=max_epochs)
+    oracle.first = starting_points(CORE, ())[:first]
     with tempfile.TemporaryDirectory() as directory:
-        tuner = Timed(oracle, lambda hp: build(declare(hp), shape), directory=directory)
+        tuner = Timed(oracle, network, directory=directory)
         started = time.perf_counter()
         tuner.search(
             *arrays(corpus.train, shape),
@@ -76,7 +89,6 @@ def trials(folder: str, batch_size: int, count: int, max_epochs: int) -> dict:
             verbose=0,
             callbacks=[keras.callbacks.EarlyStopping("val_accuracy", patience=2)],
         )
-    best = [t.score for t in tuner.oracle.get_best_trials(1)]
     return {"seconds": np.diff([started, *ends]).tolist(), "val_accuracy": best}
 
 
@@ -110,10 +122,9 @@ def everything(corpus: Corpus) -> Split:
 
 def shape_of(corpus: Corpus) -> Shape:
     """As the tuner has it."""
-    from search.network.space import MAX_LENGTH, VOCABULARY_SIZE
-
-    size = min(VOCABULARY_SIZE, len(corpus.vocabulary) + 2)
-    return Shape(size, len(corpus.class_names), MAX_LENGTH)
+    length = int(corpus.train.lengths.max())
+    whole = Shape(len(corpus.vocabulary) + 2, len(corpus.class_names), length)
+    return whole.of(Configuration())
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def main() -> None:
         add("the same, batches of 32 (Keras' default)", *epoch_rows(movies, all_rows, 2, 32), "")
         add("IMDB, one epoch of 6,400 rows", *epoch_rows(imdb, 6_400, 2), "≥ 3×")
 
-        plain = call("plain", "trials", folder=movies, batch_size=BATCH, count=5, max_epochs=4)
+        plain = call(
+            *("plain", "trials"), folder=movies, batch_size=BATCH, count=5, max_epochs=4, first=3
+        )
         ours = call(
             *("ours", "trials"), data="rotten-tomatoes", batch_size=BATCH, count=5, max_epochs=4,
             workers=1,
