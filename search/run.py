@@ -99,10 +99,10 @@ def main(
     reduction: Annotated[
         int,
         typer.Option(min=1, help="The best one in so many trials goes on; 1 stops none early."),
-    ] = 3,
+    ] = 2,
     patience: Annotated[
         int, typer.Option(min=0, help="Epochs without a better one, before a trial is ended.")
-    ] = 2,
+    ] = 1,
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,

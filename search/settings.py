@@ -66,8 +66,8 @@ class Settings(BaseModel):
     max_parameters: PositiveInt | None = None
     max_epochs: PositiveInt = 10
     min_epochs: PositiveInt = 1
-    reduction: PositiveInt = Field(3, description="of trials at a rung; 1 stops none early")
-    patience: NonNegativeInt = 2
+    reduction: PositiveInt = Field(2, description="of trials at a rung; 1 stops none early")
+    patience: NonNegativeInt = 1
 
     results: Path = Path("results")
     workers: PositiveInt | None = None

@@ -1,6 +1,6 @@
 """Which trials are worth more epochs: asynchronous successive halving (Li et al. 2020).
 
-After 1, 3, 9, … epochs (rungs) a trial goes on only if it is among the best third of those that
+After 1, 2, 4, … epochs (rungs) a trial goes on only if it is in the better half of those that
 came as far. Nobody waits for the others: it is compared with what is there, and one that was
 stopped goes on later, from its saved state, if the trials after it turn out weaker.
 """

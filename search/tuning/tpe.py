@@ -21,7 +21,7 @@ from search.tuning.oracles import FromTrials
 
 _Float = keras_tuner.engine.hyperparameters.Float
 
-STARTUP_TRIALS = 10  # drawn at random, before there is something to learn from
+STARTUP_TRIALS = 3  # before it proposes: as many as are known to be good and come first
 ATTEMPTS = 20  # at a proposal that was not tried before
 
 

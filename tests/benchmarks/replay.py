@@ -24,9 +24,20 @@ from search.tuning.oracles import make_oracle, reopen
 from search.tuning.records import Epoch, TrialRecord, finished
 
 CURVES = Path(__file__).with_name("curves.csv")
-TRIALS, MAX_EPOCHS, PATIENCE = 20, 8, 2
+TRIALS, MAX_EPOCHS = 20, 8
 RECORDED_PATIENCE = 3
 SEEDS = 100
+VARIANTS = (  # algorithm, reduction of successive halving, patience, known-good ones first
+    ("random", 1, 2, 0),
+    ("random", 1, 1, 0),
+    ("random", 2, 1, 3),
+    ("tpe", 1, 2, 0),
+    ("tpe", 2, 1, 0),
+    ("tpe", 2, 1, 3),  # the defaults
+    ("tpe", 2, 2, 3),
+    ("tpe", 3, 1, 3),
+)
+SHOWN = {5: "the default", 3: "TPE alone", 0: "random search"}  # of the variants, in the plot
 HISTORY = ["loss", "val_loss", "val_accuracy", "seconds"]
 
 
@@ -109,13 +120,14 @@ class Table:
         return int(distance.argmin())
 
 
-def replay(table: Table, tuner: str, reduction: int, first: int, seed: int):
+def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, seed: int):
     """One search: the best validation accuracy after each epoch that it spent.
 
     Args:
         table: what it searches.
         tuner: the algorithm.
         reduction: of successive halving; 1 for none.
+        patience: epochs without a better one, before a trial is ended.
         first: how many known-good configurations come first: the first rows of the table.
         seed: of the algorithm.
     """
@@ -137,7 +149,7 @@ def replay(table: Table, tuner: str, reduction: int, first: int, seed: int):
         for epochs in range(start + 1, MAX_EPOCHS + 1):
             history = whole[:epochs]
             reached.append(max(reached[-1], history[-1].val_accuracy))
-            over = finished(history, MAX_EPOCHS, PATIENCE) or len(whole) == epochs
+            over = finished(history, MAX_EPOCHS, patience) or len(whole) == epochs
             others = [r for r in records.values() if r.trial_id != trial.trial_id]
             if over or halving.stops(history, others):
                 break
@@ -174,35 +186,56 @@ def replay(table: Table, tuner: str, reduction: int, first: int, seed: int):
 
 
 def compare(seeds: str = str(SEEDS)) -> None:
-    """Prints mean and 95% interval of the best accuracy against epochs, and writes replay.csv."""
+    """Prints mean and 95% interval of the best accuracy against epochs; writes table and plot."""
     corpus = search.load_corpus(search.Settings())
     tables = {"core": Table("core", CORE), "wide": Table("wide", wide(corpus))}
     lines = []
     for name, table in tables.items():
         best = max(max(e.val_accuracy for e in h) for h in table.histories)
         print(f"{name}: {len(table.values)} configurations, the best one {best:.4f}")
-        for tuner, reduction, first in (
-            *(("random", 1, 0), ("random", 3, 0), ("random", 3, 3), ("tpe", 1, 0)),
-            *(("tpe", 3, 0), ("tpe", 3, 3), ("tpe", 2, 3), ("tpe", 4, 3)),
-        ):
-            found = [replay(table, tuner, reduction, first, seed) for seed in range(int(seeds))]
+        wanted = None  # the result of plain random search, the first variant
+        for tuner, reduction, patience, first in VARIANTS:
+            found = [
+                replay(table, tuner, reduction, patience, first, seed) for seed in range(int(seeds))
+            ]
             longest = max(map(len, found))
             # A search that has ended stays where it is.
             curve = np.array([f + f[-1:] * (longest - len(f)) for f in found])
             mean, error = curve.mean(axis=0), 1.96 * curve.std(axis=0, ddof=1) / len(found) ** 0.5
-            label = f"{tuner}, reduction {reduction}, {first} known-good first"
+            label = f"{tuner}, reduction {reduction}, patience {patience}, {first} known-good first"
             spent = np.mean([len(f) for f in found])
-            shown = [10, 20, 30, 40, 60, 80, 120]
             at = {n: min(n, longest) - 1 for n in (10, 20, 30, 40, 60, 80, 120)}
             shown = (f"{n}: {mean[i]:.4f}±{error[i]:.4f}" for n, i in at.items())
-            print(f"  {label:42} {spent:5.0f} epochs:", *shown)
+            wanted = wanted or mean[-1]
+            reached = int((mean >= wanted).argmax()) + 1 if mean[-1] >= wanted else None
+            print(f"  {label:54} {spent:5.0f} epochs:", *shown, f"random's result: {reached}")
             lines += [
                 (name, label, n, m, e) for n, (m, e) in enumerate(zip(mean, error, strict=True), 1)
             ]
     columns = ["space", "algorithm", "epochs", "val_accuracy", "half_interval"]
-    pd.DataFrame(lines, columns=columns).round(5).to_csv(
-        CURVES.with_name("replay.csv"), index=False
-    )
+    frame = pd.DataFrame(lines, columns=columns).round(5)
+    frame.to_csv(CURVES.with_name("replay.csv"), index=False)
+    plot(frame)
+
+
+def plot(frame: pd.DataFrame) -> None:
+    """Means with their intervals as replay.svg; matplotlib comes with the extra `bench`."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+    for axis, (space, rows) in zip(axes, frame.groupby("space"), strict=True):
+        for number, name in SHOWN.items():
+            tuner, reduction, patience, first = VARIANTS[number]
+            label = f"{tuner}, reduction {reduction}, patience {patience}, {first} known-good first"
+            curve = rows[rows["algorithm"] == label]
+            low, high = (curve["val_accuracy"] + k * curve["half_interval"] for k in (-1, 1))
+            (line,) = axis.plot(curve["epochs"], curve["val_accuracy"], label=name)
+            axis.fill_between(curve["epochs"], low, high, alpha=0.2, color=line.get_color())
+        axis.set(title=f"space {space}", xlabel="epochs spent", ylim=(0.785, 0.815))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("best validation accuracy")
+    axes[0].legend(loc="lower right", fontsize="small")
+    figure.savefig(CURVES.with_name("replay.svg"), metadata={"Date": None})
 
 
 if __name__ == "__main__":
