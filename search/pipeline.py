@@ -6,6 +6,7 @@ import keras_tuner
 
 from search.corpus import Corpus, load_corpus
 from search.corpus.embeddings import read_embeddings
+from search.corpus.words import Vectors
 from search.errors import SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
@@ -30,6 +31,7 @@ def tune(
     warn: Say = print,
     progress: Say = lambda message: None,
     workers: list[Slot] | None = None,
+    learned: Callable[[], Vectors] | None = None,
 ) -> SearchTuner:
     """Searches, or goes on with the search that `settings.results` holds.
 
@@ -44,6 +46,7 @@ def tune(
         warn: gets one sentence for everything unexpected that was dealt with.
         progress: gets a sentence for what is worth knowing.
         workers: where to train; by default worker processes for this search.
+        learned: gives the word features of the corpus, where they are being learned already.
 
     Returns:
         The tuner, with all its trials: `get_best_hyperparameters()`, `get_best_models()`, ….
@@ -71,6 +74,7 @@ def tune(
         corpus,
         space=space,
         embeddings=embeddings,
+        learned=learned,
         hypermodel=hypermodel,
         oracle=oracle,
         after_trial=listen,

@@ -174,7 +174,8 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
     from search.tuning.executors import default_workers, slots
     from search.tuning.rundir import RunDirectory
 
-    RunDirectory(settings.results).check_place()
+    directory = RunDirectory(settings.results)
+    directory.check_place()
     count = settings.workers or default_workers()
     progress(
         f"reading {settings.data}; {count} {'worker starts' if count == 1 else 'workers start'}"
@@ -184,11 +185,17 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
         for worker in workers:
             worker.warm_up()
         from search.corpus.load import encode_sides, read_sides, read_unlabelled
+        from search.corpus.words import word_features
+        from search.network.space import features_size
         from search.network.spacefile import chosen_space
 
         # Before TensorFlow: a mistake in the data or the space shows at once.
         corpus = encode_sides(settings, read_sides(settings), read_unlabelled(settings))
-        chosen_space(settings.space, settings.fixed, corpus)
+        space = chosen_space(settings.space, settings.fixed, corpus)
+        learned = None
+        if not directory.features(corpus.fingerprint).exists() and settings.embeddings is None:
+            # In a worker that has nothing to do yet, while this process imports TensorFlow.
+            learned = workers[0].submit(word_features, corpus, *features_size(space, corpus)).result
         with tensorflow_silenced():
             from search import pipeline
             from search.tuning.tuner import SearchTuner
@@ -219,6 +226,7 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
             warn=say,
             progress=progress,
             workers=workers,
+            learned=learned,
         )
     if not tuner.trials_begun:
         progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")

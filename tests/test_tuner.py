@@ -1,6 +1,7 @@
 """The tuner with parts of the user's own, as a KerasTuner user would bring them."""
 
 import json
+from concurrent.futures.process import BrokenProcessPool
 
 import keras_tuner
 import pytest
@@ -36,6 +37,15 @@ def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus):
     assert len(set(values)) == 4
     assert [json.dumps(r.values, sort_keys=True) for r in first.records.values()] == values[:2]
     assert len(search.conclude(more).leaderboard) == 4
+
+
+def test_a_worker_killed_while_it_learns_words_costs_nothing(tmp_path, corpus):
+    def killed():
+        raise BrokenProcessPool
+
+    mine = search.tune(settings(tmp_path / "r", 1), corpus, learned=killed)
+    theirs = search.tune(settings(tmp_path / "s", 1), corpus)
+    assert mine.records["0000"].history[0].loss == theirs.records["0000"].history[0].loss
 
 
 def test_making_a_tuner_leaves_nothing(tmp_path, corpus):

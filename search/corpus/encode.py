@@ -7,6 +7,7 @@ fewer tokens maps ids >= V to 1; nothing is tokenized again.
 
 import itertools
 import string
+from collections import defaultdict
 from typing import Any, Literal
 
 import numpy as np
@@ -69,19 +70,16 @@ def learn_vocabulary(
             next one has, ...; without the entries for padding and OOV.
         encoded: the collections, as `encode` returns them.
     """
-    numbers: dict[bytes, int] = {}
+    numbers = defaultdict[bytes, int](itertools.count().__next__)  # a new token, the next number
     found = []
     order: list[int] = []
     for texts in collections:
         new = len(numbers)
-        rows = [_tokenize(text, tokens) for text in texts]
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        flat = itertools.chain.from_iterable(rows)
-        raw = np.fromiter(
-            (numbers.setdefault(token, len(numbers)) for token in flat), np.int32, lengths.sum()
-        )
-        found.append((raw, lengths))
-        counts = np.bincount(raw, minlength=len(numbers))
+        number = numbers.__getitem__
+        rows = [np.fromiter(map(number, _tokenize(text, tokens)), np.int32) for text in texts]
+        raw = np.concatenate([np.empty(0, np.int32), *rows])
+        found.append((raw, np.fromiter(map(len, rows), np.int64, len(rows))))
+        counts = np.bincount(raw, minlength=len(numbers)).tolist()
         names = list(itertools.islice(numbers, new, None))
         order += sorted(
             range(new, len(numbers)), key=lambda n: (counts[n], names[n - new]), reverse=True

@@ -14,11 +14,13 @@ from search.corpus.cooccurrence import document_vectors, neighbour_vectors
 from search.corpus.polarity import polarity
 from search.corpus.store import Corpus
 
+Vectors = npt.NDArray[np.float32]
+
 POLARITY_WEIGHT = 3.0  # of its columns, against one of the others
 NEIGHBOURS, DOCUMENTS = 2, 1  # columns of each in turn
 
 
-def word_features(corpus: Corpus, vocabulary_size: int, most: int) -> npt.NDArray[np.float32]:
+def word_features(corpus: Corpus, vocabulary_size: int, most: int) -> Vectors:
     """Features of every token, from the training texts and the unlabelled ones.
 
     Args:

@@ -169,6 +169,12 @@ def wide(corpus: Corpus) -> Space:
     return space
 
 
+def features_size(space: Space, corpus: Corpus) -> tuple[int, int]:
+    """How many tokens, and how many numbers for each, the largest network starts from."""
+    tokens = min(most(space, "vocabulary_size"), len(corpus.vocabulary) + 2)
+    return tokens, most(space, "embedding_dim")
+
+
 def default(name: str, spec: Spec) -> Value:
     """The default of a hyperparameter, or what is nearest to it in its space."""
     usual: Any = FIELDS[name].default

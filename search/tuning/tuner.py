@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,18 @@ from keras_tuner.engine.trial import Trial
 from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
 from search.corpus.store import fingerprint
-from search.corpus.words import word_features
+from search.corpus.words import Vectors, word_features
 from search.errors import Interrupted, NothingUsable, ResultsError, SettingsError
 from search.files import npy, write_atomically, write_json
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import CORE, Configuration, Space, inside, most, starting_points
+from search.network.space import (
+    CORE,
+    Configuration,
+    Space,
+    features_size,
+    inside,
+    starting_points,
+)
 from search.network.spacefile import spec_text, values_of
 from search.network.weights import Shape, parameters
 from search.settings import Settings
@@ -83,6 +90,7 @@ class SearchTuner(keras_tuner.Tuner):
         corpus: the data, from `load_corpus`.
         space: what is searched; see `search.network.spacefile.chosen_space`.
         embeddings: what embeddings start from with `embedding_init` "file".
+        learned: gives the word features, where they are being learned already.
         hypermodel: builds the network from token ids (int, (batch, time), 0 pads on the right).
             The default is `SentimentHyperModel`. One of your own must be importable by worker
             processes; with an attribute `shape` (a `Shape`) it says how texts are cut.
@@ -101,6 +109,7 @@ class SearchTuner(keras_tuner.Tuner):
         *,
         space: Space = CORE,
         embeddings: Embeddings | None = None,
+        learned: Callable[[], Vectors] | None = None,
         hypermodel: keras_tuner.HyperModel | None = None,
         oracle: keras_tuner.Oracle | None = None,
         after_trial: Listener = lambda tuner, record: None,
@@ -120,6 +129,7 @@ class SearchTuner(keras_tuner.Tuner):
         self.compiled = self._own and not tensorflow.config.list_physical_devices("GPU")
         self.space = hypermodel.space if self._own else {}
         self._embeddings = embeddings
+        self._learned = learned
         self.run = RunDirectory(settings.results, warn)
         self.warn = warn
         self.after_trial = after_trial
@@ -285,15 +295,21 @@ class SearchTuner(keras_tuner.Tuner):
         if not self._own or self.space.get("embedding_init") == "random":
             return
         data = self.corpus.fingerprint
-        tokens = min(most(self.space, "vocabulary_size"), self.shape.vocabulary_size)
+        tokens, _ = features_size(self.space, self.corpus)
         path = self.run.features(data)
         if self.run.load_features(data, tokens) is None:
             if self._embeddings is not None:
                 features = self._embeddings.vectors[:tokens]
             else:
-                features = word_features(self.corpus, tokens, most(self.space, "embedding_dim"))
+                features = self._learn()
             write_atomically(path, lambda file: file.write(npy(features)))
         self._features = str(path.absolute())
+
+    def _learn(self) -> Vectors:
+        if self._learned is not None:
+            with suppress(BrokenProcessPool):  # its worker was killed
+                return self._learned()
+        return word_features(self.corpus, *features_size(self.space, self.corpus))
 
     def facts(self) -> dict[str, Any]:
         """The content of run.json."""
