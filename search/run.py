@@ -103,6 +103,10 @@ def main(
     patience: Annotated[
         int, typer.Option(min=0, help="Epochs without a better one, before a trial is ended.")
     ] = 1,
+    finals: Annotated[
+        int, typer.Option(min=0, help="Best trials that are trained with more seeds; 0 for none.")
+    ] = 3,
+    final_seeds: Annotated[int, typer.Option(min=1, help="More seeds for each of them.")] = 3,
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,
@@ -148,6 +152,8 @@ def main(
             min_epochs=min_epochs,
             reduction=reduction,
             patience=patience,
+            finals=finals,
+            final_seeds=final_seeds,
             results=results,
             workers=workers,
             keep=keep,
@@ -215,6 +221,9 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
         started = time.monotonic()
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
+            if record.is_final:
+                progress(_final_line(tuner, record))
+                return
             rest = (time.monotonic() - started) / tuner.trials_begun * tuner.remaining_trials
             progress(_trial_line(tuner.records.values(), record, settings.trials) + _left(rest))
 
@@ -258,6 +267,18 @@ def _trial_line(records: "Iterable[TrialRecord]", record: "TrialRecord", total: 
             f"{len(record.history)} epochs, {sum(e.seconds for e in record.history):.1f} s"
         )
     return f"[{len(ended)}/{total}] trial {record.trial_id}: {result}"
+
+
+def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
+    """One line for a final that ended."""
+    wanted, there = tuner.settings.finals * tuner.settings.final_seeds, tuner.finals_in_force()
+    ended = sum(final.status != "running" for final in there.values())
+    trial, _, number = record.trial_id.partition("-")
+    if record.best is None or record.status == "failed":
+        result = f"failed: {record.error}"
+    else:
+        result = f"val_accuracy {record.best.val_accuracy:.4f}"
+    return f"[final {ended}/{wanted}] trial {trial}, seed {number}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:

@@ -68,6 +68,10 @@ class Settings(BaseModel):
     min_epochs: PositiveInt = 1
     reduction: PositiveInt = Field(2, description="of trials at a rung; 1 stops none early")
     patience: NonNegativeInt = 1
+    finals: NonNegativeInt = Field(
+        3, description="trials that are trained with more seeds; 0: none"
+    )
+    final_seeds: PositiveInt = Field(3, description="of each of them")
 
     results: Path = Path("results")
     workers: PositiveInt | None = None

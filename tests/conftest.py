@@ -65,7 +65,7 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str
     results = tmp_path_factory.mktemp("sample") / "results"
     done = run_command(
         *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3),
-        *("--seed", 7, "--results", results),
+        *("--seed", 7, "--results", results, "--finals", 0),
     )
     assert done.returncode == 0, done.stderr
     return results, done.stdout, done.stderr

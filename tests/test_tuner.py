@@ -18,7 +18,7 @@ def corpus():
 
 def settings(path, trials):
     return search.Settings(
-        data=str(SAMPLE), results=path, trials=trials, max_epochs=1, workers=1, seed=2
+        data=str(SAMPLE), results=path, trials=trials, max_epochs=1, workers=1, seed=2, finals=0
     )
 
 

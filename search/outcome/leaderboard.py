@@ -1,7 +1,8 @@
 """Every trial as one row of one table: the columns, their order, and the file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,8 @@ import pandas as pd
 from search.errors import ResultsError
 from search.files import write_text
 from search.outcome.statistics import wilson_interval
-from search.tuning.records import TrialRecord, ranked
+from search.tuning.finals import final_ranking, standing
+from search.tuning.records import TrialRecord
 
 COLUMNS = (
     "rank",
@@ -19,6 +21,10 @@ COLUMNS = (
     "val_accuracy_ci_low",
     "val_accuracy_ci_high",
     "val_loss",
+    "val_mean",
+    "val_std",
+    "n_seeds",
+    "tied_with_best",
     "best_epoch",
     "epochs",
     "train_seconds",
@@ -28,22 +34,34 @@ COLUMNS = (
 )
 """The columns before the hyperparameters (`hp_…`); `error` comes last."""
 
-WHOLE_NUMBERS = ("rank", "best_epoch", "epochs", "parameters", "seed")
+WHOLE_NUMBERS = ("rank", "n_seeds", "best_epoch", "epochs", "parameters", "seed")
 """Columns of whole numbers that may be missing: pandas' Int64."""
 
 
-def leaderboard(records: Iterable[TrialRecord], validation_rows: int) -> pd.DataFrame:
+def leaderboard(
+    records: Iterable[TrialRecord],
+    validation_rows: int,
+    finals: Mapping[str, TrialRecord] = MappingProxyType({}),
+    tied: Mapping[str, bool] = MappingProxyType({}),
+) -> pd.DataFrame:
     """The table of all trials that ended: best first, failures last.
 
     Args:
         records: of trials; running ones are left out.
         validation_rows: how many rows val_accuracy was measured on, for its 95% interval.
+        finals: by their ids; `val_mean` and `val_std` are theirs, and their mean decides.
+        tied: by trial id, whether a trial cannot be told from the best one.
     """
     ended = [record for record in records if record.status != "running"]
-    best_first = ranked(ended)
+    best_first = final_ranking(ended, finals)
     failed = sorted((r for r in ended if r.status == "failed"), key=lambda r: r.number)
     names = list(dict.fromkeys(name for record in ended for name in record.values))
-    rows = [_row(record, rank, validation_rows) for rank, record in enumerate(best_first, start=1)]
+    rows = []
+    for rank, record in enumerate(best_first, start=1):
+        row = _row(record, rank, validation_rows) | {"tied_with_best": tied.get(record.trial_id)}
+        if (found := standing(record.trial_id, finals)) is not None:
+            row |= {"val_mean": found.mean, "val_std": found.std, "n_seeds": found.seeds}
+        rows.append(row)
     rows += [_row(record, None, validation_rows) for record in failed]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, *(f"hp_{name}" for name in names), "error"])
     return frame.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))

@@ -17,6 +17,7 @@ from search.outcome.export import check_parity, save_model, sha256, text_model
 from search.outcome.leaderboard import leaderboard, write_leaderboard
 from search.outcome.statistics import wilson_interval
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
+from search.tuning.finals import finals_of
 from search.tuning.records import TrialRecord, ranked
 from search.tuning.rundir import now
 from search.tuning.training import score
@@ -43,7 +44,9 @@ class Outcome:
 
 def record_leaderboard(tuner: SearchTuner, record: TrialRecord | None = None) -> pd.DataFrame:
     """Writes leaderboard.csv as it now stands, and returns it."""
-    table = leaderboard(tuner.records.values(), len(tuner.corpus.validation))
+    table = leaderboard(
+        tuner.records.values(), len(tuner.corpus.validation), tuner.finals_in_force()
+    )
     write_leaderboard(tuner.run.leaderboard, table)
     return table
 
@@ -59,29 +62,34 @@ def conclude(tuner: SearchTuner) -> Outcome:
     """
     with tuner.run.claimed():
         table = record_leaderboard(tuner)
-        best_first = ranked(list(tuner.records.values()))
+        best_first = tuner.best_first()
         if not best_first:
             errors = [record.error for record in tuner.records.values() if record.error]
             raise NothingUsable(
                 f"none of {len(tuner.records)} trials completed"
                 + (f"; the last one failed with {errors[-1]}" if errors else "")
             )
-        best = best_first[0]
+        best = _model_of(tuner, best_first[0])
         facts = _exported(tuner, best) or _export(tuner, best)
     return Outcome(table, facts, tuner.run.best_model, tuner.run.leaderboard)
+
+
+def _model_of(tuner: SearchTuner, trial: TrialRecord) -> TrialRecord:
+    """Whose weights stand for a trial: its best final, or its own where it has none."""
+    return next(iter(ranked(finals_of(trial.trial_id, tuner.finals_in_force()))), trial)
 
 
 def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
     """The facts of the exported model, if it is whole and of the best trial."""
     facts = tuner.run.read_json(tuner.run.best_model_facts)
     path = tuner.run.best_model
-    if facts is None or facts.get("trial_id") != best.trial_id or not path.is_file():
+    if facts is None or facts.get("weights") != best.trial_id or not path.is_file():
         return None
     return facts if facts.get("sha256") == sha256(path) else None
 
 
 def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
-    plain = with_stock_layers(tuner.load_model(tuner.oracle.trials[best.trial_id]))
+    plain = with_stock_layers(tuner.model_of(best))
     path = tuner.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     tuner.run.best_model_facts.unlink(missing_ok=True)
@@ -98,7 +106,8 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     rows = len(tuner.corpus.validation)
     names = tuner.corpus.class_names
     facts = {
-        "trial_id": best.trial_id,
+        "trial_id": best.trial_id.partition("-")[0],
+        "weights": best.trial_id,
         "hyperparameters": best.values,
         "class_names": list(names),
         "output": (

@@ -26,8 +26,11 @@ from sklearn.exceptions import ConvergenceWarning
 OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
 
 
-def trial_seed(seed: int, number: int) -> int:
-    """The seed of a trial, in [0, 2**31): equal for equal arguments on any machine."""
+def trial_seed(seed: int, number: int | str) -> int:
+    """The seed of a trial (by its number) or a final (by its id).
+
+    It is in [0, 2**31), and equal for equal arguments on any machine.
+    """
     digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 

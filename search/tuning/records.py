@@ -31,7 +31,8 @@ class TrialRecord:
     """A trial.
 
     Attributes:
-        trial_id: its number with at least four digits; never changes.
+        trial_id: its number with at least four digits; never changes. Behind a hyphen, the number
+            of a final.
         status: "running" also when the run that trained it was stopped; "pruned" when it was
             stopped early, for the time being.
         values: hyperparameters by name.
@@ -65,11 +66,18 @@ class TrialRecord:
 
     @property
     def number(self) -> int:
-        return int(self.trial_id)
+        return int(self.trial_id.partition("-")[0])
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a trial is trained once more with another seed: see `search.tuning.finals`."""
+        return "-" in self.trial_id
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch whose weights are kept: see `best_epoch`."""
+        """The epoch whose weights are kept: see `best_epoch`; the last one of a final."""
+        if self.is_final:
+            return self.history[-1] if self.history else None
         return best_epoch(self.history)
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +95,7 @@ class TrialRecord:
             raise ValueError(f"unknown fields {sorted(unknown)}")
         history = tuple(Epoch(**epoch) for epoch in plain["history"])
         record = cls(**{**plain, "history": history, "notes": tuple(plain["notes"])})
-        int(record.trial_id)
+        int(record.trial_id.replace("-", "", 1))
         if record.status not in get_args(Status):
             raise ValueError(f"unknown status {record.status!r}")
         return record

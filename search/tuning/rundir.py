@@ -15,6 +15,7 @@ import io
 import json
 import os
 import platform
+import re
 import socket
 import zipfile
 from collections.abc import Callable, Iterator
@@ -31,12 +32,14 @@ import psutil
 from search.errors import ResultsError, SettingsError
 from search.files import (
     flush_folder,
+    npy,
     remove_leftovers,
     write_atomically,
     write_json,
     write_text,
 )
-from search.tuning.records import Epoch, TrialRecord, ranked
+from search.tuning.finals import final_ranking
+from search.tuning.records import Epoch, TrialRecord
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
@@ -194,12 +197,12 @@ class RunDirectory:
         return self.trials / trial_id
 
     def records(self) -> list[TrialRecord]:
-        """All trials that can be read, by number; the others are set aside."""
+        """All trials and finals that can be read, by number; the others are set aside."""
         if not self.trials.is_dir():
             return []
         found = []
         for folder in sorted(self.trials.iterdir()):
-            if not folder.is_dir() or not folder.name.isdigit():
+            if not folder.is_dir() or not re.fullmatch(r"\d+(-\d+)?", folder.name):
                 continue
             plain = self.read_json(folder / "trial.json")
             try:
@@ -214,7 +217,7 @@ class RunDirectory:
                     self.set_aside(folder, str(error))
                 else:
                     folder.rmdir()  # killed between making the folder and its first file
-        return sorted(found, key=lambda record: record.number)
+        return sorted(found, key=lambda record: (record.number, record.trial_id))
 
     def save_record(self, record: TrialRecord) -> None:
         """Writes trial.json, and beside it what people like to open: history.csv, error.txt."""
@@ -271,6 +274,16 @@ class RunDirectory:
         """Removes best.npz."""
         (self.folder(trial_id) / "best.npz").unlink(missing_ok=True)
 
+    def save_predictions(self, trial_id: str, probabilities: npt.NDArray[np.float32]) -> None:
+        """Writes validation.npy: what the best epoch says of the validation rows."""
+        path = self.folder(trial_id) / "validation.npy"
+        write_atomically(path, lambda file: file.write(npy(probabilities)))
+
+    def load_predictions(self, trial_id: str) -> npt.NDArray[np.float32] | None:
+        """What `save_predictions` wrote; None where there is nothing, or nothing readable."""
+
+        return self._read(self.folder(trial_id) / "validation.npy", _array)
+
     # -- reading what may be damaged -------------------------------------------------------
 
     def read_json(self, path: Path) -> dict[str, Any] | None:
@@ -288,7 +301,7 @@ class RunDirectory:
         """The features of that many tokens; None where there are none, or no readable ones."""
 
         def parse(content: bytes) -> npt.NDArray[Any]:
-            features: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+            features = _array(content)
             if len(features) != rows:
                 raise ValueError(f"it has {len(features)} rows")
             return features
@@ -341,6 +354,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def _array(content: bytes) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    return array
+
+
 def winners(results: Path) -> list[dict[str, Any]]:
     """The hyperparameters of another run's best trials, best first.
 
@@ -353,7 +371,9 @@ def winners(results: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             plain = json.loads(path.read_text(encoding="utf-8"))
             found.append(TrialRecord.from_json(plain))
-    best = ranked(found)[:WARM_STARTS]
+    finals = {record.trial_id: record for record in found if record.is_final}
+    trials = [record for record in found if not record.is_final]
+    best = final_ranking(trials, finals)[:WARM_STARTS]
     if not best:
         raise SettingsError(f"--warm-start {results}: there is no finished trial in it")
     return [record.values for record in best]

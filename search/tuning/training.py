@@ -71,11 +71,13 @@ class Progress:
         state: everything needed to go on bit for bit: `weights/N` (as model.get_weights),
             `random/N` (seed generators), `optimizer/N`.
         parameters: trainable numbers of the network.
+        probabilities: of the validation rows after the last epoch, as `predict` gives them.
     """
 
     epochs: tuple[Epoch, ...]
     state: State
     parameters: int
+    probabilities: Probabilities
 
 
 class NotFinite(ArithmeticError):
@@ -121,7 +123,7 @@ def train(work: Work) -> Progress:
         seconds = time.perf_counter() - started
         epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds))
     _held.append(((work.trial_id, work.seed, work.to_epoch), engine))
-    return Progress(tuple(epochs), engine.state(), engine.parameters)
+    return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
 
 
 def score(probabilities: Probabilities, labels: npt.NDArray[np.int32]) -> tuple[float, float]:

@@ -38,11 +38,12 @@ from search.network.space import (
 from search.network.spacefile import spec_text, values_of
 from search.network.weights import Shape, parameters
 from search.settings import Settings
-from search.tuning import oracles
+from search.tuning import finals, oracles
+from search.tuning.engine import Probabilities
 from search.tuning.executors import Slot, default_workers, slots, threads_for
 from search.tuning.halving import Halving
 from search.tuning.interrupts import StopRequest, stop_requests
-from search.tuning.records import Epoch, Status, TrialRecord, best_epoch, finished, ranked
+from search.tuning.records import Epoch, Status, TrialRecord, finished, ranked
 from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now, winners
 from search.tuning.training import Progress, StateMissing, Work, train
 from search.version import __version__
@@ -56,7 +57,7 @@ Listener = Callable[["SearchTuner", TrialRecord], None]
 
 @dataclass
 class _Job:
-    """A trial on its way."""
+    """A trial on its way, or a final, which the oracle (`trial`) knows nothing of."""
 
     trial: Any
     record: TrialRecord
@@ -65,6 +66,7 @@ class _Job:
     first_epoch: int = 0
     state: Arrays | None = None
     best: Weights | None = None
+    predicted: Probabilities | None = None  # of the validation rows, with the best weights
     deaths: int = 0
     submitted_at: float = 0.0
     timed_out: bool = False
@@ -72,6 +74,12 @@ class _Job:
     @property
     def done_epochs(self) -> int:
         return self.history[-1].epoch if self.history else self.first_epoch
+
+    def is_over(self, patience: int) -> bool:
+        """Whether it has all its epochs, or has stopped getting better."""
+        if self.record.is_final:  # which stops where its trial was best
+            return self.done_epochs >= self.last_epoch
+        return finished(self.history, self.last_epoch, patience)
 
     @property
     def so_far(self) -> TrialRecord:
@@ -134,6 +142,7 @@ class SearchTuner(keras_tuner.Tuner):
         self.warn = warn
         self.after_trial = after_trial
         self.records: dict[str, TrialRecord] = {}
+        self.finals: dict[str, TrialRecord] = {}
         self.trials_begun = 0  # by this process, those that were continued included
         self._slot_count = 1
         self._features: str | None = None  # the file, for the workers
@@ -220,15 +229,40 @@ class SearchTuner(keras_tuner.Tuner):
         Raises:
             ResultsError: its weights were not kept.
         """
-        weights = self.run.load_weights(trial.trial_id)
+        return self.model_of(self.records[trial.trial_id])
+
+    def model_of(self, record: TrialRecord) -> Any:
+        """The same of a trial's or a final's record."""
+        weights = self.run.load_weights(record.trial_id)
         if weights is None:
             raise ResultsError(
-                f"the weights of trial {trial.trial_id} are not kept; only those of the best "
+                f"the weights of trial {record.trial_id} are not kept; only those of the best "
                 f"{self.settings.keep} trials are (setting `keep`)"
             )
-        model = self.hypermodel.build(trial.hyperparameters)
+        hp = keras_tuner.HyperParameters.from_config(record.space)
+        hp.values = dict(record.values)
+        model = self.hypermodel.build(hp)
         model.set_weights(weights)
         return model
+
+    def best_first(self) -> list[TrialRecord]:
+        """The trials that can be used, as the finals and their own scores have them."""
+        return finals.final_ranking(self.records.values(), self.finals_in_force())
+
+    def finals_in_force(self) -> dict[str, TrialRecord]:
+        """The finals that the settings ask for, as far as they are done."""
+        return {name: self.finals[name] for name in self._finals_wanted() if name in self.finals}
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
+        """The hyperparameters of the best trials, as `best_first` has them."""
+        return [trial.hyperparameters for trial in self._best_trials(num_trials)]
+
+    def get_best_models(self, num_models: int = 1) -> list[Any]:
+        """The networks of the best trials, as `best_first` has them: see `load_model`."""
+        return [self.load_model(trial) for trial in self._best_trials(num_models)]
+
+    def _best_trials(self, count: int) -> list[Trial]:
+        return [self.oracle.trials[record.trial_id] for record in self.best_first()[:count]]
 
     def search(self, workers: list[Slot] | None = None, *, overwrite: bool = False) -> None:
         """Searches until there are `settings.trials` trials in the results directory.
@@ -246,7 +280,8 @@ class SearchTuner(keras_tuner.Tuner):
             self._deadline = time.monotonic() + self.settings.timeout
         with self.run.claimed():
             self._enter(overwrite)
-            if not (self.remaining_trials or self._unfinished() or self._promoted()):
+            left = self.remaining_trials or self._unfinished() or self._promoted()
+            if not (left or self._next_final()):
                 return
             count = self.settings.workers or default_workers()
             with (
@@ -266,7 +301,9 @@ class SearchTuner(keras_tuner.Tuner):
         self.run.enter(self.facts(), overwrite=overwrite)
         self._save_corpus()
         self._save_features()
-        self.records = {record.trial_id: record for record in self.run.records()}
+        found = self.run.records()
+        self.records = {record.trial_id: record for record in found if not record.is_final}
+        self.finals = {record.trial_id: record for record in found if record.is_final}
         self._check_kept_weights()
         self._remove_unneeded()
         oracles.restore(self.oracle, [self._trial_of(record) for record in self.records.values()])
@@ -335,15 +372,15 @@ class SearchTuner(keras_tuner.Tuner):
         }
 
     def _check_kept_weights(self) -> None:
-        """Trains a leading trial again if its weights are gone or cannot be read."""
-        for record in ranked(list(self.records.values()))[: self.settings.keep]:
+        """Trains a leading trial or a final again if its weights are gone or cannot be read."""
+        leading = ranked(list(self.records.values()))[: self.settings.keep]
+        there = [self.finals[name] for name in self._finals_wanted() if name in self.finals]
+        for record in (*leading, *(final for final in there if final.status == "completed")):
             if self.run.load_weights(record.trial_id) is None:
                 self.warn(
                     f"the weights of trial {record.trial_id} are missing: it is trained again"
                 )
-                self.records[record.trial_id] = replace(
-                    record, status="running", history=(), ended_at=None
-                )
+                self._remember(replace(record, status="running", history=(), ended_at=None))
 
     def _remove_unneeded(self) -> None:
         """Removes the weights of trials that are not leading, and the states of ended ones."""
@@ -353,6 +390,12 @@ class SearchTuner(keras_tuner.Tuner):
             needed = record.status == "running" or self._keeps_states or self._may_go_on(record)
             if not needed:
                 self.run.remove_state(record.trial_id)
+        wanted = self._finals_wanted()
+        for record in self.finals.values():
+            if record.status != "running":
+                self.run.remove_state(record.trial_id)
+            if record.trial_id not in wanted:
+                self.run.remove_weights(record.trial_id)
 
     def _may_go_on(self, record: TrialRecord) -> bool:
         """Whether a trial was stopped early and may be wanted later."""
@@ -381,7 +424,23 @@ class SearchTuner(keras_tuner.Tuner):
         return trial
 
     def _unfinished(self) -> list[TrialRecord]:
-        return [record for record in self.records.values() if record.status == "running"]
+        known = (*self.records.values(), *self.finals.values())
+        return [record for record in known if record.status == "running"]
+
+    def _finals_wanted(self) -> list[str]:
+        """The ids of the finals there should be, as the trials stand."""
+        return finals.wanted(self.records.values(), self.settings.finals, self.settings.final_seeds)
+
+    def _next_final(self) -> str | None:
+        """The id of the next final to train."""
+        return next((name for name in self._finals_wanted() if not self._has_final(name)), None)
+
+    def _has_final(self, name: str) -> bool:
+        """Whether there is a final, and of as many epochs as its trial is best after."""
+        final, best = self.finals.get(name), self.records[name.partition("-")[0]].best
+        if final is None or final.status != "completed" or best is None:
+            return final is not None
+        return len(final.history) == best.epoch
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -435,7 +494,7 @@ class SearchTuner(keras_tuner.Tuner):
         while waiting:
             job = waiting.popleft()
             # Both if it was killed between an epoch and the decision about it.
-            if finished(job.history, job.last_epoch, self.settings.patience):
+            if job.is_over(self.settings.patience):
                 self._complete(job)
             elif self._is_weak(job, [*waiting, *running]):
                 self._prune(job)
@@ -443,11 +502,32 @@ class SearchTuner(keras_tuner.Tuner):
                 return job
         if (promoted := self._promoted()) is not None:
             return self._reopened(promoted)
-        return self._propose(bool(running))
+        proposed = self._propose(bool(running))
+        if proposed is None and not any(not job.record.is_final for job in running):
+            return self._final()
+        return proposed
+
+    def _final(self) -> _Job | None:
+        """The next final, recorded before anything else happens."""
+        name = self._next_final()
+        if name is None:
+            return None
+        trial = self.records[name.partition("-")[0]]
+        record = TrialRecord(
+            trial_id=name,
+            status="running",
+            values=trial.values,
+            seed=oracles.trial_seed(self.settings.seed, name),
+            space=trial.space,
+            batch_size=trial.batch_size,
+            started_at=now(),
+        )
+        self._store(record)
+        return self._job(record)
 
     def _is_weak(self, job: _Job, others: list[_Job]) -> bool:
         """Whether a running trial is stopped, to be promoted later or not."""
-        if len(job.history) <= job.record.granted:
+        if job.record.is_final or len(job.history) <= job.record.granted:
             return False
         known = {**self.records, **{o.record.trial_id: o.so_far for o in others}}
         known.pop(job.record.trial_id)
@@ -490,20 +570,28 @@ class SearchTuner(keras_tuner.Tuner):
     def _job(self, record: TrialRecord) -> _Job:
         """A trial ready to go on from what is saved of it."""
         self.trials_begun += 1
-        trial = self.oracle.trials[record.trial_id]
-        job = _Job(trial, record, int(record.values.get("tuner/epochs", self.settings.max_epochs)))
+        if record.is_final:
+            best = self.records[record.trial_id.partition("-")[0]].best
+            assert best is not None
+            job = _Job(None, record, best.epoch)
+        else:
+            longest = int(record.values.get("tuner/epochs", self.settings.max_epochs))
+            job = _Job(self.oracle.trials[record.trial_id], record, longest)
         saved = self.run.load_state(record.trial_id)
         if saved is not None:
             job.history, job.state = saved
-            best = {k: v for k, v in job.state.items() if k.startswith("best/")}
-            for name in best:
+            job.predicted = job.state.pop("predicted")
+            kept = {k: v for k, v in job.state.items() if k.startswith("best/")}
+            for name in kept:
                 del job.state[name]
-            job.best = _weights(best or job.state, "best" if best else "weights")
+            job.best = _weights(kept or job.state, "best" if kept else "weights")
         elif parent := record.values.get("tuner/trial_id"):
             inherited = self.run.load_state(parent)
             if inherited is not None:
                 history, job.state = inherited
-                job.state = {k: v for k, v in job.state.items() if not k.startswith("best/")}
+                job.state = {
+                    k: v for k, v in job.state.items() if not k.startswith(("best/", "predicted"))
+                }
                 job.first_epoch = history[-1].epoch
         return job
 
@@ -534,7 +622,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _trials_at_a_time(self) -> int:
         """How many trials share the cores: towards the end there are fewer than slots."""
-        if self.remaining_trials:
+        if self.remaining_trials or self._next_final():
             return self._slot_count
         return min(self._slot_count, len(self._unfinished()))
 
@@ -573,12 +661,15 @@ class SearchTuner(keras_tuner.Tuner):
         job.state = progress.state
         job.record = replace(job.record, parameters=progress.parameters)
         slot.holds = (job.record.trial_id, job.done_epochs)
-        if best_epoch(job.history) == job.history[-1]:
+        if job.so_far.best == job.history[-1]:
             job.best = _weights(progress.state, "weights")
-        over = finished(job.history, job.last_epoch, self.settings.patience)
-        weak = not over and (self._out_of_time or self._is_weak(job, others))
+            job.predicted = progress.probabilities
+        over = job.is_over(self.settings.patience)
+        # A final that is out of time goes on when the run does.
+        late = self._out_of_time
+        weak = not over and ((late and not job.record.is_final) or self._is_weak(job, others))
         # The worker trains on while this process writes.
-        following = None if over or weak or stopping else self._submit(slot, job)
+        following = None if over or weak or stopping or late else self._submit(slot, job)
         self._save_progress(job)
         if over or weak:
             (self._complete if over else self._prune)(job)
@@ -586,9 +677,9 @@ class SearchTuner(keras_tuner.Tuner):
         return following
 
     def _save_progress(self, job: _Job) -> None:
-        assert job.state is not None and job.best is not None
-        state = dict(job.state)
-        if best_epoch(job.history) != job.history[-1]:
+        assert job.state is not None and job.best is not None and job.predicted is not None
+        state = {**job.state, "predicted": job.predicted}
+        if job.so_far.best != job.history[-1]:
             state.update({f"best/{n:04d}": array for n, array in enumerate(job.best)})
         self.run.save_state(job.record.trial_id, job.history, state)
 
@@ -602,8 +693,9 @@ class SearchTuner(keras_tuner.Tuner):
         self._keep(job, "pruned")
 
     def _keep(self, job: _Job, status: Status) -> None:
-        assert job.best is not None
+        assert job.best is not None and job.predicted is not None
         self.run.save_weights(job.record.trial_id, job.best)
+        self.run.save_predictions(job.record.trial_id, job.predicted)
         record = replace(
             job.record,
             status=status,
@@ -613,7 +705,7 @@ class SearchTuner(keras_tuner.Tuner):
         )
         self._store(record)
         self._remove_unneeded()
-        for epoch in record.history:
+        for epoch in record.history if not record.is_final else ():
             metrics = {"loss": epoch.loss, "val_loss": epoch.val_loss}
             metrics["val_accuracy"] = epoch.val_accuracy
             self.oracle.update_trial(record.trial_id, metrics, step=epoch.epoch)
@@ -629,6 +721,9 @@ class SearchTuner(keras_tuner.Tuner):
         self._end(job, record)
 
     def _end(self, job: _Job, record: TrialRecord) -> None:
+        if record.is_final:
+            self.after_trial(self, record)
+            return
         job.trial.status = "FAILED" if record.status == "failed" else "COMPLETED"
         job.trial.message = record.error
         self.oracle.end_trial(job.trial)
@@ -671,7 +766,7 @@ class SearchTuner(keras_tuner.Tuner):
             attempts=job.record.attempts + 1,
             notes=(*job.record.notes, note),
         )
-        job.history, job.state, job.best = (), None, None
+        job.history, job.state, job.best, job.predicted = (), None, None, None
         self.run.remove_state(job.record.trial_id)
         self._store(job.record)
         return None if stopping else self._submit(slot, job)
@@ -696,8 +791,11 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _store(self, record: TrialRecord) -> None:
         self.run.save_record(record)
-        self.records[record.trial_id] = record
+        self._remember(record)
         self._save_oracle()
+
+    def _remember(self, record: TrialRecord) -> None:
+        (self.finals if record.is_final else self.records)[record.trial_id] = record
 
     def _save_oracle(self) -> None:
         if not isinstance(self.oracle, oracles.FromTrials):

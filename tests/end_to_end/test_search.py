@@ -67,7 +67,7 @@ def test_the_files_and_no_others(sample_run):
         *("trials", "cache", ".lock"),
     }
     assert {p.name for p in (results / "trials" / "0002").iterdir()} == {
-        *("trial.json", "history.csv", "best.npz"),
+        *("trial.json", "history.csv", "best.npz", "validation.npy"),
     }
     history = pd.read_csv(results / "trials" / "0002" / "history.csv")
     assert list(history) == ["epoch", "loss", "val_loss", "val_accuracy", "seconds"]
@@ -190,7 +190,8 @@ def test_same_seed_same_table(tmp_path, options, workers):
 def test_continuing(tmp_path):
     """Finished is a no-op, more trials extend, other settings are refused, --overwrite restarts."""
     results = tmp_path / "r"
-    base = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results, "--workers", 1)
+    base = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results)
+    base = (*base, "--workers", 1, "--finals", 0)
     first = run_here(*base, "--trials", 2)
     assert first.returncode == 0, first.stderr
     model = (results / "best_model.keras").stat()

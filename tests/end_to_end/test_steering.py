@@ -9,7 +9,7 @@ import pytest
 import search
 from tests.conftest import SAMPLE, run_here
 
-BASE = ("search.run", "--data", SAMPLE, "--max-epochs", 2, "--workers", 1)
+BASE = ("search.run", "--data", SAMPLE, "--max-epochs", 2, "--workers", 1, "--finals", 0)
 
 
 def table_of(results, *options):

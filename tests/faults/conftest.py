@@ -20,7 +20,7 @@ TIMES = ["train_seconds", "started_at"]
 def options(results: Path) -> list[str]:
     settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "6", "--patience", "6"]
     # As long as no result decides what is trained, one worker or two make no difference.
-    settings += ["--seed", "3", "--tuner", "random", "--reduction", "1"]
+    settings += ["--seed", "3", "--tuner", "random", "--reduction", "1", "--finals", "0"]
     return ["search.run", *settings, "--workers", "1", "--results", str(results)]
 
 

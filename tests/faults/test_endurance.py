@@ -46,7 +46,13 @@ def test_three_hundred_trials(tmp_path):
 
 def test_weights_of_few_trials_are_kept(tmp_path):
     settings = search.Settings(
-        data=str(SAMPLE), results=tmp_path / "r", trials=8, max_epochs=1, workers=2, keep=3
+        data=str(SAMPLE),
+        results=tmp_path / "r",
+        trials=8,
+        max_epochs=1,
+        workers=2,
+        keep=3,
+        finals=0,
     )
     tuner = search.tune(settings, search.load_corpus(settings))
     kept = {path.parent.name for path in (tmp_path / "r").glob("trials/*/best.npz")}

@@ -33,9 +33,9 @@ def kill_when_ready(results, delay, *more):
     assert not [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
 
 
-# Everything that results decide: a learning algorithm, trials that are stopped and go on.
+# Everything that results decide: a learning algorithm, trials that are stopped and go on, finals.
 SMALL = ["--trials", "4", "--max-epochs", "3", "--patience", "3", "--keep", "1"]
-SMALL += ["--tuner", "tpe", "--reduction", "2"]
+SMALL += ["--tuner", "tpe", "--reduction", "2", "--finals", "2", "--final-seeds", "1"]
 
 
 @pytest.fixture(scope="module")

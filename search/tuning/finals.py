@@ -1,0 +1,86 @@
+"""Finals: the best few trials are trained again with other seeds, so that luck does not choose.
+
+The best of many trials is also the luckiest: of seed, of epoch and of rows. In the finals a
+configuration is trained for as many epochs as its trial's best one had, with seeds of its own, and
+the last epoch counts, not the best one. So what the mean of the finals says of a configuration
+owes nothing to seed or epoch; the rows are the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from search.tuning.records import TrialRecord, ranked
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a configuration's finals gave.
+
+    Attributes:
+        mean, std: of the validation accuracies; the standard deviation of one is 0.
+        seeds: how many there are.
+    """
+
+    mean: float
+    std: float
+    seeds: int
+
+
+def final_id(trial_id: str, number: int) -> str:
+    """The id of a trial's final with its number-th seed, counted from 1."""
+    return f"{trial_id}-{number}"
+
+
+def wanted(records: Iterable[TrialRecord], finalists: int, seeds: int) -> list[str]:
+    """The ids of all finals that there should be, in the order in which they are trained.
+
+    Every finalist has its first one before any has its second.
+
+    Args:
+        records: of all trials.
+        finalists: how many trials come so far; of equal hyperparameters only the best one does.
+        seeds: finals of each.
+    """
+    chosen: list[TrialRecord] = []
+    for record in ranked(list(records)):
+        if len(chosen) < finalists and _own(record) not in map(_own, chosen):
+            chosen.append(record)
+    return [final_id(r.trial_id, number) for number in range(1, seeds + 1) for r in chosen]
+
+
+def _own(record: TrialRecord) -> dict[str, Any]:
+    """Hyperparameters, without what an algorithm notes among them."""
+    return {k: v for k, v in record.values.items() if not k.startswith("tuner/")}
+
+
+def standing(trial_id: str, finals: Mapping[str, TrialRecord]) -> Standing | None:
+    """What a trial's finals gave; None where it has none."""
+    scores = [r.best.val_accuracy for r in finals_of(trial_id, finals) if r.best is not None]
+    if not scores:
+        return None
+    spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+    return Standing(float(np.mean(scores)), spread, len(scores))
+
+
+def finals_of(trial_id: str, finals: Mapping[str, TrialRecord]) -> list[TrialRecord]:
+    """A trial's finals that came to their end."""
+    return [
+        record
+        for name, record in sorted(finals.items())
+        if name.startswith(f"{trial_id}-") and record.status == "completed"
+    ]
+
+
+def final_ranking(
+    records: Iterable[TrialRecord], finals: Mapping[str, TrialRecord]
+) -> list[TrialRecord]:
+    """Trials that can be used: those with finals by their mean, then the others as ranked."""
+
+    def key(record: TrialRecord) -> tuple[bool, float]:
+        found = standing(record.trial_id, finals)
+        return found is None, 0.0 if found is None else -found.mean
+
+    return sorted(ranked(list(records)), key=key)  # sorting is stable

@@ -1,0 +1,105 @@
+"""Which trials come to the finals, and what the finals say."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import search
+from search.tuning.finals import final_ranking, finals_of, standing, wanted
+from search.tuning.records import Epoch, TrialRecord
+from tests.conftest import SAMPLE, run_here
+
+
+def record(trial_id, *accuracies, status="completed", **values):
+    history = tuple(Epoch(n, 0.5, 0.5, a, 1.0) for n, a in enumerate(accuracies, start=1))
+    return TrialRecord(trial_id, status, values, 0, {}, 64, "", history=history)
+
+
+TRIALS = [
+    record("0000", 0.7, 0.8, units=1),
+    record("0001", 0.9, 0.6, units=2),
+    record("0002", 0.85, units=3, status="pruned"),
+    record("0003", 0.1, units=4, status="failed"),
+    record("0004", 0.95, units=5, status="running"),
+    record("0005", 0.84, units=3, **{"tuner/round": 1}),
+]
+FINALS = {
+    r.trial_id: r
+    for r in (
+        record("0000-1", 0.9, 0.81, units=1),
+        record("0000-2", 0.9, 0.83, units=1),
+        record("0001-1", 0.75, units=2),
+        record("0001-2", 0.99, units=2, status="running"),
+        record("0001-3", 0.2, units=2, status="failed"),
+    )
+}
+
+
+def test_every_finalist_has_its_first_one_before_any_has_its_second():
+    assert wanted(TRIALS, 2, 2) == ["0001-1", "0002-1", "0001-2", "0002-2"]
+    assert wanted(TRIALS, 0, 3) == []
+
+
+def test_equal_hyperparameters_come_once():
+    assert wanted(TRIALS, 9, 1) == ["0001-1", "0002-1", "0000-1"]
+
+
+def test_the_last_epoch_counts_and_only_of_what_came_to_its_end():
+    found = standing("0000", FINALS)
+    assert found.mean == pytest.approx(0.82) and found.seeds == 2
+    assert found.std == pytest.approx(0.02 / 2**0.5)
+    assert [r.trial_id for r in finals_of("0001", FINALS)] == ["0001-1"]
+    assert standing("0001", FINALS).std == 0
+    assert standing("0002", FINALS) is None
+
+
+def test_the_mean_decides_and_those_without_one_come_behind():
+    ranking = [r.trial_id for r in final_ranking(TRIALS, FINALS)]
+    assert ranking == ["0000", "0001", "0002", "0005"]
+
+
+BASE = ["search.run", "--data", SAMPLE, "--max-epochs", 3, "--workers", 1, "--final-seeds", 2]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    results = tmp_path_factory.mktemp("finals") / "results"
+    done = run_here(*BASE, "--trials", 3, "--finals", 2, "--results", results)
+    assert done.returncode == 0, done.stderr
+    return results
+
+
+def test_the_winner_is_the_best_mean_and_one_of_its_finals_is_exported(results):
+    table = search.read_leaderboard(results)
+    mine = table[table["n_seeds"].notna()]
+    assert len(mine) == 2 and mine["val_mean"].is_monotonic_decreasing
+    assert (mine["n_seeds"] == 2).all() and table["trial_id"].iloc[0] == mine["trial_id"].iloc[0]
+    facts = json.loads((results / "best_model.json").read_text())
+    winner = table["trial_id"].iloc[0]
+    assert facts["trial_id"] == winner and facts["weights"] in {f"{winner}-1", f"{winner}-2"}
+    final = json.loads((results / "trials" / facts["weights"] / "trial.json").read_text())
+    assert facts["val_accuracy"] == final["history"][-1]["val_accuracy"], "its own score"
+    assert facts["best_epoch"] == len(final["history"])
+    assert facts["trial_seed"] == final["seed"]
+
+
+def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(results):
+    table = search.read_leaderboard(results).set_index("trial_id")
+    for path in sorted((results / "trials").glob("*-*/trial.json")):
+        final = json.loads(path.read_text())
+        trial = final["trial_id"].partition("-")[0]
+        assert len(final["history"]) == table.loc[trial, "best_epoch"]
+        assert final["seed"] != table.loc[trial, "seed"]
+
+
+def test_more_finals_are_added_and_fewer_taken_away(results):
+    before = pd.read_csv(results / "leaderboard.csv")
+    more = run_here(*BASE, "--trials", 3, "--finals", 3, "--results", results)
+    assert more.returncode == 0, more.stderr
+    assert search.read_leaderboard(results)["n_seeds"].notna().sum() == 3
+    less = run_here(*BASE, "--trials", 3, "--finals", 0, "--results", results)
+    assert less.returncode == 0 and "nothing to do" in less.stderr
+    again = run_here(*BASE, "--trials", 3, "--finals", 2, "--results", results)
+    assert again.returncode == 0, again.stderr
+    assert len(before) == len(pd.read_csv(results / "leaderboard.csv"))
