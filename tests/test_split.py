@@ -1,7 +1,9 @@
+import random
+
 import numpy as np
 import pytest
 
-from search.corpus.split import split
+from search.corpus.split import equal_texts, kept_together, split
 from search.errors import DataError
 
 
@@ -57,3 +59,82 @@ def test_a_class_of_copies_cannot_be_split():
     labels = np.array([1] * 10 + [0] * 30, dtype=np.int32)
     with pytest.raises(DataError, match="only 1 different texts"):
         split(many, labels, 0)
+
+
+def sentences(n, seed=0):
+    """Texts of ten words, none like another."""
+    rng = random.Random(seed)
+    words = [f"word{i}" for i in range(5000)]
+    return [" ".join(rng.choices(words, k=10)) for _ in range(n)]
+
+
+def sides(parts, n):
+    found = np.full(n, -1)
+    for side, rows in enumerate((parts.train, parts.validation, parts.test)):
+        found[rows] = side
+    assert found.min() == 0
+    return found
+
+
+def test_rows_as_ever_where_nothing_is_alike():
+    """These rows are from before near-duplicates were looked for."""
+    labels = np.array([0] * 300 + [1] * 100, dtype=np.int32)
+    parts = split(texts(400), labels, seed=0)
+    assert parts.test[:8].tolist() == [9, 25, 39, 47, 70, 72, 87, 88]
+    assert parts.validation[:8].tolist() == [10, 27, 42, 51, 76, 78, 83, 85]
+    many = np.array(sentences(400), dtype=object)
+    assert np.array_equal(split(many, labels, seed=0).test, parts.test)
+
+
+def test_near_duplicates_stand_on_one_side_and_few_rows_move():
+    many = sentences(400)
+    many += [text.replace("word", "WORD", 3) + " more" for text in many[:40]]
+    many, labels = np.array(many, dtype=object), np.array([0, 1] * 220, dtype=np.int32)
+    before = sides(split(many, labels, 5, groups=equal_texts(many)), 440)
+    after = sides(split(many, labels, 5), 440)
+    assert (before[:40] != before[400:]).any()
+    assert (after[:40] == after[400:]).all()
+    assert (after[:400] == before[:400]).all()
+
+
+def test_groups_that_are_known_are_not_looked_for():
+    labels = np.array([0, 1] * 50, dtype=np.int32)
+    found = sides(split(texts(100), labels, 0, groups=np.arange(100) // 4), 100)
+    assert all(len(set(four)) == 1 for four in found.reshape(25, 4).tolist())
+
+
+def test_texts_of_one_template_can_be_split():
+    rng = random.Random(1)
+    many = [f"the order {rng.randrange(250)} came late and the box was open" for _ in range(500)]
+    many, labels = np.array(many, dtype=object), np.array([0, 1] * 250, dtype=np.int32)
+    assert np.array_equal(kept_together(many), equal_texts(many))
+    parts = split(many, labels, 2)
+    assert 30 <= len(parts.test) <= 70
+    assert not {*many[parts.test]} & {*many[parts.train], *many[parts.validation]}
+
+
+def test_a_group_is_small_while_it_has_ten_rows_or_a_hundredth():
+    a, b = (f"{word} is what the whole long review is about, no {{}} doubt" for word in ("a", "b"))
+    ten = [a.format(i) for i in range(10)] + sentences(90)
+    eleven = [b.format(i) for i in range(11)] + sentences(90)
+    assert kept_together(np.array(ten, dtype=object)).max() == 90
+    assert kept_together(np.array(eleven, dtype=object)).max() == 100
+    assert kept_together(np.array(eleven + sentences(1100, 1), dtype=object)).max() == 1190
+
+
+def test_no_class_vanishes_because_its_texts_are_alike():
+    """A class of five pairs: one row of it is drawn to validation and one to test."""
+    pairs = [copy for text in sentences(5, 9) for copy in (text, f"{text}, really!")]
+    many = np.array(sentences(290) + pairs, dtype=object)
+    labels = np.array([0] * 290 + [1] * 10, dtype=np.int32)
+    together = 0
+    for seed in range(20):
+        drawn = sides(split(many, labels, seed, groups=np.arange(300)), 300)[290:].tolist()
+        found = sides(split(many, labels, seed), 300)[290:].tolist()
+        assert set(found) == {0, 1, 2}
+        if {1, 2} in [set(pair) for pair in zip(drawn[::2], drawn[1::2], strict=True)]:
+            assert found == drawn  # one pair cannot be on two sides
+        else:
+            assert found[::2] == found[1::2]
+            together += 1
+    assert 10 < together < 20

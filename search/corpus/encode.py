@@ -20,7 +20,7 @@ LARGEST_VOCABULARY = 80_000
 PADDING, OOV = 0, 1
 
 # Scripts that do not put spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.
-_UNSPACED = (
+UNSPACED = (
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),
     *((0x3040, 0x30FF), (0x3400, 0x9FFF), (0x20000, 0x3FFFF)),
 )
@@ -31,7 +31,7 @@ _SAMPLE = 1_000  # texts looked at to tell the script
 def token_kind(texts: npt.NDArray[np.object_]) -> Tokens:
     """Words between spaces, or characters where most letters are of a script without spaces."""
     letters = [ord(c) for text in texts[:_SAMPLE] for c in text[:500] if c.isalpha()]
-    unspaced = sum(any(low <= c <= high for low, high in _UNSPACED) for c in letters)
+    unspaced = sum(any(low <= c <= high for low, high in UNSPACED) for c in letters)
     return "character" if unspaced > len(letters) / 2 else "whitespace"
 
 

@@ -29,6 +29,8 @@ class Reviews:
         class_names: the classes in order.
         where: object array, shape (rows,): row number or file of each review in its source.
         dropped: how many rows of the source had no text or no label.
+        groups: int64 array, shape (rows,): equal numbers are near-duplicates, in all sides of a
+            run; None where nobody has looked.
     """
 
     texts: npt.NDArray[np.object_]
@@ -36,6 +38,7 @@ class Reviews:
     class_names: tuple[str, ...]
     where: npt.NDArray[np.object_]
     dropped: int
+    groups: npt.NDArray[np.int64] | None = None
 
 
 def clean(table: pd.DataFrame, source: str, class_names: tuple[str, ...] | None = None) -> Reviews:

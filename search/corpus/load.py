@@ -1,11 +1,15 @@
 """From a source to an encoded corpus: read, clean, split, learn the vocabulary, encode."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from search.corpus.audit import audit, leaking_rows
+from search.corpus.duplicates import near_duplicates
 from search.corpus.encode import encode, learn_vocabulary, token_kind
 from search.corpus.labels import Reviews, clean
 from search.corpus.sources import OTHER_TEXTS, read, read_texts
@@ -46,7 +50,7 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
         *unlabelled, labels=np.empty(0, np.int32), rows=np.arange(len(more))
     )
     names = train.class_names
-    return Corpus(
+    corpus = Corpus(
         **encoded,
         class_names=names,
         vocabulary=vocabulary,
@@ -66,6 +70,8 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
             "vocabulary_size": len(vocabulary) + 2,
         },
     )
+    corpus.facts["audit"] = audit(sides, corpus).to_json()
+    return corpus
 
 
 def read_sides(settings: Settings) -> dict[str, Reviews]:
@@ -79,6 +85,9 @@ def read_sides(settings: Settings) -> dict[str, Reviews]:
     for side, path in (("validation", settings.validation), ("test", settings.test)):
         if path is not None:
             given[side] = clean(_read_file(path, settings), str(path), reviews.class_names)
+    groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
+    reviews, *others = _numbered((reviews, *given.values()), groups)
+    given = dict(zip(given, others, strict=True))
     try:
         parts = split(
             reviews.texts,
@@ -86,6 +95,7 @@ def read_sides(settings: Settings) -> dict[str, Reviews]:
             settings.seed,
             validation="validation" not in given,
             test="test" not in given,
+            groups=reviews.groups,
         )
     except DataError as error:
         raise DataError(f"{settings.data}: {error}") from None
@@ -94,6 +104,15 @@ def read_sides(settings: Settings) -> dict[str, Reviews]:
         everything = given.get(side)
         rows = getattr(parts, side) if everything is None else np.arange(len(everything.texts))
         sides[side] = _take(reviews if everything is None else everything, rows)
+    if settings.remove_leaks:
+        for side, leaking in leaking_rows(sides).items():
+            rows = np.setdiff1d(np.arange(len(sides[side].texts)), leaking)
+            sides[side] = _take(sides[side], rows)
+    for side, part in sides.items():
+        missing = set(range(len(part.class_names))) - set(part.labels.tolist())
+        if missing:
+            names = ", ".join(repr(part.class_names[label]) for label in sorted(missing))
+            raise DataError(f"without near-duplicates no row of {side} is of class {names}")
     return sides
 
 
@@ -132,11 +151,22 @@ def _read_file(path: Path, settings: Settings) -> pd.DataFrame:
     )
 
 
+def _numbered(parts: Iterable[Reviews], groups: Rows) -> Iterator[Reviews]:
+    """Reviews with their groups, and numbers as their places."""
+    begin = 0
+    for part in parts:
+        rows = len(part.texts)
+        where = np.arange(rows).astype(object)
+        yield replace(part, where=where, groups=groups[begin : begin + rows])
+        begin += rows
+
+
 def _take(reviews: Reviews, rows: Rows) -> Reviews:
     return Reviews(
         texts=reviews.texts[rows],
         labels=reviews.labels[rows],
         class_names=reviews.class_names,
-        where=rows.astype(object),
+        where=reviews.where[rows],
         dropped=reviews.dropped,
+        groups=None if reviews.groups is None else reviews.groups[rows],
     )

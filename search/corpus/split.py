@@ -1,18 +1,23 @@
 """Train, validation, test: stratified, seeded, and no text on two sides.
 
-Reviews with the same text (after folding case and white space) form a group that goes to one
-side as a whole, so that no text is trained on and tested on.
+Near-duplicates, equal texts among them, form a group that goes to one side as a whole, so that no
+text is trained on and tested on.
 """
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from search.corpus.duplicates import near_duplicates
 from search.errors import DataError
 
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.1
+TRAIN, VALIDATION, TEST = range(3)
+LARGEST_GROUP = 0.01  # of all rows; more near-duplicates than that are texts of one template
+LARGEST_SMALL_GROUP = 10  # rows, where that is more
 
 Rows = npt.NDArray[np.int64]
 
@@ -33,8 +38,12 @@ def split(
     *,
     validation: bool = True,
     test: bool = True,
+    groups: Rows | None = None,
 ) -> Parts:
     """Splits rows 80/10/10; a side that the user gave as a file stays empty.
+
+    Equal texts are drawn as one, and their near-duplicates follow the one that comes first, so
+    that few rows stand elsewhere than they would without.
 
     Args:
         texts: str, shape (rows,).
@@ -42,34 +51,22 @@ def split(
         seed: any integer.
         validation: whether to take a validation side.
         test: whether to take a test side.
+        groups: what `near_duplicates` returns for the texts, where that is known already.
 
     Raises:
         DataError: a class has fewer different texts than there are sides.
     """
-    groups, first, representative = _groups(texts)
-    group_labels = labels[first]
-    sides = 1 + validation + test
-    counts = np.bincount(group_labels, minlength=int(labels.max()) + 1)
-    if counts.min() < sides:
+    shares = {TEST: TEST_SHARE} if test else {}
+    shares |= {VALIDATION: VALIDATION_SHARE} if validation else {}
+    equal = equal_texts(texts)
+    if (fewest := _fewest(equal, labels)) <= len(shares):
         raise DataError(
-            f"a class has only {counts.min()} different texts; {sides} are needed to have it in "
-            "each of train, validation and test"
+            f"a class has only {fewest} different texts; {len(shares) + 1} are needed to have it "
+            "in each of train, validation and test"
         )
-    remaining = np.arange(len(first))
-    empty = np.empty(0, dtype=np.int64)
-    taken = {"validation": empty, "test": empty}
-    for name, wanted, share in (
-        ("test", test, TEST_SHARE),
-        ("validation", validation, VALIDATION_SHARE),
-    ):
-        if wanted:
-            size = max(round(share * len(first)), len(counts))
-            remaining, taken[name] = _stratified(remaining, group_labels, size, seed)
-    rows = {
-        "train": np.isin(representative, groups[remaining]),
-        **{name: np.isin(representative, groups[chosen]) for name, chosen in taken.items()},
-    }
-    return Parts(**{name: np.flatnonzero(inside).astype(np.int64) for name, inside in rows.items()})
+    sides = _drawn(equal, labels, seed, shares)
+    sides = _followed(sides, kept_together(texts, groups), labels)
+    return Parts(*(np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)))
 
 
 def folded(text: str) -> str:
@@ -77,25 +74,75 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _groups(texts: npt.NDArray[np.object_]) -> tuple[Rows, Rows, Rows]:
-    """Groups rows with the same text: (group ids, first row of each group, group of each row)."""
-    ids: dict[str, int] = {}
-    representative = np.fromiter(
-        (ids.setdefault(folded(text), len(ids)) for text in texts),
-        dtype=np.int64,
-        count=len(texts),
+def equal_texts(texts: npt.NDArray[np.object_]) -> Rows:
+    """Group numbers of equal texts, shape (rows,), in the order in which they first occur."""
+    return _numbered(map(folded, texts))
+
+
+def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) -> Rows:
+    """Groups rows that must not stand on different sides: near-duplicates.
+
+    Of a group that is too large to go to one side, only equal texts stay together.
+
+    Args:
+        texts: str, shape (rows,).
+        groups: what `near_duplicates` returns for the texts, where that is known already.
+
+    Returns:
+        Group numbers, shape (rows,), from 0 in the order in which the groups first occur.
+    """
+    groups = near_duplicates(texts) if groups is None else groups
+    rows = np.bincount(groups)[groups]
+    large = rows > max(LARGEST_GROUP * len(texts), LARGEST_SMALL_GROUP)
+    return _numbered(
+        folded(text) if is_large else group
+        for text, group, is_large in zip(texts, groups.tolist(), large.tolist(), strict=True)
     )
-    groups, first = np.unique(representative, return_index=True)
-    return groups, first, representative
 
 
-def _stratified(
-    rows: Rows, labels: npt.NDArray[np.int32], size: int, seed: int
-) -> tuple[Rows, Rows]:
-    """Takes `size` of `rows` with the classes in proportion: (the rest, the taken)."""
+def _numbered(keys: Iterable[Hashable]) -> Rows:
+    """Numbers different keys from 0, in the order in which they first occur."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def _first_rows(groups: Rows) -> Rows:
+    return np.unique(groups, return_index=True)[1]
+
+
+def _fewest(groups: Rows, labels: npt.NDArray[np.int32]) -> int:
+    """Groups of the class that has the fewest; a group has the class of its first row."""
+    return int(np.bincount(labels[_first_rows(groups)], minlength=int(labels.max()) + 1).min())
+
+
+def _drawn(
+    groups: Rows, labels: npt.NDArray[np.int32], seed: int, shares: dict[int, float]
+) -> Rows:
+    """The side of each row: of the groups, each side has its share, the classes in proportion."""
     from sklearn.model_selection import train_test_split
 
-    rest, taken = train_test_split(
-        rows, test_size=size, stratify=labels[rows], random_state=seed % 2**32
-    )
-    return np.sort(rest), np.sort(taken)
+    labels = labels[_first_rows(groups)]
+    sides = np.full(len(labels), TRAIN)
+    for side, share in shares.items():
+        size = max(round(share * len(labels)), int(labels.max()) + 1)
+        rest = np.flatnonzero(sides == TRAIN)
+        taken = train_test_split(
+            rest, test_size=size, stratify=labels[rest], random_state=seed % 2**32
+        )[1]
+        sides[taken] = side
+    return sides[groups]
+
+
+def _followed(drawn: Rows, near: Rows, labels: npt.NDArray[np.int32]) -> Rows:
+    """The side of each row when near-duplicates go to that of their first row.
+
+    A class that would vanish from a side by that takes the near-duplicates of its rows there with
+    it; if then it is missing on another, it is too small to be kept together and stays as drawn.
+    """
+    sides = drawn[_first_rows(near)][near]
+    places = labels * 3 + drawn
+    for place in np.setdiff1d(places, labels * 3 + sides):
+        sides[np.isin(near, near[places == place])] = place % 3
+    missing = np.setdiff1d(places, labels * 3 + sides) // 3
+    too_small = np.isin(near, near[np.isin(labels, missing)])
+    return np.where(too_small, drawn, sides)
