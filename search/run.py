@@ -14,6 +14,7 @@ from search.startup import tensorflow_silenced
 if TYPE_CHECKING:
     from search.outcome import Outcome
     from search.tuning.records import TrialRecord
+    from search.tuning.tuner import SearchTuner
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -49,6 +50,16 @@ def main(
             "with one text a line. By default those that come with a named data set; or none."
         ),
     ] = None,
+    remove_leaks: Annotated[
+        bool,
+        typer.Option(
+            "--remove-leaks",
+            help="Leave out training rows that are near-duplicates of validation or test rows.",
+        ),
+    ] = False,
+    audit_only: Annotated[
+        bool, typer.Option("--audit-only", help="Say what is wrong with the data, and end.")
+    ] = False,
     embeddings: Annotated[
         Path | None,
         typer.Option(help="Word vectors to start from: GloVe's, word2vec's or fastText's text."),
@@ -138,6 +149,7 @@ def main(
             validation=validation,
             test=test,
             unlabelled=tuple(unlabelled) if unlabelled else None,
+            remove_leaks=remove_leaks,
             embeddings=embeddings,
             trials=trials,
             timeout=timeout,
@@ -162,6 +174,9 @@ def main(
         if print_space:
             show_space(settings)
             return
+        if audit_only:
+            show_audit(settings)
+            return
         search(settings, overwrite=overwrite, progress=(lambda _: None) if quiet else say)
 
 
@@ -173,6 +188,20 @@ def show_space(settings: Settings) -> None:
     typer.echo(
         written(chosen_space(settings.space, settings.fixed, load_corpus(settings))), nl=False
     )
+
+
+def show_audit(settings: Settings) -> None:
+    """What is wrong with the data of a run; whole in audit.json."""
+    from search.corpus.load import load_corpus
+    from search.files import write_json
+    from search.tuning.rundir import RunDirectory
+
+    directory = RunDirectory(settings.results)
+    directory.check_place()
+    found = load_corpus(settings).facts["audit"]
+    with directory.claimed():
+        write_json(directory.path / "audit.json", found)
+    typer.echo("\n".join(found["lines"]))
 
 
 def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
@@ -218,6 +247,11 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
             )
         )
 
+        for line in corpus.facts["audit"]["lines"]:
+            if line.startswith("LEAK"):
+                say(line)
+            elif not directory.run_file.exists():  # not again when a run goes on
+                progress(line)
         started = time.monotonic()
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
@@ -283,8 +317,10 @@ def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
 
 def _print_outcome(outcome: "Outcome") -> None:
     """The result, on stdout."""
-    columns = ["rank", "trial_id", "status", "val_accuracy", "val_loss", "best_epoch", "epochs"]
     table = outcome.leaderboard
+    means = ["val_mean"] if table["n_seeds"].notna().any() else []
+    columns = ["rank", "trial_id", "status", "val_accuracy", *means, "val_loss", "tied_with_best"]
+    columns += ["best_epoch", "epochs"]
     hyperparameters = [name for name in table.columns if name.startswith("hp_")]
     shown = table[[*columns, "train_seconds", *hyperparameters]].head(SHOWN_TRIALS)
     best = outcome.best
@@ -293,15 +329,33 @@ def _print_outcome(outcome: "Outcome") -> None:
     typer.echo(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"))
     if len(table) > SHOWN_TRIALS:
         typer.echo(f"… and {len(table) - SHOWN_TRIALS} more")
-    typer.echo(
-        f"\nbest: trial {best['trial_id']}\n"
+    lines = [
+        f"\nbest: trial {best['trial_id']}",
         f"validation accuracy: {best['val_accuracy']:.4f} (95% interval {low:.4f} to {high:.4f}, "
-        f"{best['val_rows']} rows; the best of {len(table)} is a little lucky)\n"
+        f"{best['val_rows']} rows)",
+    ]
+    if best["finals"] is not None:
+        lines[0] += f", the model of seed {best['weights'].partition('-')[2]}"
+        lines.append(
+            f"its finals: mean {best['finals']['mean']:.4f}, standard deviation "
+            f"{best['finals']['std']:.4f}, {best['finals']['seeds']} seeds"
+        )
+    if (bias := best["selection_bias"]) is not None:
+        expected, least, most = (100 * bias[name] for name in ("estimate", "low", "high"))
+        lines.append(
+            f"the best val_accuracy of {bias['trials']} trials is to be taken for {expected:.1f} "
+            f"points less (95% interval {least:.1f} to {most:.1f}): it was chosen on these rows"
+        )
+    lines += best["weak_slices"]
+    lines += [
         f"test accuracy: {best['test_accuracy']:.4f} (95% interval {test_low:.4f} to "
-        f"{test_high:.4f}, {best['test_rows']} rows)\n"
-        f"leaderboard: {outcome.table}\n"
-        f"model: {outcome.model}"
-    )
+        f"{test_high:.4f}, {best['test_rows']} rows)",
+        best["verdict"],
+    ]
+    if outcome.tested > 1:
+        lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
+    lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
+    typer.echo("\n".join(lines))
 
 
 if __name__ == "__main__":

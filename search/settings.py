@@ -54,6 +54,9 @@ class Settings(BaseModel):
         None, description="further texts; None for those that come with a named data set"
     )
 
+    remove_leaks: bool = Field(
+        False, description="train without near-duplicates of validation and test rows"
+    )
     embeddings: Path | None = Field(None, description="a text file of word vectors")
 
     trials: PositiveInt = 20

@@ -11,9 +11,11 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from search import read_leaderboard
 from search.run import app
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +41,12 @@ def close(a: np.ndarray, b: np.ndarray) -> None:
     """Equal but for float32 sums in another order, relative to the largest entry."""
     assert a.shape == b.shape
     np.testing.assert_allclose(a, b, atol=2e-5 * max(1e-3, np.abs(b).max()), rtol=0)
+
+
+def trials_of(results: Path) -> pd.DataFrame:
+    """The leaderboard without the baselines, numbered anew."""
+    table = read_leaderboard(results)
+    return table[table["status"] != "baseline"].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 import search
 from search.corpus.embeddings import read_embeddings
 from search.errors import DataError
-from tests.conftest import SAMPLE, run_here
+from tests.conftest import SAMPLE, run_here, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_search_starts_from_them(corpus, tmp_path):
     done = run_here(*base, "--embeddings", path, "--results", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     assert "vectors of 10 numbers for" in done.stderr and "% of the training texts" in done.stderr
-    table = search.read_leaderboard(tmp_path / "r")
+    table = trials_of(tmp_path / "r")
     assert table[["hp_embedding_dim", "hp_embedding_init"]].iloc[0].tolist() == [10, "file"]
     other = run_here(*base, "--results", tmp_path / "r")
     assert other.returncode == 2 and "embeddings was" in other.stderr

@@ -12,10 +12,12 @@ import tensorflow as tf
 from search.corpus.batches import padded
 from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
+from search.errors import SearchError
 from search.network.build import build
 from search.network.space import Configuration
 from search.network.weights import Shape
-from search.outcome.export import save_model, text_model
+from search.outcome.calibration import tempered
+from search.outcome.export import check_parity, save_model, takes_temperature, text_model
 from tests.test_fast import pair
 
 TEXTS = ["a warm, FUNNY film", "dull", "", "!!!", "an unknown word", "film " * 30]
@@ -50,6 +52,7 @@ CASES = {
     "tail": {"cut": "tail", "max_length": 3},
     "both": {"cut": "both", "max_length": 3},
     "few tokens": {"vocabulary_size": 4},
+    "less sure classes": {},
 }
 LOAD = """
 import json, sys
@@ -68,14 +71,16 @@ print(json.dumps(results))
 def test_every_kind_in_another_process(corpus, tmp_path):
     paths, expected, kept = [], [], []
     for name, values in CASES.items():
-        shape = shape_of(corpus, 3 if name == "classes" else 2)
+        shape = shape_of(corpus, 3 if "classes" in name else 2)
+        temperature = 1.5 if "less sure" in name else 1.0
         configuration = Configuration(embedding_dim=8, lstm_units=6, **values)
         network, fast = pair(configuration, shape)
-        model = text_model(network, corpus, shape.reading(configuration))
+        model = text_model(network, corpus, shape.reading(configuration), temperature)
         paths.append(tmp_path / f"{name}.keras")
         save_model(model, paths[-1])
         kept.append(model.predict(tf.constant(TEXTS), verbose=0))
-        expected.append(fast.probabilities(read(corpus, shape.reading(configuration))))
+        plain = fast.probabilities(read(corpus, shape.reading(configuration)))
+        expected.append(tempered(plain, temperature) if temperature != 1 else plain)
     arguments = [json.dumps([str(path) for path in paths]), json.dumps(TEXTS)]
     done = subprocess.run(
         [sys.executable, "-c", LOAD, *arguments],
@@ -118,3 +123,65 @@ def test_a_name_that_is_taken(corpus, tmp_path):
     np.testing.assert_allclose(
         given, network(read(corpus, shape.reading(Configuration()))), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_temperature_leaves_the_network_as_it_was(corpus, classes):
+    shape = shape_of(corpus, classes)
+    reading = shape.reading(Configuration())
+    network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
+    before, configuration = network.get_weights(), network.get_config()
+    plain = text_model(network, corpus, reading)
+    model = text_model(network, corpus, reading, 0.4)
+    assert network.get_config() == configuration
+    for array, value in zip(network.get_weights(), before, strict=True):
+        assert np.array_equal(array, value)
+    assert [layer.name for layer in model.layers] == [layer.name for layer in plain.layers]
+    assert model.get_layer("embedding") is network.get_layer("embedding")
+    surer, own = (m.predict(tf.constant(TEXTS), verbose=0) for m in (model, plain))
+    np.testing.assert_allclose(surer, tempered(own, 0.4), atol=1e-6)
+    assert np.abs(surer - own).max() > 0.01
+
+
+def ending(*layers):
+    """A network with these last layers."""
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(9, 4)(ids))
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(ids, x)
+
+
+def test_networks_that_take_no_temperature(corpus):
+    dense = keras.layers.Dense
+    assert takes_temperature(ending(dense(1, activation="sigmoid")))
+    assert takes_temperature(ending(dense(3, activation="softmax", use_bias=False)))
+    for others in (
+        [dense(3, activation="sigmoid")],
+        [dense(1, activation="softmax")],
+        [dense(1, activation="tanh")],
+        [dense(3), keras.layers.Softmax()],
+        [dense(3, activation="softmax"), keras.layers.Dropout(0.1)],
+        [dense(3, activation="softmax"), lambda x: x[:, ::-1]],  # an operation, not a layer
+    ):
+        network = ending(*others)
+        assert not takes_temperature(network)
+        reading = shape_of(corpus).reading(Configuration())
+        text_model(network, corpus, reading)
+        with pytest.raises(ValueError, match="last layer"):
+            text_model(network, corpus, reading, 2.0)
+
+
+@pytest.mark.parametrize(("temperature", "spread"), [(0.4, 1), (2.5, 1), (2.5, 300)])
+def test_parity_is_of_the_tempered(corpus, tmp_path, temperature, spread):
+    """Also where a network is so sure that its probabilities come close to 0 and 1."""
+    shape = shape_of(corpus)
+    reading = shape.reading(Configuration())
+    network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
+    last = network.get_layer("probability")
+    last.set_weights([spread * weight for weight in last.get_weights()])
+    expected = network.predict(padded(corpus.validation, np.arange(3), reading), verbose=0)
+    save_model(text_model(network, corpus, reading, temperature), tmp_path / "model.keras")
+    check_parity(tmp_path / "model.keras", corpus, expected, temperature)
+    with pytest.raises(SearchError, match="differ"):
+        check_parity(tmp_path / "model.keras", corpus, expected, 2 * temperature)

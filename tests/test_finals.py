@@ -5,10 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-import search
 from search.tuning.finals import final_ranking, finals_of, standing, wanted
 from search.tuning.records import Epoch, TrialRecord
-from tests.conftest import SAMPLE, run_here
+from tests.conftest import SAMPLE, run_here, trials_of
 
 
 def record(trial_id, *accuracies, status="completed", **values):
@@ -71,7 +70,7 @@ def results(tmp_path_factory):
 
 
 def test_the_winner_is_the_best_mean_and_one_of_its_finals_is_exported(results):
-    table = search.read_leaderboard(results)
+    table = trials_of(results)
     mine = table[table["n_seeds"].notna()]
     assert len(mine) == 2 and mine["val_mean"].is_monotonic_decreasing
     assert (mine["n_seeds"] == 2).all() and table["trial_id"].iloc[0] == mine["trial_id"].iloc[0]
@@ -85,7 +84,7 @@ def test_the_winner_is_the_best_mean_and_one_of_its_finals_is_exported(results):
 
 
 def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(results):
-    table = search.read_leaderboard(results).set_index("trial_id")
+    table = trials_of(results).set_index("trial_id")
     for path in sorted((results / "trials").glob("*-*/trial.json")):
         final = json.loads(path.read_text())
         trial = final["trial_id"].partition("-")[0]
@@ -97,7 +96,7 @@ def test_more_finals_are_added_and_fewer_taken_away(results):
     before = pd.read_csv(results / "leaderboard.csv")
     more = run_here(*BASE, "--trials", 3, "--finals", 3, "--results", results)
     assert more.returncode == 0, more.stderr
-    assert search.read_leaderboard(results)["n_seeds"].notna().sum() == 3
+    assert trials_of(results)["n_seeds"].notna().sum() == 3
     less = run_here(*BASE, "--trials", 3, "--finals", 0, "--results", results)
     assert less.returncode == 0 and "nothing to do" in less.stderr
     again = run_here(*BASE, "--trials", 3, "--finals", 2, "--results", results)

@@ -36,7 +36,7 @@ def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus):
     values = [json.dumps(r.values, sort_keys=True) for r in more.records.values()]
     assert len(set(values)) == 4
     assert [json.dumps(r.values, sort_keys=True) for r in first.records.values()] == values[:2]
-    assert len(search.conclude(more).leaderboard) == 4
+    assert len(search.conclude(more).leaderboard) == 7
 
 
 def test_a_worker_killed_while_it_learns_words_costs_nothing(tmp_path, corpus):

@@ -12,23 +12,30 @@ from search.corpus.batches import Reading
 from search.corpus.encode import OOV, text_vectorization
 from search.errors import SearchError
 from search.files import TEMPORARY, flush_folder
+from search.outcome.calibration import tempered
 from search.tuning.engine import Probabilities
 
 PARITY_ROWS = 64
 PARITY = 1e-5  # of a probability
 
 
-def text_model(network: keras.Model, corpus: Corpus, reading: Reading) -> keras.Model:
+def text_model(
+    network: keras.Model, corpus: Corpus, reading: Reading, temperature: float = 1.0
+) -> keras.Model:
     """Puts the tokenizer in front of a network.
 
     Args:
         network: plain Keras layers, token ids (batch, time) to probabilities.
         corpus: whose vocabulary.
         reading: how many of its tokens the network knows, and where it cuts a text.
+        temperature: what the network's logits are divided by; its own weights stay as they are.
 
     Returns:
         A functional model: string tensor (batch,) to probabilities (batch, outputs). It shows the
         network's layers one by one, unless one has a name that is taken; then the network is one.
+
+    Raises:
+        ValueError: a temperature other than 1 for a network that `takes_temperature` says no of.
     """
     text = keras.Input((), dtype="string", name="text")
     known = list(corpus.vocabulary[: reading.vocabulary_size - 2])
@@ -37,11 +44,35 @@ def text_model(network: keras.Model, corpus: Corpus, reading: Reading) -> keras.
     ids = keras.ops.pad(ids, [[0, 0], [0, 1]])
     ids = keras.ops.concatenate([keras.ops.maximum(ids[:, :1], OOV), ids[:, 1:]], axis=1)
     ids = _cut(ids, reading)
-    whole = keras.Model(network.inputs, network.outputs, name=network.name)
+    outputs = network.outputs if temperature == 1 else _tempered_output(network, temperature)
+    whole = keras.Model(network.inputs, outputs, name=network.name)
     try:
         return keras.Model(text, whole.call([ids]), name="sentiment")
     except ValueError:  # two layers or operations of one name
         return keras.Model(text, whole([ids]), name="sentiment")
+
+
+def takes_temperature(network: keras.Model) -> bool:
+    """Whether a network ends in a Dense layer with one sigmoid, or with a softmax over classes."""
+    last = network.layers[-1]
+    return bool(
+        type(last) is keras.layers.Dense
+        and len(network.outputs) == 1
+        and last.output is network.outputs[0]
+        and last.activation
+        is (keras.activations.sigmoid if last.units == 1 else keras.activations.softmax)
+    )
+
+
+def _tempered_output(network: keras.Model, temperature: float) -> Any:
+    """The output of a copy of the last layer, its logits divided by the temperature."""
+    if not takes_temperature(network):
+        raise ValueError(f"{network.name}: expected a last layer Dense with sigmoid or softmax")
+    last = network.layers[-1]
+    copy = keras.layers.Dense.from_config(last.get_config())
+    output = copy(last.input)
+    copy.set_weights([weight / temperature for weight in last.get_weights()])
+    return output
 
 
 def _cut(ids: Any, reading: Reading) -> Any:
@@ -66,16 +97,19 @@ def save_model(model: keras.Model, path: Path) -> None:
     flush_folder(path.parent)
 
 
-def check_parity(path: Path, corpus: Corpus, expected: Probabilities) -> float:
+def check_parity(
+    path: Path, corpus: Corpus, expected: Probabilities, temperature: float = 1.0
+) -> float:
     """Loads a saved model and compares it with what the search computed.
 
     Args:
         path: the .keras file.
         corpus: its validation rows are turned back into text.
-        expected: probabilities of the validation rows, (rows, outputs).
+        expected: probabilities of the validation rows before tempering, (rows, outputs).
+        temperature: of the saved model.
 
     Returns:
-        The largest difference.
+        The largest difference: of probabilities after tempering or before, whichever are surer.
 
     Raises:
         SearchError: it is larger than `PARITY`.
@@ -89,7 +123,13 @@ def check_parity(path: Path, corpus: Corpus, expected: Probabilities) -> float:
         for row in rows
     ]
     given = keras.models.load_model(path).predict(_strings(texts), verbose=0)
-    difference = float(np.abs(given - expected[rows]).max())
+    wanted = expected[rows]
+    if temperature < 1:
+        wanted = tempered(wanted, temperature)
+    elif temperature > 1:
+        # The other way round: a float32 near 1 has too few digits left to be drawn away from it.
+        given = tempered(given, 1 / temperature)
+    difference = float(np.abs(given - wanted).max())
     if not difference <= PARITY:
         raise SearchError(
             f"{path}: the saved model's probabilities differ from the search's by "

@@ -1,6 +1,6 @@
 """Every trial as one row of one table: the columns, their order, and the file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -38,11 +38,15 @@ WHOLE_NUMBERS = ("rank", "n_seeds", "best_epoch", "epochs", "parameters", "seed"
 """Columns of whole numbers that may be missing: pandas' Int64."""
 
 
+NOBODY: Mapping[str, Any] = MappingProxyType({})
+
+
 def leaderboard(
     records: Iterable[TrialRecord],
     validation_rows: int,
-    finals: Mapping[str, TrialRecord] = MappingProxyType({}),
-    tied: Mapping[str, bool] = MappingProxyType({}),
+    finals: Mapping[str, TrialRecord] = NOBODY,
+    tied: Mapping[str, bool] = NOBODY,
+    baselines: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """The table of all trials that ended: best first, failures last.
 
@@ -51,26 +55,49 @@ def leaderboard(
         validation_rows: how many rows val_accuracy was measured on, for its 95% interval.
         finals: by their ids; `val_mean` and `val_std` are theirs, and their mean decides.
         tied: by trial id, whether a trial cannot be told from the best one.
+        baselines: as best_model.json has them; each has a row before the first trial that is
+            worse, with the status "baseline".
     """
     ended = [record for record in records if record.status != "running"]
     best_first = final_ranking(ended, finals)
     failed = sorted((r for r in ended if r.status == "failed"), key=lambda r: r.number)
     names = list(dict.fromkeys(name for record in ended for name in record.values))
     rows = []
-    for rank, record in enumerate(best_first, start=1):
-        row = _row(record, rank, validation_rows) | {"tied_with_best": tied.get(record.trial_id)}
+    for record in best_first:
+        row = _row(record, validation_rows)
         if (found := standing(record.trial_id, finals)) is not None:
             row |= {"val_mean": found.mean, "val_std": found.std, "n_seeds": found.seeds}
         rows.append(row)
-    rows += [_row(record, None, validation_rows) for record in failed]
+    for baseline in baselines:
+        score = baseline["val_accuracy"]
+        worse = (
+            n for n, row in enumerate(rows) if row.get("val_mean", row["val_accuracy"]) < score
+        )
+        rows.insert(next(worse, len(rows)), _baseline_row(baseline, validation_rows))
+    for rank, row in enumerate(rows, start=1):
+        row |= {"rank": rank, "tied_with_best": tied.get(row["trial_id"])}
+    rows += [_row(record, validation_rows) for record in failed]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, *(f"hp_{name}" for name in names), "error"])
     return frame.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
 
 
-def _row(record: TrialRecord, rank: int | None, validation_rows: int) -> dict[str, Any]:
+def _baseline_row(baseline: Mapping[str, Any], validation_rows: int) -> dict[str, Any]:
+    low, high = wilson_interval(baseline["val_accuracy"] * validation_rows, validation_rows)
+    return {
+        "trial_id": baseline["name"],
+        "status": "baseline",
+        "val_accuracy": baseline["val_accuracy"],
+        "val_accuracy_ci_low": low,
+        "val_accuracy_ci_high": high,
+        "val_loss": baseline["val_loss"],
+        "train_seconds": round(baseline["seconds"], 2),
+        "parameters": baseline["parameters"],
+    }
+
+
+def _row(record: TrialRecord, validation_rows: int) -> dict[str, Any]:
     best = record.best if record.status != "failed" else None
     row: dict[str, Any] = {
-        "rank": rank,
         "trial_id": record.trial_id,
         "status": record.status,
         "epochs": len(record.history),

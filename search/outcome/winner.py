@@ -1,23 +1,38 @@
 """The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.load import read_sides
 from search.corpus.store import Split
-from search.errors import NothingUsable, ResultsError
-from search.files import write_json
+from search.errors import NothingUsable, ResultsError, SearchError
+from search.files import write_json, write_text
 from search.network.lstm import with_stock_layers
-from search.outcome.export import check_parity, save_model, sha256, text_model
-from search.outcome.leaderboard import leaderboard, write_leaderboard
-from search.outcome.statistics import wilson_interval
+from search.outcome.baselines import Baseline, baselines
+from search.outcome.calibration import (
+    Numbers,
+    abstain_threshold,
+    expected_calibration_error,
+    temperature,
+    tempered,
+)
+from search.outcome.comparison import compared, right
+from search.outcome.export import check_parity, save_model, sha256, takes_temperature, text_model
+from search.outcome.leaderboard import NOBODY, leaderboard, write_leaderboard
+from search.outcome.mistakes import mistakes, slice_lines, slices
+from search.outcome.statistics import verdict, wilson_interval
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
-from search.tuning.finals import finals_of
+from search.tuning.finals import finals_of, standing
 from search.tuning.records import TrialRecord, ranked
 from search.tuning.rundir import now
 from search.tuning.training import score
@@ -34,36 +49,42 @@ class Outcome:
         best: the content of best_model.json.
         model: the path of best_model.keras.
         table: the path of leaderboard.csv.
+        tested: how many models of this run were measured on the test rows.
     """
 
     leaderboard: pd.DataFrame
     best: dict[str, Any]
     model: Path
     table: Path
+    tested: int
 
 
-def record_leaderboard(tuner: SearchTuner, record: TrialRecord | None = None) -> pd.DataFrame:
-    """Writes leaderboard.csv as it now stands, and returns it."""
-    table = leaderboard(
-        tuner.records.values(), len(tuner.corpus.validation), tuner.finals_in_force()
-    )
+def record_leaderboard(
+    tuner: SearchTuner,
+    tied: Mapping[str, bool] = NOBODY,
+    baselines: Sequence[Mapping[str, Any]] = (),
+) -> pd.DataFrame:
+    """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there."""
+    rows = len(tuner.corpus.validation)
+    finals = tuner.finals_in_force()
+    table = leaderboard(tuner.records.values(), rows, finals, tied, baselines)
     write_leaderboard(tuner.run.leaderboard, table)
     return table
 
 
 def conclude(tuner: SearchTuner) -> Outcome:
-    """Exports the best trial and measures it on the test rows.
+    """Exports the best trial's network and measures it, and the baselines, on the test rows.
 
-    If the best trial is already exported, its file and its facts stay as they are, and the test
-    rows are not looked at again.
+    If that network is already exported, its file and its facts stay as they are, and the test rows
+    are not looked at again.
 
     Raises:
         NothingUsable: no trial completed; no model is written.
     """
     with tuner.run.claimed():
-        table = record_leaderboard(tuner)
         best_first = tuner.best_first()
         if not best_first:
+            record_leaderboard(tuner)
             errors = [record.error for record in tuner.records.values() if record.error]
             raise NothingUsable(
                 f"none of {len(tuner.records)} trials completed"
@@ -71,7 +92,14 @@ def conclude(tuner: SearchTuner) -> Outcome:
             )
         best = _model_of(tuner, best_first[0])
         facts = _exported(tuner, best) or _export(tuner, best)
-    return Outcome(table, facts, tuner.run.best_model, tuner.run.leaderboard)
+        tied, bias = compared(tuner, best_first)
+        found = standing(best_first[0].trial_id, tuner.finals_in_force())
+        facts |= {"selection_bias": bias, "finals": None if found is None else asdict(found)}
+        if facts != tuner.run.read_json(tuner.run.best_model_facts):
+            write_json(tuner.run.best_model_facts, facts)
+        table = record_leaderboard(tuner, tied, facts["baselines"])
+        tested = tuner.run.test_openings()
+    return Outcome(table, facts, tuner.run.best_model, tuner.run.leaderboard, tested)
 
 
 def _model_of(tuner: SearchTuner, trial: TrialRecord) -> TrialRecord:
@@ -93,18 +121,21 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     path = tuner.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     tuner.run.best_model_facts.unlink(missing_ok=True)
-    configuration = tuner.configuration(best)
-    reading = tuner.shape.reading(configuration)
-    save_model(text_model(plain, tuner.corpus, reading), path)
+    reading = tuner.shape.reading(tuner.configuration(best))
+    corpus = tuner.corpus
     engine = _engine(tuner, best, plain)
-    validation = probabilities(engine, tuner.corpus.validation, reading)
-    difference = check_parity(path, tuner.corpus, validation)
-    test = tuner.corpus.test
-    test_loss, test_accuracy = score(probabilities(engine, test, reading), test.labels)
+    validation, labels = probabilities(engine, corpus.validation, reading), corpus.validation.labels
+    divisor = temperature(validation, labels) if takes_temperature(plain) else 1.0
+    save_model(text_model(plain, corpus, reading, divisor), path)
+    difference = check_parity(path, corpus, validation, divisor)
+    calibrated = tempered(validation, divisor)
+    fitted = baselines(corpus)
+    tuner.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
+    errors = (expected_calibration_error(p, labels) for p in (validation, calibrated))
+    threshold = abstain_threshold(calibrated, labels)
     epoch = best.best
     assert epoch is not None
-    rows = len(tuner.corpus.validation)
-    names = tuner.corpus.class_names
+    rows, names = len(corpus.validation), corpus.class_names
     facts = {
         "trial_id": best.trial_id.partition("-")[0],
         "weights": best.trial_id,
@@ -119,18 +150,19 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
         "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
         "val_loss": epoch.val_loss,
         "val_rows": rows,
-        "test_accuracy": test_accuracy,
-        "test_accuracy_ci": wilson_interval(test_accuracy * len(test), len(test)),
-        "test_loss": test_loss,
-        "test_rows": len(test),
+        **_tested(tuner, best, engine, reading, divisor, fitted),
+        "temperature": divisor,
+        "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
+        "abstain": None if threshold is None else asdict(threshold),
+        "weak_slices": where_it_fails(tuner, reading, calibrated, fitted),
         "best_epoch": epoch.epoch,
         "parameters": best.parameters,
         "vocabulary_size": reading.vocabulary_size,
         "max_length": reading.max_length,
         "cut": reading.cut,
-        "tokens": tuner.corpus.tokens,
+        "tokens": corpus.tokens,
         "data": tuner.settings.data,
-        "data_fingerprint": tuner.corpus.fingerprint,
+        "data_fingerprint": corpus.fingerprint,
         "seed": tuner.settings.seed,
         "trial_seed": best.seed,
         "versions": {
@@ -144,6 +176,55 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     }
     write_json(tuner.run.best_model_facts, facts)
     return facts
+
+
+def _tested(
+    tuner: SearchTuner,
+    best: TrialRecord,
+    engine: Engine,
+    reading: Reading,
+    divisor: float,
+    fitted: list[Baseline],
+) -> dict[str, Any]:
+    """What the test rows say of the winner and of the baselines: nothing else looks at them."""
+    tuner.run.open_test(best.trial_id)
+    test, validation = tuner.corpus.test, tuner.corpus.validation
+    mine = tempered(probabilities(engine, test, reading), divisor)
+    loss, accuracy = score(mine, test.labels)
+    facts: list[dict[str, Any]] = []
+    rights = {}
+    for baseline in fitted:
+        theirs = baseline.predict(test)
+        rights[baseline.name] = right(theirs, test.labels)
+        val_loss, val_accuracy = score(baseline.validation, validation.labels)
+        facts.append(
+            {
+                "name": baseline.name,
+                "val_accuracy": val_accuracy,
+                "val_loss": val_loss,
+                "test_accuracy": float(rights[baseline.name].mean()),
+                "parameters": baseline.coefficients.size + baseline.intercept.size,
+                "seconds": baseline.seconds,
+                "values": baseline.values,
+            }
+        )
+    strongest = max(facts, key=lambda fact: fact["val_accuracy"])
+    spent = (*tuner.records.values(), *tuner.finals.values())
+    return {
+        "test_accuracy": accuracy,
+        "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
+        "test_loss": loss,
+        "test_rows": len(test),
+        "baselines": facts,
+        "verdict": verdict(
+            right(mine, test.labels),
+            rights[strongest["name"]],
+            "the network",
+            strongest["name"],
+            sum(epoch.seconds for record in spent for epoch in record.history),
+            strongest["seconds"],
+        ),
+    }
 
 
 def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
@@ -160,3 +241,33 @@ def probabilities(engine: Engine, split: Split, reading: Reading) -> Probabiliti
     if not len(split):
         raise ResultsError("there are no rows to score")
     return predict(engine, evaluation_batches(split, reading), len(split))
+
+
+def where_it_fails(
+    tuner: SearchTuner, reading: Reading, calibrated: Numbers, fitted: list[Baseline]
+) -> list[str]:
+    """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""
+    corpus = tuner.corpus
+    strongest = max(fitted, key=lambda b: score(b.validation, corpus.validation.labels)[1])
+    other = tempered(
+        strongest.validation, temperature(strongest.validation, corpus.validation.labels)
+    )
+    texts = _validation_texts(tuner)
+    wrong = mistakes(corpus, reading, texts, calibrated, other)
+    table = slices(corpus, reading, texts, calibrated)
+    write_text(tuner.run.path / "errors.csv", wrong.to_csv(index=False))
+    write_text(tuner.run.path / "slices.csv", table.to_csv(index=False))
+    return slice_lines(table)
+
+
+def _validation_texts(tuner: SearchTuner) -> npt.NDArray[np.object_]:
+    """The validation rows as they were read; their known tokens if they cannot be read again."""
+    split = tuner.corpus.validation
+    with contextlib.suppress(SearchError):
+        side = read_sides(tuner.settings)["validation"]
+        if np.array_equal(side.where, split.rows):
+            return side.texts
+    words = ("", "\N{REPLACEMENT CHARACTER}", *tuner.corpus.vocabulary)
+    between = " " if tuner.corpus.tokens == "whitespace" else ""
+    rows = (split.ids[split.offsets[i] : split.offsets[i + 1]] for i in range(len(split)))
+    return np.array([between.join(words[i] for i in ids) for ids in rows], dtype=object)

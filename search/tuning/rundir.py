@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 WARM_STARTS = 3  # trials of another run that are tried first
 OLD_RUNS = "previous"
+TEST_OPENED = "test_opened"  # in run.json: whose weights were tested, and when
 KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
 
 
@@ -174,7 +175,8 @@ class RunDirectory:
                     "Start anew with --overwrite (the old run is moved aside), or choose another "
                     "directory with --results DIR"
                 )
-            facts = {**facts, "started_at": earlier.get("started_at", facts["started_at"])}
+            kept = {name: earlier[name] for name in ("started_at", TEST_OPENED) if name in earlier}
+            facts = {**facts, **kept}
         self.trials.mkdir(exist_ok=True)
         write_json(self.run_file, facts)
 
@@ -189,6 +191,33 @@ class RunDirectory:
             path.rename(target / path.name)
         flush_folder(self.path)
         self.warn(f"the earlier run was moved to {target}")
+
+    def save_baselines(self, fingerprint: str, probabilities: dict[str, npt.NDArray[Any]]) -> None:
+        """Writes what each baseline says of the validation rows."""
+        write_atomically(self._baselines(fingerprint), _npz(probabilities))
+
+    def load_baselines(self, fingerprint: str) -> Arrays:
+        """What `save_baselines` wrote; nothing where there is nothing, or nothing readable."""
+        return self._load_arrays(self._baselines(fingerprint)) or {}
+
+    def _baselines(self, fingerprint: str) -> Path:
+        return self.path / "cache" / f"{fingerprint[:16]}-baselines.npz"
+
+    def open_test(self, weights: str) -> None:
+        """Records that the test rows are looked at now, before they are.
+
+        Args:
+            weights: whose weights are tested: the id of a trial or a final.
+        """
+        facts = self.read_json(self.run_file) or {}
+        opened = [*facts.get(TEST_OPENED, ())]
+        if weights not in [opening["weights"] for opening in opened]:  # but for one that was killed
+            opened.append({"weights": weights, "at": now()})
+            write_json(self.run_file, {**facts, TEST_OPENED: opened})
+
+    def test_openings(self) -> int:
+        """For how many models the test rows were looked at."""
+        return len((self.read_json(self.run_file) or {}).get(TEST_OPENED, ()))
 
     # -- trials ----------------------------------------------------------------------------
 

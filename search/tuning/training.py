@@ -126,7 +126,9 @@ def train(work: Work) -> Progress:
     return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
 
 
-def score(probabilities: Probabilities, labels: npt.NDArray[np.int32]) -> tuple[float, float]:
+def score(
+    probabilities: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.int32]
+) -> tuple[float, float]:
     """Mean cross-entropy and accuracy.
 
     Args:

@@ -299,6 +299,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _enter(self, overwrite: bool) -> None:
         self.run.enter(self.facts(), overwrite=overwrite)
+        write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
         self._save_corpus()
         self._save_features()
         found = self.run.records()
@@ -364,7 +365,7 @@ class SearchTuner(keras_tuner.Tuner):
         return {
             "identity": identity,
             "settings": self.settings.model_dump(mode="json"),
-            "data": self.corpus.facts,
+            "data": {name: fact for name, fact in self.corpus.facts.items() if name != "audit"},
             "class_names": list(self.corpus.class_names),
             "version": __version__,
             "machine": machine(),

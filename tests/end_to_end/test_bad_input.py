@@ -155,7 +155,7 @@ def refused(options, message, here):
     assert result.exit_code == 2, f"{result.exit_code}: {output} {result.exception!r}"
     assert re.search(message, output), output
     assert "Traceback" not in output
-    assert len(output) < 700
+    assert len(output) < 1000
     assert result.stdout == ""
     assert sorted(str(p) for p in here.rglob("*")) == before, "something was left behind"
 

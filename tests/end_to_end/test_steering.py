@@ -6,8 +6,7 @@ import time
 import pandas as pd
 import pytest
 
-import search
-from tests.conftest import SAMPLE, run_here
+from tests.conftest import SAMPLE, run_here, trials_of
 
 BASE = ("search.run", "--data", SAMPLE, "--max-epochs", 2, "--workers", 1, "--finals", 0)
 
@@ -15,7 +14,7 @@ BASE = ("search.run", "--data", SAMPLE, "--max-epochs", 2, "--workers", 1, "--fi
 def table_of(results, *options):
     done = run_here(*BASE, *options, "--results", results)
     assert done.returncode == 0, done.stderr
-    return search.read_leaderboard(results)
+    return trials_of(results)
 
 
 def histories(results):
@@ -100,7 +99,7 @@ def both(tmp_path_factory):
 
 
 def test_weak_trials_are_stopped_early(both):
-    whole, halved = (search.read_leaderboard(results) for results in both)
+    whole, halved = (trials_of(results) for results in both)
     assert set(whole["status"]) == {"completed"} and set(whole["epochs"]) == {6}
     assert set(halved["status"]) == {"completed", "pruned"}
     assert set(halved.loc[halved["status"] == "pruned", "epochs"]) <= {1, 2, 4}

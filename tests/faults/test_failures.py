@@ -1,11 +1,10 @@
 """Every way a trial can fail is one row with its reason, and the search goes on."""
 
-import pandas as pd
 import pytest
 
 import search
 from search.tuning.oracles import GridSearch, make_oracle
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, trials_of
 from tests.faults.misbehaving import BEHAVIOURS, AlwaysRaises, Misbehaving
 
 
@@ -109,7 +108,7 @@ def test_failures_alike_end_the_search(tmp_path, corpus):
     assert caught.value.exit_code == 1
     assert "first 3 trials all failed alike: RuntimeError: this never works" in str(caught.value)
     assert "error.txt" in str(caught.value)
-    table = pd.read_csv(tmp_path / "r" / "leaderboard.csv")
+    table = trials_of(tmp_path / "r")
     assert len(table) == 3 and set(table["status"]) == {"failed"}
     assert not (tmp_path / "r" / "best_model.keras").exists()
 
@@ -125,4 +124,4 @@ def test_no_trial_completes(tmp_path, corpus):
         search.conclude(tuner)
     assert error.value.exit_code == 1
     assert not (tmp_path / "r" / "best_model.keras").exists()
-    assert len(pd.read_csv(tmp_path / "r" / "leaderboard.csv")) == 2
+    assert len(trials_of(tmp_path / "r")) == 2
