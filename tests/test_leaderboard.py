@@ -48,3 +48,20 @@ def test_different_hyperparameters_share_a_table():
 def test_no_leaderboard(tmp_path):
     with pytest.raises(ResultsError, match="no such file"):
         read_leaderboard(tmp_path)
+
+
+def test_a_baseline_stands_before_the_first_trial_that_is_worse():
+    trials = [record(0, 0.9), record(1, 0.8), record(2, 0.7)]
+    finals = {
+        "0000-1": record(0, 0.75, trial_id="0000-1"),
+        "0001-1": record(1, 0.79, trial_id="0001-1"),
+    }
+    baseline = {"val_accuracy": 0.77, "val_loss": 0.5, "seconds": 1.0, "parameters": 3}
+    rows = [{"name": "strong", **baseline}, {"name": "weak", **baseline, "val_accuracy": 0.5}]
+    tied = {"0001": True, "0000": False, "strong": True}
+    table = leaderboard(trials, 100, finals, tied, rows)
+    assert table["trial_id"].tolist() == ["0001", "strong", "0000", "0002", "weak"]
+    assert table["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert table["status"].tolist()[1::3] == ["baseline"] * 2
+    assert table["tied_with_best"].tolist() == [True, True, False, None, None]
+    assert table["val_mean"].tolist()[0] == 0.79

@@ -480,7 +480,7 @@ class SearchTuner(keras_tuner.Tuner):
         if stop:
             assert stop.signal_number is not None
             raise Interrupted(
-                f"stopped; {len(self.records) - len(self._unfinished())} of "
+                f"stopped; {sum(r.status != 'running' for r in self.records.values())} of "
                 f"{self.settings.trials} trials are finished and everything is saved. "
                 "The same command continues",
                 stop.signal_number,

@@ -1,0 +1,69 @@
+"""What a search must not do: look at the test rows before its end, or twice without saying so."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tests.conftest import SAMPLE, run_here, trials_of
+
+BASE = ("search.run", "--max-epochs", 2, "--workers", 1, "--final-seeds", 1)
+TIMES = ["train_seconds", "started_at"]
+
+
+def facts_of(results, name="best_model.json"):
+    return json.loads((results / name).read_text())
+
+
+def test_the_labels_of_the_test_rows_change_nothing_but_the_test_score(tmp_path):
+    table = pd.read_csv(SAMPLE)
+    table.iloc[:240].to_csv(tmp_path / "train.csv", index=False)
+    test = table.iloc[240:]
+    others = test.assign(label=test["label"].sample(frac=1, random_state=0).to_numpy())
+    assert not others["label"].equals(test["label"])
+    found = []
+    for name, rows in (("right", test), ("shuffled", others)):
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+        results = tmp_path / name
+        files = ("--data", tmp_path / "train.csv", "--test", tmp_path / f"{name}.csv")
+        done = run_here(*BASE, *files, "--trials", 3, "--results", results)
+        assert done.returncode == 0, done.stderr
+        found.append(results)
+    tables = [pd.read_csv(r / "leaderboard.csv").drop(columns=TIMES) for r in found]
+    pd.testing.assert_frame_equal(*tables)
+    models = [keras.models.load_model(r / "best_model.keras").get_weights() for r in found]
+    assert all(np.array_equal(a, b) for a, b in zip(*models, strict=True))
+    assert len({facts_of(r)["test_loss"] for r in found}) == 2
+
+
+def test_looking_at_the_test_rows_is_recorded(tmp_path):
+    results = tmp_path / "r"
+    options = (*BASE, "--data", SAMPLE, "--finals", 0, "--results", results, "--seed", 1)
+    weights = []
+    for trials in (1, 1, 4, 8):
+        done = run_here(*options, "--trials", trials)
+        assert done.returncode == 0, done.stderr
+        weights.append(facts_of(results)["weights"])
+        opened = [o["weights"] for o in facts_of(results, "run.json")["test_opened"]]
+        assert opened == list(dict.fromkeys(weights))
+        said = f"the test rows were looked at for {len(opened)} models in this run" in done.stdout
+        assert said == (len(opened) > 1)
+    assert len(set(weights)) > 1, "another seed, so that the winner changes"
+
+
+def test_what_is_said_of_the_winner(tmp_path):
+    results = tmp_path / "r"
+    done = run_here(*BASE, "--data", SAMPLE, "--trials", 3, "--results", results)
+    assert done.returncode == 0, done.stderr
+    facts, table = facts_of(results), trials_of(results)
+    assert facts["verdict"] in done.stdout and facts["verdict"].startswith("the network is ")
+    assert facts["selection_bias"]["trials"] == 3
+    assert f"mean {facts['finals']['mean']:.4f}" in done.stdout
+    assert facts["finals"]["mean"] == table["val_mean"].iloc[0]
+    assert table["tied_with_best"].iloc[0]
+    wrong = pd.read_csv(results / "errors.csv")
+    assert len(wrong) == round((1 - facts["val_accuracy"]) * facts["val_rows"])
+    assert wrong["text"].isin(pd.read_csv(SAMPLE)["text"]).all()
+    slices = pd.read_csv(results / "slices.csv")
+    assert {"slice", "rows", "accuracy", "low", "high"} <= set(slices.columns)
