@@ -6,7 +6,14 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.corpus.encode import OOV, encode, learn_vocabulary, text_vectorization, token_kind
+from search.corpus.encode import (
+    OOV,
+    decode,
+    encode,
+    learn_vocabulary,
+    text_vectorization,
+    token_kind,
+)
 
 TEXTS = np.array(
     ["The film, the FILM!", "a film", "naïve café 😀 ok", "!!!", "日本 film", "ÜBER über"],
@@ -74,3 +81,16 @@ def test_frequent_tokens_come_first():
 )
 def test_scripts_without_spaces_are_read_by_character(texts, kind):
     assert token_kind(np.array(texts, dtype=object)) == kind
+
+
+@pytest.mark.parametrize(
+    ("tokens", "texts", "expected"),
+    [
+        ("whitespace", ["A fine film!", "zyzzyva film"], ["a fine film", "\ufffd film"]),
+        ("character", ["良い", "良く"], ["良い", "良\ufffd"]),
+    ],
+)
+def test_decoding_gives_the_known_tokens_back(tokens, texts, expected):
+    vocabulary, _ = learn_vocabulary(tokens, np.array(texts[:1], dtype=object))
+    encoded = encode(np.array(texts, dtype=object), tokens, vocabulary)
+    assert decode(encoded, tokens, vocabulary) == expected

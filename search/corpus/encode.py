@@ -112,6 +112,17 @@ def encode(texts: npt.NDArray[np.object_], tokens: Tokens, vocabulary: tuple[str
     return _filled(ids, lengths)
 
 
+def decode(encoded: Encoded, tokens: Tokens, vocabulary: tuple[str, ...]) -> list[str]:
+    """Texts of the known tokens; an unknown one becomes the replacement character."""
+    ids, offsets = encoded
+    words = ("", "\N{REPLACEMENT CHARACTER}", *vocabulary)
+    between = " " if tokens == "whitespace" else ""
+    return [
+        between.join(words[i] for i in ids[begin:end])
+        for begin, end in itertools.pairwise(offsets.tolist())
+    ]
+
+
 def _tokenize(text: str, tokens: Tokens) -> list[bytes]:
     """What TextVectorization makes of a text, which knows ASCII's letters and spaces only.
 

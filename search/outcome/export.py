@@ -9,7 +9,7 @@ import numpy as np
 
 from search.corpus import Corpus
 from search.corpus.batches import Reading
-from search.corpus.encode import OOV, text_vectorization
+from search.corpus.encode import OOV, decode, text_vectorization
 from search.errors import SearchError
 from search.files import TEMPORARY, flush_folder
 from search.outcome.calibration import tempered
@@ -116,13 +116,8 @@ def check_parity(
     """
     split = corpus.validation
     rows = np.linspace(0, len(split) - 1, min(PARITY_ROWS, len(split))).astype(int)
-    between = " " if corpus.tokens == "whitespace" else ""
-    words = ("", "\N{REPLACEMENT CHARACTER}", *corpus.vocabulary)
-    texts = [
-        between.join(words[i] for i in split.ids[split.offsets[row] : split.offsets[row + 1]])
-        for row in rows
-    ]
-    given = keras.models.load_model(path).predict(_strings(texts), verbose=0)
+    texts = decode((split.ids, split.offsets), corpus.tokens, corpus.vocabulary)
+    given = keras.models.load_model(path).predict(_strings([texts[r] for r in rows]), verbose=0)
     wanted = expected[rows]
     if temperature < 1:
         wanted = tempered(wanted, temperature)

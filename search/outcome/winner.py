@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.encode import decode
 from search.corpus.load import read_sides
 from search.corpus.store import Split
 from search.errors import NothingUsable, ResultsError, SearchError
@@ -267,7 +268,5 @@ def _validation_texts(tuner: SearchTuner) -> npt.NDArray[np.object_]:
         side = read_sides(tuner.settings)["validation"]
         if np.array_equal(side.where, split.rows):
             return side.texts
-    words = ("", "\N{REPLACEMENT CHARACTER}", *tuner.corpus.vocabulary)
-    between = " " if tuner.corpus.tokens == "whitespace" else ""
-    rows = (split.ids[split.offsets[i] : split.offsets[i + 1]] for i in range(len(split)))
-    return np.array([between.join(words[i] for i in ids) for ids in rows], dtype=object)
+    known = decode((split.ids, split.offsets), tuner.corpus.tokens, tuner.corpus.vocabulary)
+    return np.array(known, dtype=object)

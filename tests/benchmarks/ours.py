@@ -75,6 +75,7 @@ def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int
             max_epochs=max_epochs,
             tuner="random",
             reduction=1,
+            finals=0,
             fixed=(f"batch_size={batch_size}", "pooling=last", "embedding_init=random"),
             results=Path(directory) / "results",
             workers=workers,

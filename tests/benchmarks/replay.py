@@ -53,6 +53,7 @@ def record(space: str, trials: int, results: str) -> None:
         max_epochs=MAX_EPOCHS,
         results=Path(results),
         keep=1,
+        finals=0,
     )
     search.tune(settings, search.load_corpus(settings), warn=print)
 
