@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from search.outcome import statistics
 from search.outcome.statistics import (
+    bootstrap_interval,
     mcnemar,
     paired_difference,
     selection_bias,
@@ -46,15 +49,32 @@ def test_mcnemar_is_the_exact_binomial_test(counts):
 
 def test_a_difference_of_pairs_is_that_of_newcombe():
     """His example: 36 pairs both yes, 12 yes and no, 2 no and yes, 0 both no (1998, table II)."""
-    difference, low, high = paired_difference(*rights(36, 12, 2, 0))
+    difference, low, high, p = paired_difference(*rights(36, 12, 2, 0))
     assert difference == pytest.approx(0.20)
     assert (low, high) == pytest.approx((0.0569, 0.3404), abs=6e-5)
+    assert p == pytest.approx(2 * (1 + 14 + 91) / 2**14)
+
+
+def test_a_difference_of_pairs_that_agree_is_corrected_for_continuity():
+    first, second = (binomtest(k, 25).proportion_ci(method="wilson") for k in (15, 12))
+    phi = (10 * 8 - 5 * 2 - 25 / 2) / (15 * 10 * 12 * 13) ** 0.5
+    a, b = 0.6 - first.low, second.high - 0.48
+    c, d = first.high - 0.6, 0.48 - second.low
+    _, low, high, _ = paired_difference(*rights(10, 5, 2, 8))
+    assert low == pytest.approx(0.12 - (a * a - 2 * phi * a * b + b * b) ** 0.5)
+    assert high == pytest.approx(0.12 + (c * c - 2 * phi * c * d + d * d) ** 0.5)
 
 
 def test_a_difference_with_itself_is_nothing():
     first, _ = rights(40, 12, 5, 3)
-    difference, low, high = paired_difference(first, first)
-    assert difference == 0 and low <= 0 <= high
+    difference, low, high, p = paired_difference(first, first)
+    assert difference == 0 and low <= 0 <= high and p == 1
+
+
+def test_a_difference_turns_with_its_sides():
+    difference, low, high, p = paired_difference(*rights(40, 12, 5, 3))
+    turned = paired_difference(*rights(40, 5, 12, 3))
+    assert turned == pytest.approx((-difference, -high, -low, p))
 
 
 @pytest.mark.parametrize(
@@ -74,5 +94,95 @@ def test_the_verdict(counts, words):
 def test_one_classifier_has_no_bias_of_selection_and_is_tied_with_itself():
     right = np.random.default_rng(0).random((1, 500)) < 0.8
     bias = selection_bias(right, seed=0)
-    assert abs(bias.estimate) < 0.002 and bias.low < 0 < bias.high
+    assert bias.estimate == 0 and bias.low < 0 < bias.high
     assert tied_with_best(right, 0).tolist() == [True]
+
+
+def test_the_same_classifier_again_has_no_bias_of_selection():
+    right = np.random.default_rng(0).random(500) < 0.8
+    assert selection_bias(np.stack([right] * 4), seed=0).estimate == pytest.approx(0, abs=1e-12)
+
+
+def test_the_order_of_classifiers_does_not_matter():
+    """Equal accuracies are frequent on few rows, and a leaderboard's come best first."""
+    right = np.random.default_rng(0).random((20, 200)) < 0.8
+    best_first = right[np.argsort(-right.mean(axis=1))]
+    there, here = selection_bias(right, seed=0), selection_bias(best_first, seed=0)
+    assert here.estimate == pytest.approx(there.estimate)
+    assert (here.low, here.high) == pytest.approx((there.low, there.high))
+
+
+def test_all_pairs_are_counted_for_a_tie():
+    first, second = rights(40, 12, 1, 3)
+    p = float(mcnemar(first, second))
+    assert 0.05 / 45 < p < 0.05 / 3, "three classifiers are three pairs, ten are 45"
+    assert tied_with_best(np.stack([first, first, second]), 0).tolist() == [True, True, False]
+    assert tied_with_best(np.stack([first] * 9 + [second]), 0).all()
+
+
+def labelled(rows, seed=0):
+    """Labels, and what is found: 30% are of the second class, 85% of rows are right."""
+    generator = np.random.default_rng(seed)
+    labels = generator.random(rows) < 0.3
+    return labels, labels ^ (generator.random(rows) < 0.15)
+
+
+def balanced_accuracy(labels, found):
+    hit, reject = labels & found, ~labels & ~found
+    return lambda weights: (
+        (weights @ hit / (weights @ labels) + weights @ reject / (weights @ ~labels)) / 2
+    )
+
+
+def test_a_bootstrap_interval_is_scipys(monkeypatch):
+    """Of a variance of few rows, which is too small and skewed: both corrections are there."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 20_000)
+    values = np.random.default_rng(0).exponential(size=30)
+    expected = bootstrap(
+        (values,), np.var, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1)
+    ).confidence_interval
+
+    def variance(weights):
+        return weights @ values**2 / 30 - (weights @ values / 30) ** 2
+
+    found = bootstrap_interval(variance, 30, seed=0)
+    assert found == pytest.approx((expected.low, expected.high), rel=0.05)
+    percentiles = bootstrap(
+        (values,), np.var, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert found[1] > 1.1 * percentiles.high
+
+
+def test_a_bootstrap_interval_of_scikit_learns_metrics(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    labels, found = labelled(60)
+
+    def slowly(metric):
+        return lambda weights: [metric(labels, found, sample_weight=w) for w in weights]
+
+    quickly = bootstrap_interval(balanced_accuracy(labels, found), 60, seed=3)
+    assert bootstrap_interval(slowly(balanced_accuracy_score), 60, seed=3) == pytest.approx(quickly)
+    low, high = bootstrap_interval(slowly(f1_score), 60, seed=3)
+    assert low < f1_score(labels, found) < high
+
+
+def test_of_many_rows_groups_are_left_out(monkeypatch):
+    """The same interval, but for what groups of rows lose of it."""
+    labels, found = labelled(900)
+    statistic = balanced_accuracy(labels, found)
+    exact = bootstrap_interval(statistic, 900, seed=0)
+    monkeypatch.setattr(statistics, "LEFT_OUT", 100)
+    monkeypatch.setattr(statistics, "CELLS", 900 * 7)  # and in many turns
+    assert bootstrap_interval(statistic, 900, seed=0) == pytest.approx(exact, abs=0.002)
+
+
+def test_a_bootstrap_interval_of_a_constant_is_it_and_of_too_few_rows_an_error():
+    labels = np.arange(10) < 1
+    accuracy = balanced_accuracy(np.arange(10) < 5, np.arange(10) < 5)
+    with np.errstate(invalid="ignore"):  # some samples are without a class
+        assert bootstrap_interval(accuracy, 10, seed=0) == (1, 1)
+        for few in (0, 1):
+            with pytest.raises(ValueError, match=f"{few + 1} rows are too few"):
+                bootstrap_interval(
+                    balanced_accuracy(labels[: few + 1], labels[: few + 1]), few + 1, 0
+                )

@@ -1,19 +1,22 @@
 """How sure a number is, and whether two numbers differ."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 Z_95 = 1.959963984540054  # standard normal quantile of 0.975
 SIGNIFICANT = 0.05
 RESAMPLES = 2000
+CELLS = 4_000_000  # of a matrix of weights at a time: 32 MB
+LEFT_OUT = 1000  # groups of rows, at most
 WIDER = 1.2  # for the estimate's own error: by simulation, without it 90 to 95% are covered
-RESAMPLED_CELLS = 4_000_000  # of a matrix of weights at a time
 
 Rights = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
 
 
 def wilson_interval(successes: float, rows: int) -> tuple[float, float]:
@@ -33,24 +36,23 @@ def wilson_interval(successes: float, rows: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def mcnemar(first: Rights, second: Rights) -> npt.NDArray[np.float64]:
+def mcnemar(first: Rights, second: Rights) -> Numbers:
     """The exact two-sided p-value that two classifiers are equally good (McNemar 1947).
 
     Only rows count that one has right and the other wrong; of those each has half by chance.
 
     Args:
-        first, second: whether each row is right, shapes (…, rows), broadcast.
+        first, second: whether each row is right, shapes (…, rows), broadcast: one is compared with
+            many in one call.
 
     Returns:
-        Shape (…).
+        Shape (…); a plain number for two of shape (rows,).
     """
     only_first = (first & ~second).sum(axis=-1)
     only_second = (second & ~first).sum(axis=-1)
     fewer = np.minimum(only_first, only_second)
-    found: npt.NDArray[np.float64] = np.minimum(
-        1.0, 2 * binom.cdf(fewer, only_first + only_second, 0.5)
-    )
-    return found
+    p: Numbers = np.minimum(1.0, 2 * binom.cdf(fewer, only_first + only_second, 0.5))
+    return p
 
 
 def tied_with_best(rights: Rights, best: int) -> npt.NDArray[np.bool_]:
@@ -58,7 +60,9 @@ def tied_with_best(rights: Rights, best: int) -> npt.NDArray[np.bool_]:
 
     The best one was found on these rows, so it is not one comparison with each of the others but
     one of all pairs: McNemar's p-values times their number (Bonferroni). Then a pair of equally
-    good ones is called different in at most 5% of searches, whichever is chosen as the best.
+    good ones is called different in at most 5% of searches, whichever is chosen as the best. Holm's
+    correction (1979) for the others alone calls one in 17% of searches of 20 trials, and in 43% of
+    100; his over all pairs is no better here than Bonferroni's.
 
     Args:
         rights: whether each row is right, shape (classifiers, rows).
@@ -71,13 +75,75 @@ def tied_with_best(rights: Rights, best: int) -> npt.NDArray[np.bool_]:
     return mcnemar(rights, rights[best]) * pairs > SIGNIFICANT
 
 
+def _resamples(rows: int, seed: int) -> Iterator[Numbers]:
+    """How often each row was drawn, shape (some, rows) at a time, RESAMPLES in all."""
+    generator = np.random.default_rng(seed)
+    at_once = max(1, CELLS // rows)
+    for begin in range(0, RESAMPLES, at_once):
+        count = min(at_once, RESAMPLES - begin)
+        drawn = generator.integers(rows, size=(count, rows)) + rows * np.arange(count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=count * rows)
+        yield times.reshape(count, rows).astype(np.float64)
+
+
+def _without_each(rows: int) -> Iterator[Numbers]:
+    """All rows but one, each in its turn, shape (some, rows) at a time; of many rows, but a group.
+
+    Groups have the same skewness, in the sense of `bootstrap_interval`, as their rows.
+    """
+    groups = min(rows, LEFT_OUT)
+    group = np.arange(rows) % groups
+    for some in np.array_split(np.arange(groups), -(-groups * rows // CELLS)):
+        yield (group != some[:, None]).astype(np.float64)
+
+
+def bootstrap_interval(
+    statistic: Callable[[Numbers], npt.ArrayLike], rows: int, seed: int
+) -> tuple[float, float]:
+    """The 95% interval of any statistic of rows: BCa (Efron & Tibshirani 1993, chapter 14).
+
+    Plain percentiles cover 82 to 93% of 50 rows, these 90 to 96%. A share has `wilson_interval`.
+
+    Args:
+        statistic: from weights, how often each row counts, shape (samples, rows), to values, shape
+            (samples,). Accuracy is `lambda weights: weights @ right / weights.sum(axis=1)`; with
+            scikit-learn, `lambda weights: [f1_score(y, found, sample_weight=w) for w in weights]`.
+            Samples where it is not a number are left out.
+        rows: how many there are.
+        seed: of the resampling.
+
+    Returns:
+        (low, high).
+
+    Raises:
+        ValueError: it is not a number on all rows, or on all but one whichever that is.
+    """
+
+    def values(samples: Iterator[Numbers]) -> Numbers:
+        every: Numbers = np.concatenate([np.asarray(statistic(s), np.float64) for s in samples])
+        return every[np.isfinite(every)]
+
+    value, without = values(iter([np.ones((1, rows))])), values(_without_each(rows))
+    if not (value.size and without.size):
+        raise ValueError(f"{rows} rows are too few: the statistic is not a number on them")
+    resampled = values(_resamples(rows, seed))
+    below = (np.mean(resampled < value) + np.mean(resampled <= value)) / 2
+    shift = norm.ppf(np.clip(below, 1 / RESAMPLES, 1 - 1 / RESAMPLES))
+    change = without.mean() - without
+    scale = 6 * (change**2).sum() ** 1.5
+    skew = (change**3).sum() / scale if scale else 0.0
+    ends = shift + np.array([-Z_95, Z_95])
+    low, high = np.quantile(resampled, norm.cdf(shift + ends / (1 - skew * ends)))
+    return float(low), float(high)
+
+
 @dataclass(frozen=True)
 class Bias:
     """By how much the accuracy of the best of some classifiers is above that on fresh rows.
 
     Attributes:
         estimate: what is to be expected.
-        low, high: the 95% interval of what it is for these rows.
+        low, high: the 95% interval of what it is for these rows, their luck included.
     """
 
     estimate: float
@@ -89,43 +155,50 @@ def selection_bias(rights: Rights, seed: int) -> Bias:
     """What the best classifier's accuracy owes to its being chosen as the best on the same rows.
 
     By the bootstrap (Efron & Tibshirani 1993): on resampled rows another one is the best, and its
-    accuracy there is above that on all rows. There the accuracies differ by the noise of all rows
-    already, to which resampling adds as much again, so of the noise that chooses only half is
-    seen, and that has 1/√2 of the effect: where all are equally good, √2 times the mean is exact.
+    accuracy there is above that on all rows. But those differ by the noise of the rows already, to
+    which resampling adds as much again, and the best of more different ones owes less to noise.
+    With a variance of σ² for noise and V ≥ σ² on all rows, of normal accuracies, the bias is
+    √(1 + σ²/V) times what is seen: √2 where all are equally good.
 
-    What is not seen is what was chosen before: a trial's epoch, if it is the best one of several.
+    What is not seen is what was chosen before: a trial's epoch, if it is the best of several. By
+    simulation, of four equally good epochs, that is 0.2 to 0.4 points more on 853 rows. With every
+    epoch as a classifier of its own it is seen.
 
     Args:
         rights: whether each row is right, shape (classifiers, rows).
         seed: of the resampling.
     """
-    _, rows = rights.shape
-    generator = np.random.default_rng(seed)
+    classifiers, rows = rights.shape
     right = rights.T.astype(np.float64)
-    all_rows = right.mean(axis=0)
-    excess: list[npt.NDArray[np.float64]] = []
-    at_once = max(1, RESAMPLED_CELLS // rows)
-    for begin in range(0, RESAMPLES, at_once):
-        count = min(at_once, RESAMPLES - begin)
-        weights = generator.multinomial(rows, np.full(rows, 1 / rows), size=count)
+    accuracy = right.mean(axis=0)
+    seen, mean = [], []
+    for weights in _resamples(rows, seed):
         resampled = weights @ right / rows
-        chosen = resampled.argmax(axis=1)
-        excess.append(resampled[np.arange(count), chosen] - all_rows[chosen])
-    seen = np.concatenate(excess)
-    estimate = math.sqrt(2) * float(seen.mean())
-    spread = WIDER * (seen - seen.mean())
-    low, high = np.quantile(spread, [0.025, 0.975]) + estimate
+        best = resampled.max(axis=1)
+        first = resampled == best[:, None]
+        excess = best - (first @ accuracy) / first.sum(axis=1)  # the mean of those that share it
+        seen.append(excess)
+        mean.append(excess - (resampled - accuracy).mean(axis=1))  # less the luck of all
+    noise = right.var(axis=0).mean() - right.mean(axis=1).var()  # that they do not share
+    noise *= classifiers / max(1, classifiers - 1) / rows
+    middle = np.median(accuracy)
+    # Only the upper half: how bad the failures are does not matter to who is the best.
+    spread = np.mean((accuracy[accuracy >= middle] - middle) ** 2)
+    factor = math.sqrt(1 + noise / max(spread, noise)) if noise > 0 else 1.0
+    estimate = factor * float(np.concatenate(mean).mean())
+    luck = np.concatenate(seen)
+    low, high = estimate + WIDER * (np.quantile(luck, [0.025, 0.975]) - luck.mean())
     return Bias(estimate, float(low), float(high))
 
 
-def paired_difference(first: Rights, second: Rights) -> tuple[float, float, float]:
+def paired_difference(first: Rights, second: Rights) -> tuple[float, float, float, float]:
     """The difference of two accuracies on the same rows (Newcombe 1998, method 10).
 
     Args:
         first, second: whether each row is right, shape (rows,).
 
     Returns:
-        The difference, and the low and the high end of its 95% interval.
+        The difference, the low and the high end of its 95% interval, and McNemar's exact p-value.
     """
     rows = len(first)
     both, neither = int((first & second).sum()), int((~first & ~second).sum())
@@ -145,7 +218,8 @@ def paired_difference(first: Rights, second: Rights) -> tuple[float, float, floa
 
     difference = p1 - p2
     low = difference - distance(p1 - low1, high2 - p2)
-    return difference, low, difference + distance(high1 - p1, p2 - low2)
+    high = difference + distance(high1 - p1, p2 - low2)
+    return difference, low, high, float(mcnemar(first, second))
 
 
 def verdict(
@@ -163,8 +237,8 @@ def verdict(
         first_name, second_name: what they are called.
         first_seconds, second_seconds: what it took to train them.
     """
-    difference, low, high = (100 * share for share in paired_difference(first, second))
-    p = float(mcnemar(first, second))
+    *shares, p = paired_difference(first, second)
+    difference, low, high = (100 * share for share in shares)
     relation = "not distinguishable from"
     if p < SIGNIFICANT:
         relation = "better than" if difference > 0 else "worse than"
