@@ -221,14 +221,14 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
             worker.warm_up()
         from search.corpus.load import encode_sides, read_sides, read_unlabelled
         from search.corpus.words import word_features
-        from search.network.space import features_size
+        from search.network.space import features_size, starts_from_words
         from search.network.spacefile import chosen_space
 
         # Before TensorFlow: a mistake in the data or the space shows at once.
         corpus = encode_sides(settings, read_sides(settings), read_unlabelled(settings))
         space = chosen_space(settings.space, settings.fixed, corpus)
-        learned = None
-        if not directory.features(corpus.fingerprint).exists() and settings.embeddings is None:
+        learned, there = None, directory.features(corpus.fingerprint).exists()
+        if not there and settings.embeddings is None and starts_from_words(space):
             # In a worker that has nothing to do yet, while this process imports TensorFlow.
             learned = workers[0].submit(word_features, corpus, *features_size(space, corpus)).result
         with tensorflow_silenced():

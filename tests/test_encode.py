@@ -93,4 +93,4 @@ def test_scripts_without_spaces_are_read_by_character(texts, kind):
 def test_decoding_gives_the_known_tokens_back(tokens, texts, expected):
     vocabulary, _ = learn_vocabulary(tokens, np.array(texts[:1], dtype=object))
     encoded = encode(np.array(texts, dtype=object), tokens, vocabulary)
-    assert decode(encoded, tokens, vocabulary) == expected
+    assert decode(encoded, range(2), tokens, vocabulary) == expected

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.corpus.encode import learn_vocabulary
-from search.corpus.polarity import PRIOR, _bags, _left_out, _ratio, polarity
+from search.corpus.polarity import PRIOR, _bags, _left_out, log_count_ratio, polarity
 from search.corpus.store import Split
 
 PRAISE, BLAME = ("good", "great", "fine"), ("bad", "awful", "dull")
@@ -59,7 +59,7 @@ def test_a_text_is_scored_as_if_it_were_not_there(seed, rows, size):
     scores = _left_out(bags, mine)
     for row in range(rows):
         others = np.arange(rows) != row
-        expected = bags[row] @ _ratio(bags[others], mine[others], PRIOR)
+        expected = bags[row] @ log_count_ratio(bags[others], mine[others], PRIOR)
         assert scores[row] == pytest.approx(expected[0], abs=1e-9)
 
 
@@ -116,7 +116,7 @@ def test_random_labels_are_learned_by_heart_much_less_than_by_counting():
     for seed in range(5):
         generator = np.random.default_rng(seed)
         train, fresh = drawn(generator, 600, 400), drawn(generator, 2000, 400)
-        counted = _ratio(_bags(train, 400), train.labels == 1, PRIOR)
+        counted = log_count_ratio(_bags(train, 400), train.labels == 1, PRIOR)
         careful = polarity(train, NONE, 2, 400)[:, 0]
         excess = [right_order(c, train) - right_order(c, fresh) for c in (counted, careful)]
         assert right_order(careful, fresh) == pytest.approx(0.5, abs=0.05)

@@ -8,6 +8,7 @@ fewer tokens maps ids >= V to 1; nothing is tokenized again.
 import itertools
 import string
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -112,15 +113,14 @@ def encode(texts: npt.NDArray[np.object_], tokens: Tokens, vocabulary: tuple[str
     return _filled(ids, lengths)
 
 
-def decode(encoded: Encoded, tokens: Tokens, vocabulary: tuple[str, ...]) -> list[str]:
-    """Texts of the known tokens; an unknown one becomes the replacement character."""
+def decode(
+    encoded: Encoded, rows: Iterable[int], tokens: Tokens, vocabulary: tuple[str, ...]
+) -> list[str]:
+    """Some rows' texts, of their known tokens; an unknown one is the replacement character."""
     ids, offsets = encoded
     words = ("", "\N{REPLACEMENT CHARACTER}", *vocabulary)
     between = " " if tokens == "whitespace" else ""
-    return [
-        between.join(words[i] for i in ids[begin:end])
-        for begin, end in itertools.pairwise(offsets.tolist())
-    ]
+    return [between.join(words[i] for i in ids[offsets[r] : offsets[r + 1]]) for r in rows]
 
 
 def _tokenize(text: str, tokens: Tokens) -> list[bytes]:

@@ -10,6 +10,8 @@ Some of it stays: the sums of a text's ratios rank the training texts of rotten-
 area under the curve of 0.86, those of validation with 0.81; plain counts have 0.99 and 0.83.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -46,13 +48,13 @@ def polarity(
     columns = []
     for number in [1] if classes == 2 else range(classes):
         mine = np.asarray(train.labels) == number
-        scores = np.concatenate([_left_out(own, mine), more @ _ratio(own, mine, PRIOR)])
+        scores = np.concatenate([_left_out(own, mine), more @ log_count_ratio(own, mine, PRIOR)])
         scores /= np.sqrt(np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1))
         for part in (slice(None, len(train)), slice(len(train), None)):
             if len(scores[part]):  # the same share of each class as among the training texts
                 scores[part] -= np.quantile(scores[part], 1 - mine.mean())
         soft = 1 / (1 + np.exp(-SHARPNESS * scores / max(scores.std(), 1e-9)))
-        column = _ratio(both, soft, SOFT_PRIOR)
+        column = log_count_ratio(both, soft, SOFT_PRIOR)
         column[~occurs] = 0
         columns.append(scaled(column, occurs))
     return np.stack(columns, axis=1)
@@ -70,11 +72,20 @@ def _bags(split: Split, vocabulary_size: int) -> sparse.csr_matrix:
     return bags
 
 
-def _ratio(bags: sparse.csr_matrix, share: npt.NDArray[np.generic], prior: float) -> Floats:
-    """Log of how frequent each token is in a class, against how frequent it is elsewhere."""
-    inside = bags.T @ np.asarray(share, float) + prior
-    outside = bags.T @ (1 - np.asarray(share, float)) + prior
-    ratio: Floats = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+def log_count_ratio(presence: Any, share: npt.NDArray[np.generic], prior: float) -> Floats:
+    """Log of how frequent a token is in a class, against elsewhere (Wang & Manning 2012).
+
+    Args:
+        presence: sparse, (texts, tokens): 1 where a text has a token.
+        share: how much of each text is of the class, (texts,); or of several, (texts, classes).
+        prior: added to every count.
+
+    Returns:
+        (tokens,) or (tokens, classes).
+    """
+    inside = presence.T @ np.asarray(share, float) + prior
+    outside = presence.T @ (1 - np.asarray(share, float)) + prior
+    ratio: Floats = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
     return ratio
 
 

@@ -175,6 +175,11 @@ def features_size(space: Space, corpus: Corpus) -> tuple[int, int]:
     return tokens, most(space, "embedding_dim")
 
 
+def starts_from_words(space: Space) -> bool:
+    """Whether any embedding of the space starts from features of words."""
+    return space.get("embedding_init") != "random"
+
+
 def default(name: str, spec: Spec) -> Value:
     """The default of a hyperparameter, or what is nearest to it in its space."""
     usual: Any = FIELDS[name].default

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from search.corpus.encode import OOV, PADDING
+from search.corpus.polarity import log_count_ratio
 from search.corpus.store import Corpus, Split
 from search.tuning.engine import Probabilities
 from search.tuning.training import score
@@ -112,7 +113,7 @@ def _logistic(corpus: Corpus, name: str, grid: tuple[float, ...], *, tfidf: bool
         ratios = np.ones((len(ngrams), targets.shape[1]))
     else:
         idf = None
-        ratios = _log_count_ratios(_weights(counts, None), targets)
+        ratios = log_count_ratio(_weights(counts, None), targets, PRIOR)
     train = _weights(counts, idf)
     validation = _weights(_counts(corpus.validation, ngrams), idf)
     scaled = [_with(train, train.data * ratio[train.indices]) for ratio in ratios.T]
@@ -156,14 +157,6 @@ def _fit(x: sparse.csr_array, target: npt.NDArray[np.bool_], c: float) -> Logist
     if model.n_iter_[0] >= PASSES:
         model.set_params(dual=False, tol=1e-4).fit(x, target)
     return model
-
-
-def _log_count_ratios(presence: sparse.csr_array, targets: npt.NDArray[np.bool_]) -> Floats:
-    """How much more frequent each n-gram is in a class than elsewhere, (n-grams, outputs)."""
-    inside = presence.T @ targets + PRIOR
-    outside = presence.T @ ~targets + PRIOR
-    ratios: Floats = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
-    return ratios
 
 
 def _targets(corpus: Corpus) -> npt.NDArray[np.bool_]:

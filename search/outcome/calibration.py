@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from search.network.fast import cross_entropy
-from search.outcome.statistics import wilson_interval
+from search.outcome.statistics import Rights, wilson_interval
 
 LARGEST = 10.0  # temperature; the smallest is 1 / LARGEST
 SMALLEST = 1e-7  # probability that a logit is taken of; the loss has the same bound
@@ -46,6 +46,17 @@ def by_class(probabilities: Numbers) -> Floats:
     """Probabilities of every class, (rows, classes), from (rows, 1) or (rows, classes)."""
     p = probabilities.astype(np.float64)
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+
+def right(probabilities: Numbers, labels: Labels) -> Rights:
+    """Which rows are given their own class, shape (rows,).
+
+    Args:
+        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
+        labels: class indices, shape (rows,).
+    """
+    found: Rights = by_class(probabilities).argmax(axis=1) == labels
+    return found
 
 
 def temperature(probabilities: Numbers, labels: Labels) -> float:
@@ -103,10 +114,9 @@ def _logits(probabilities: Numbers) -> Floats:
     return logits
 
 
-def _confidence(probabilities: Numbers, labels: Labels) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _confidence(probabilities: Numbers, labels: Labels) -> tuple[Floats, Rights]:
     """The probability of each row's predicted class, and whether that class is right."""
-    p = by_class(probabilities)
-    return p.max(axis=1), p.argmax(axis=1) == labels
+    return by_class(probabilities).max(axis=1), right(probabilities, labels)
 
 
 def expected_calibration_error(probabilities: Numbers, labels: Labels, bins: int = 15) -> float:
@@ -124,11 +134,11 @@ def expected_calibration_error(probabilities: Numbers, labels: Labels, bins: int
     Returns:
         Between 0 and 1.
     """
-    confidence, right = _confidence(probabilities, labels)
+    confidence, is_right = _confidence(probabilities, labels)
     edges = np.quantile(confidence, np.arange(1, bins) / bins)
     # Rows of equal confidence share a bin: else the order of the rows would matter.
     place = np.searchsorted(edges, confidence, side="right")
-    return float(np.abs(np.bincount(place, right - confidence)).sum() / len(labels))
+    return float(np.abs(np.bincount(place, is_right - confidence)).sum() / len(labels))
 
 
 def abstain_threshold(
@@ -149,9 +159,9 @@ def abstain_threshold(
     Returns:
         None where no confidence is large enough; 0.95 takes 73 rows, all of them right.
     """
-    confidence, right = _confidence(probabilities, labels)
+    confidence, is_right = _confidence(probabilities, labels)
     order = np.argsort(-confidence, kind="stable")
-    confidence, right_so_far = confidence[order], np.cumsum(right[order])
+    confidence, right_so_far = confidence[order], np.cumsum(is_right[order])
     # Rows of equal confidence are kept or left together.
     ends = np.flatnonzero(np.diff(confidence, append=-1.0))
     for end in ends[::-1].tolist():

@@ -4,25 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from search.outcome.calibration import Numbers, by_class
+from search.outcome.calibration import right
 from search.outcome.statistics import selection_bias, tied_with_best
 from search.tuning.records import TrialRecord
 from search.tuning.tuner import SearchTuner
-
-Rights = npt.NDArray[np.bool_]
-
-
-def right(probabilities: Numbers, labels: npt.NDArray[np.int32]) -> Rights:
-    """Which rows are given their own class, shape (rows,).
-
-    Args:
-        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
-        labels: class indices, shape (rows,).
-    """
-    found: Rights = by_class(probabilities).argmax(axis=1) == labels
-    return found
 
 
 def compared(

@@ -116,8 +116,8 @@ def check_parity(
     """
     split = corpus.validation
     rows = np.linspace(0, len(split) - 1, min(PARITY_ROWS, len(split))).astype(int)
-    texts = decode((split.ids, split.offsets), corpus.tokens, corpus.vocabulary)
-    given = keras.models.load_model(path).predict(_strings([texts[r] for r in rows]), verbose=0)
+    texts = decode((split.ids, split.offsets), rows.tolist(), corpus.tokens, corpus.vocabulary)
+    given = keras.models.load_model(path).predict(_strings(texts), verbose=0)
     wanted = expected[rows]
     if temperature < 1:
         wanted = tempered(wanted, temperature)

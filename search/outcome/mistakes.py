@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 from search.corpus import Corpus
 from search.corpus.batches import Reading
 from search.corpus.encode import OOV
-from search.outcome.calibration import SMALLEST, Numbers, by_class
+from search.outcome.calibration import SMALLEST, Numbers, by_class, right
 from search.outcome.statistics import wilson_interval
 
 SURE = 0.9  # probability from which two models that agree are believed more than a label
@@ -103,11 +103,11 @@ def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Number
         exact test for a lower accuracy than the rest's (Fisher 1935), corrected for the number of
         slices (Holm 1979); below_rest says whether it is at most `SIGNIFICANT`.
     """
-    right = by_class(probabilities).argmax(axis=1) == corpus.validation.labels
-    count, good = len(right), int(right.sum())
+    is_right = right(probabilities, corpus.validation.labels)
+    count, good = len(is_right), int(is_right.sum())
     found = []
     for name, inside in _members(corpus, reading, texts).items():
-        rows, hits = int(inside.sum()), int(right[inside].sum())
+        rows, hits = int(inside.sum()), int(is_right[inside].sum())
         low, high = wilson_interval(hits, rows)
         rest = (good - hits) / (count - rows)
         chance = float(hypergeom.cdf(hits, count, good, rows))

@@ -24,17 +24,18 @@ from search.outcome.calibration import (
     Numbers,
     abstain_threshold,
     expected_calibration_error,
+    right,
     temperature,
     tempered,
 )
-from search.outcome.comparison import compared, right
+from search.outcome.comparison import compared
 from search.outcome.export import check_parity, save_model, sha256, takes_temperature, text_model
 from search.outcome.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.outcome.mistakes import mistakes, slice_lines, slices
 from search.outcome.statistics import verdict, wilson_interval
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.finals import finals_of, standing
-from search.tuning.records import TrialRecord, ranked
+from search.tuning.records import TrialRecord, ranked, trial_of
 from search.tuning.rundir import now
 from search.tuning.training import score
 from search.tuning.tuner import SearchTuner
@@ -137,8 +138,8 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     epoch = best.best
     assert epoch is not None
     rows, names = len(corpus.validation), corpus.class_names
-    facts = {
-        "trial_id": best.trial_id.partition("-")[0],
+    return {
+        "trial_id": trial_of(best.trial_id),
         "weights": best.trial_id,
         "hyperparameters": best.values,
         "class_names": list(names),
@@ -175,8 +176,6 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
         "sha256": sha256(path),
         "parity": difference,
     }
-    write_json(tuner.run.best_model_facts, facts)
-    return facts
 
 
 def _tested(
@@ -209,7 +208,7 @@ def _tested(
                 "values": baseline.values,
             }
         )
-    strongest = max(facts, key=lambda fact: fact["val_accuracy"])
+    strongest = _strongest(tuner, fitted)
     spent = (*tuner.records.values(), *tuner.finals.values())
     return {
         "test_accuracy": accuracy,
@@ -219,13 +218,19 @@ def _tested(
         "baselines": facts,
         "verdict": verdict(
             right(mine, test.labels),
-            rights[strongest["name"]],
+            rights[strongest.name],
             "the network",
-            strongest["name"],
+            strongest.name,
             sum(epoch.seconds for record in spent for epoch in record.history),
-            strongest["seconds"],
+            strongest.seconds,
         ),
     }
+
+
+def _strongest(tuner: SearchTuner, fitted: list[Baseline]) -> Baseline:
+    """The baseline that is best on the validation rows."""
+    labels = tuner.corpus.validation.labels
+    return max(fitted, key=lambda baseline: float(right(baseline.validation, labels).mean()))
 
 
 def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
@@ -249,7 +254,7 @@ def where_it_fails(
 ) -> list[str]:
     """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""
     corpus = tuner.corpus
-    strongest = max(fitted, key=lambda b: score(b.validation, corpus.validation.labels)[1])
+    strongest = _strongest(tuner, fitted)
     other = tempered(
         strongest.validation, temperature(strongest.validation, corpus.validation.labels)
     )
@@ -268,5 +273,6 @@ def _validation_texts(tuner: SearchTuner) -> npt.NDArray[np.object_]:
         side = read_sides(tuner.settings)["validation"]
         if np.array_equal(side.where, split.rows):
             return side.texts
-    known = decode((split.ids, split.offsets), tuner.corpus.tokens, tuner.corpus.vocabulary)
+    corpus, rows = tuner.corpus, range(len(split))
+    known = decode((split.ids, split.offsets), rows, corpus.tokens, corpus.vocabulary)
     return np.array(known, dtype=object)

@@ -66,7 +66,7 @@ class TrialRecord:
 
     @property
     def number(self) -> int:
-        return int(self.trial_id.partition("-")[0])
+        return int(trial_of(self.trial_id))
 
     @property
     def is_final(self) -> bool:
@@ -99,6 +99,11 @@ class TrialRecord:
         if record.status not in get_args(Status):
             raise ValueError(f"unknown status {record.status!r}")
         return record
+
+
+def trial_of(name: str) -> str:
+    """The id of the trial that a final, or a trial itself, belongs to."""
+    return name.partition("-")[0]
 
 
 def best_epoch(history: tuple[Epoch, ...]) -> Epoch | None:

@@ -34,6 +34,7 @@ from search.network.space import (
     features_size,
     inside,
     starting_points,
+    starts_from_words,
 )
 from search.network.spacefile import spec_text, values_of
 from search.network.weights import Shape, parameters
@@ -43,7 +44,7 @@ from search.tuning.engine import Probabilities
 from search.tuning.executors import Slot, default_workers, slots, threads_for
 from search.tuning.halving import Halving
 from search.tuning.interrupts import StopRequest, stop_requests
-from search.tuning.records import Epoch, Status, TrialRecord, finished, ranked
+from search.tuning.records import Epoch, Status, TrialRecord, finished, ranked, trial_of
 from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now, winners
 from search.tuning.training import Progress, StateMissing, Work, train
 from search.version import __version__
@@ -330,7 +331,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _save_features(self) -> None:
         """Learns and stores what the embeddings start from; again if the file is damaged."""
-        if not self._own or self.space.get("embedding_init") == "random":
+        if not self._own or not starts_from_words(self.space):
             return
         data = self.corpus.fingerprint
         tokens, _ = features_size(self.space, self.corpus)
@@ -438,7 +439,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _has_final(self, name: str) -> bool:
         """Whether there is a final, and of as many epochs as its trial is best after."""
-        final, best = self.finals.get(name), self.records[name.partition("-")[0]].best
+        final, best = self.finals.get(name), self.records[trial_of(name)].best
         if final is None or final.status != "completed" or best is None:
             return final is not None
         return len(final.history) == best.epoch
@@ -496,15 +497,15 @@ class SearchTuner(keras_tuner.Tuner):
             job = waiting.popleft()
             # Both if it was killed between an epoch and the decision about it.
             if job.is_over(self.settings.patience):
-                self._complete(job)
+                self._keep(job, "completed")
             elif self._is_weak(job, [*waiting, *running]):
-                self._prune(job)
+                self._keep(job, "pruned")
             else:
                 return job
         if (promoted := self._promoted()) is not None:
             return self._reopened(promoted)
         proposed = self._propose(bool(running))
-        if proposed is None and not any(not job.record.is_final for job in running):
+        if proposed is None and all(job.record.is_final for job in running):
             return self._final()
         return proposed
 
@@ -513,7 +514,7 @@ class SearchTuner(keras_tuner.Tuner):
         name = self._next_final()
         if name is None:
             return None
-        trial = self.records[name.partition("-")[0]]
+        trial = self.records[trial_of(name)]
         record = TrialRecord(
             trial_id=name,
             status="running",
@@ -572,7 +573,7 @@ class SearchTuner(keras_tuner.Tuner):
         """A trial ready to go on from what is saved of it."""
         self.trials_begun += 1
         if record.is_final:
-            best = self.records[record.trial_id.partition("-")[0]].best
+            best = self.records[trial_of(record.trial_id)].best
             assert best is not None
             job = _Job(None, record, best.epoch)
         else:
@@ -673,7 +674,7 @@ class SearchTuner(keras_tuner.Tuner):
         following = None if over or weak or stopping or late else self._submit(slot, job)
         self._save_progress(job)
         if over or weak:
-            (self._complete if over else self._prune)(job)
+            self._keep(job, "completed" if over else "pruned")
             slot.trial_ended()
         return following
 
@@ -686,14 +687,8 @@ class SearchTuner(keras_tuner.Tuner):
 
     # -- how trials end --------------------------------------------------------------------
 
-    def _complete(self, job: _Job) -> None:
-        self._keep(job, "completed")
-
-    def _prune(self, job: _Job) -> None:
-        """Stops a trial for the time being; its state stays as long as it may go on."""
-        self._keep(job, "pruned")
-
     def _keep(self, job: _Job, status: Status) -> None:
+        """Ends a trial, or stops it for the time being; then its state stays while it may go on."""
         assert job.best is not None and job.predicted is not None
         self.run.save_weights(job.record.trial_id, job.best)
         self.run.save_predictions(job.record.trial_id, job.predicted)

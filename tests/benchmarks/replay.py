@@ -186,6 +186,10 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
         run(trial, 0)
 
 
+def label_of(tuner: str, reduction: int, patience: int, first: int) -> str:
+    return f"{tuner}, reduction {reduction}, patience {patience}, {first} known-good first"
+
+
 def compare(seeds: str = str(SEEDS)) -> None:
     """Prints mean and 95% interval of the best accuracy against epochs; writes table and plot."""
     corpus = search.load_corpus(search.Settings())
@@ -203,7 +207,7 @@ def compare(seeds: str = str(SEEDS)) -> None:
             # A search that has ended stays where it is.
             curve = np.array([f + f[-1:] * (longest - len(f)) for f in found])
             mean, error = curve.mean(axis=0), 1.96 * curve.std(axis=0, ddof=1) / len(found) ** 0.5
-            label = f"{tuner}, reduction {reduction}, patience {patience}, {first} known-good first"
+            label = label_of(tuner, reduction, patience, first)
             spent = np.mean([len(f) for f in found])
             at = {n: min(n, longest) - 1 for n in (10, 20, 30, 40, 60, 80, 120)}
             shown = (f"{n}: {mean[i]:.4f}±{error[i]:.4f}" for n, i in at.items())
@@ -226,9 +230,7 @@ def plot(frame: pd.DataFrame) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
     for axis, (space, rows) in zip(axes, frame.groupby("space"), strict=True):
         for number, name in SHOWN.items():
-            tuner, reduction, patience, first = VARIANTS[number]
-            label = f"{tuner}, reduction {reduction}, patience {patience}, {first} known-good first"
-            curve = rows[rows["algorithm"] == label]
+            curve = rows[rows["algorithm"] == label_of(*VARIANTS[number])]
             low, high = (curve["val_accuracy"] + k * curve["half_interval"] for k in (-1, 1))
             (line,) = axis.plot(curve["epochs"], curve["val_accuracy"], label=name)
             axis.fill_between(curve["epochs"], low, high, alpha=0.2, color=line.get_color())
