@@ -1,14 +1,14 @@
 """`python -m search.run`: search, and leave a leaderboard and a model."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.commands import command, run_and_leave, say
-from search.settings import Algorithm, Settings, duration
+from search.settings import Algorithm, Objective, Settings, duration
 from search.startup import tensorflow_silenced
 
 if TYPE_CHECKING:
@@ -74,6 +74,13 @@ def main(
         ),
     ] = None,
     tuner: Annotated[Algorithm, typer.Option(help="The search algorithm.")] = "tpe",
+    objective: Annotated[
+        Objective, typer.Option(help="What is made as good as can be, on the validation rows.")
+    ] = "val_accuracy",
+    class_weight: Annotated[
+        str | None,
+        typer.Option(metavar="balanced", help="Let all classes count as much in training."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Any whole number; equal seeds, equal results.")] = 0,
     space: Annotated[
         str, typer.Option(help="What is searched: core, wide or a .toml file.")
@@ -118,6 +125,13 @@ def main(
         int, typer.Option(min=0, help="Best trials that are trained with more seeds; 0 for none.")
     ] = 3,
     final_seeds: Annotated[int, typer.Option(min=1, help="More seeds for each of them.")] = 3,
+    prefer_small: Annotated[
+        bool,
+        typer.Option(
+            "--prefer-small",
+            help="Export the smallest network within one standard error of the best.",
+        ),
+    ] = False,
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,
@@ -154,6 +168,8 @@ def main(
             trials=trials,
             timeout=timeout,
             tuner=tuner,
+            objective=objective,
+            class_weight=class_weight,
             seed=seed,
             space=space,
             fixed=tuple(fixed or ()),
@@ -166,6 +182,7 @@ def main(
             patience=patience,
             finals=finals,
             final_seeds=final_seeds,
+            prefer_small=prefer_small,
             results=results,
             workers=workers,
             keep=keep,
@@ -248,7 +265,7 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
         )
 
         for line in corpus.facts["audit"]["lines"]:
-            if line.startswith("LEAK"):
+            if line.startswith(("LEAK", "UNBALANCED")):
                 say(line)
             elif not directory.run_file.exists():  # not again when a run goes on
                 progress(line)
@@ -259,7 +276,7 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
                 progress(_final_line(tuner, record))
                 return
             rest = (time.monotonic() - started) / tuner.trials_begun * tuner.remaining_trials
-            progress(_trial_line(tuner.records.values(), record, settings.trials) + _left(rest))
+            progress(_trial_line(tuner, record) + _left(rest))
 
         tuner = pipeline.tune(
             settings,
@@ -284,19 +301,21 @@ def _left(seconds: float) -> str:
     return f"; about {about} left"
 
 
-def _trial_line(records: "Iterable[TrialRecord]", record: "TrialRecord", total: int) -> str:
+def _trial_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
     """One line for a trial that ended."""
+    from search.tuning.objective import signed
     from search.tuning.records import ranked
 
-    ended = [r for r in records if r.status != "running"]
+    objective, total = tuner.settings.objective, tuner.settings.trials
+    ended = [r for r in tuner.records.values() if r.status != "running"]
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
         leader = ranked(ended)[0]
         assert leader.best is not None
         result = (
-            f"val_accuracy {record.best.val_accuracy:.4f} "
-            f"(best {leader.best.val_accuracy:.4f}, trial {leader.trial_id}), "
+            f"{objective} {signed(objective, record.best.score):.4f} "
+            f"(best {signed(objective, leader.best.score):.4f}, trial {leader.trial_id}), "
             f"{'stopped after ' if record.status == 'pruned' else ''}"
             f"{len(record.history)} epochs, {sum(e.seconds for e in record.history):.1f} s"
         )
@@ -305,35 +324,41 @@ def _trial_line(records: "Iterable[TrialRecord]", record: "TrialRecord", total: 
 
 def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
     """One line for a final that ended."""
+    from search.tuning.objective import signed
+
+    objective = tuner.settings.objective
     wanted, there = tuner.settings.finals * tuner.settings.final_seeds, tuner.finals_in_force()
     ended = sum(final.status != "running" for final in there.values())
     trial, _, number = record.trial_id.partition("-")
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
-        result = f"val_accuracy {record.best.val_accuracy:.4f}"
+        result = f"{objective} {signed(objective, record.best.score):.4f}"
     return f"[final {ended}/{wanted}] trial {trial}, seed {number}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:
     """The result, on stdout."""
     table = outcome.leaderboard
+    best = outcome.best
+    objective = best["objective"]
     means = ["val_mean"] if table["n_seeds"].notna().any() else []
-    columns = ["rank", "trial_id", "status", "val_accuracy", *means, "val_loss", "tied_with_best"]
-    columns += ["best_epoch", "epochs"]
+    measures = dict.fromkeys((objective, *means, "val_accuracy", "val_loss"))
+    columns = ["rank", "trial_id", "status", *measures, "tied_with_best", "best_epoch", "epochs"]
     hyperparameters = [name for name in table.columns if name.startswith("hp_")]
     shown = table[[*columns, "train_seconds", *hyperparameters]].head(SHOWN_TRIALS)
-    best = outcome.best
-    low, high = best["val_accuracy_ci"]
-    test_low, test_high = best["test_accuracy_ci"]
     typer.echo(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"))
     if len(table) > SHOWN_TRIALS:
         typer.echo(f"… and {len(table) - SHOWN_TRIALS} more")
     lines = [
         f"\nbest: trial {best['trial_id']}",
-        f"validation accuracy: {best['val_accuracy']:.4f} (95% interval {low:.4f} to {high:.4f}, "
-        f"{best['val_rows']} rows)",
+        *_measured(best, objective, "val", "validation"),
     ]
+    if best["trial_id"] != best["best_trial"]:
+        lines[0] = (
+            f"\nchosen: trial {best['trial_id']}, the smallest within one standard error of "
+            f"trial {best['best_trial']}"
+        )
     if best["finals"] is not None:
         lines[0] += f", the model of seed {best['weights'].partition('-')[2]}"
         lines.append(
@@ -341,21 +366,41 @@ def _print_outcome(outcome: "Outcome") -> None:
             f"{best['finals']['std']:.4f}, {best['finals']['seeds']} seeds"
         )
     if (bias := best["selection_bias"]) is not None:
-        expected, least, most = (100 * bias[name] for name in ("estimate", "low", "high"))
+        scale, digits, worse = (
+            (1, 3, " more") if objective == "val_loss" else (100, 1, " points less")
+        )
+        expected, least, most = (
+            f"{scale * bias[name]:.{digits}f}" for name in ("estimate", "low", "high")
+        )
         lines.append(
-            f"the best val_accuracy of {bias['trials']} trials is to be taken for {expected:.1f} "
-            f"points less (95% interval {least:.1f} to {most:.1f}): it was chosen on these rows"
+            f"the best {objective} of {bias['trials']} trial{'s' * (bias['trials'] > 1)} is to be "
+            f"taken for {expected}{worse} (95% interval {least} to {most}): it was chosen on these "
+            "rows"
         )
     lines += best["weak_slices"]
     lines += [
-        f"test accuracy: {best['test_accuracy']:.4f} (95% interval {test_low:.4f} to "
-        f"{test_high:.4f}, {best['test_rows']} rows)",
+        *_measured(best, objective, "test", "test"),
         best["verdict"],
     ]
     if outcome.tested > 1:
         lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
     lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
     typer.echo("\n".join(lines))
+
+
+def _measured(best: dict[str, Any], objective: Objective, side: str, name: str) -> list[str]:
+    """The accuracy of one side and the objective, if it is another, with their intervals."""
+    from search.tuning.objective import named
+
+    lines = []
+    for one in dict.fromkeys((objective, "val_accuracy")):
+        key = one.replace("val", side, 1)
+        low, high = best[f"{key}_ci"]
+        lines.append(
+            f"{name} {named(one)}: {best[key]:.4f} (95% interval {low:.4f} to {high:.4f}, "
+            f"{best[f'{side}_rows']} rows)"
+        )
+    return lines
 
 
 if __name__ == "__main__":

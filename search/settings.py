@@ -10,7 +10,7 @@ from search.errors import SettingsError
 
 NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
-
+Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanced_accuracy"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -61,6 +61,10 @@ class Settings(BaseModel):
 
     trials: PositiveInt = 20
     tuner: Algorithm = "tpe"
+    objective: Objective = "val_accuracy"
+    class_weight: Literal["balanced"] | None = Field(
+        None, description="of a row's loss; balanced: all classes count as much in training"
+    )
     seed: int = 0
     space: str = Field("core", description="core, wide or a TOML file")
     fixed: tuple[str, ...] = Field((), description="name=value, name=low..high, name={a,b}")
@@ -75,6 +79,9 @@ class Settings(BaseModel):
         3, description="trials that are trained with more seeds; 0: none"
     )
     final_seeds: PositiveInt = Field(3, description="of each of them")
+    prefer_small: bool = Field(
+        False, description="the smallest network within one standard error of the best"
+    )
 
     results: Path = Path("results")
     workers: PositiveInt | None = None
@@ -98,4 +105,5 @@ class Settings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """The settings that decide what the trials are and how each is trained."""
         chosen = {"tuner", "seed", "max_parameters", "max_epochs", "min_epochs", "reduction"}
-        return self.model_dump(mode="json", include={*chosen, "patience"})
+        chosen |= {"patience", "objective", "class_weight"}
+        return self.model_dump(mode="json", include=chosen)

@@ -209,11 +209,13 @@ def test_classes_out_of_balance(rows, warned):
     }
     found = audit(sides)
     assert found.guess["train"] == max(rows) / 100
-    lines = [line for line in found.lines() if line.startswith("unbalanced")]
+    lines = [line for line in found.lines() if line.startswith("UNBALANCED")]
     assert bool(lines) == warned
     if warned:
         assert lines == [
-            "unbalanced: always guessing 'x' has an accuracy of 80.0% on train, 70.0% on test"
+            "UNBALANCED: always guessing 'x' has an accuracy of 80.0% on train, 70.0% on test, "
+            "and a balanced accuracy of 50.0%; think of --objective val_balanced_accuracy, val_f1 "
+            "or val_auc, and of --class-weight balanced"
         ]
 
 

@@ -14,7 +14,7 @@ import search
 from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
 from search.outcome.baselines import PASSES, Baseline, _counts, _fit, _ngrams, baselines
-from search.tuning.training import score
+from search.tuning.objective import score
 from tests.conftest import FIXTURES, SAMPLE
 
 WORDS = {"tokenizer": str.split, "token_pattern": None, "lowercase": False, "ngram_range": (1, 2)}
@@ -88,7 +88,7 @@ def test_probabilities_of_every_side(sample, fitted):
         assert baseline.predict(sample.test).shape == (len(sample.test), 1)
     for baseline in fitted[1:]:
         assert baseline.values["features"] == len(baseline.ngrams) > 5000
-        _, accuracy = score(baseline.predict(sample.train), sample.train.labels)
+        accuracy = score("val_accuracy", baseline.predict(sample.train), sample.train.labels)
         assert accuracy > 0.99
 
 
@@ -121,9 +121,33 @@ def test_c_is_the_best_on_validation(sample, fitted, monkeypatch):
             with monkeypatch.context() as patch:
                 patch.setattr(search.outcome.baselines, grid, (c,))
                 one = baselines(sample)[index]
-            loss, accuracy = score(one.validation, sample.validation.labels)
-            merits[c] = (accuracy, -loss)
+            scored = one.validation, sample.validation.labels
+            merits[c] = score("val_accuracy", *scored), score("val_loss", *scored)
         assert fitted[index].values["C"] == max(merits, key=merits.__getitem__)
+
+
+def test_c_is_the_best_for_the_objective(sample):
+    """TF-IDF: more regularised for the loss than for accuracy."""
+    by_loss = baselines(sample, "val_loss")[1]
+    by_accuracy = baselines(sample)[1]
+    scored = [
+        score("val_loss", b.validation, sample.validation.labels) for b in (by_loss, by_accuracy)
+    ]
+    assert scored[0] > scored[1] and by_loss.values["C"] != by_accuracy.values["C"]
+
+
+def test_balanced_classes_count_as_much():
+    """As scikit-learn's class_weight: a rare class is found as often as the frequent one."""
+    corpus = corpus_of(["fine", "poor", "poor", "poor"] * 50, [1, 1, 1, 0] * 50)
+    plain, balanced = baselines(corpus)[1], baselines(corpus, balanced=True)[1]
+    vectorizer = TfidfVectorizer(sublinear_tf=True, **WORDS)
+    x = vectorizer.fit_transform(words_of(corpus.train, corpus.vocabulary))
+    model = LogisticRegression(
+        C=balanced.values["C"], solver="liblinear", tol=1e-8, class_weight="balanced"
+    )
+    model.fit(x, corpus.train.labels)
+    same(balanced.predict(corpus.train), model.predict_proba(x)[:, 1:])
+    assert balanced.validation.mean() < plain.validation.mean() - 0.1
 
 
 def test_the_test_rows_are_not_looked_at(sample, fitted):
@@ -151,11 +175,11 @@ def test_more_than_two_classes():
     shares = np.bincount(corpus.train.labels) / 300
     np.testing.assert_allclose(most_frequent.validation, np.tile(shares, (300, 1)), rtol=1e-6)
     assert most_frequent.values == {"class": "weather"}
-    assert score(most_frequent.validation, corpus.validation.labels)[1] == shares.max()
+    assert score("val_accuracy", most_frequent.validation, corpus.validation.labels) == shares.max()
     for baseline in (tfidf, bayes):
         assert baseline.validation.shape == (300, 3)
         np.testing.assert_allclose(baseline.validation.sum(axis=1), 1, rtol=1e-6)
-        assert score(baseline.validation, corpus.validation.labels)[1] == 1
+        assert score("val_accuracy", baseline.validation, corpus.validation.labels) == 1
     vectorizer = TfidfVectorizer(sublinear_tf=True, **WORDS)
     x = vectorizer.fit_transform(words_of(corpus.train, corpus.vocabulary))
     model = LogisticRegression(C=tfidf.values["C"], solver="liblinear", tol=1e-8)
@@ -167,7 +191,7 @@ def test_more_than_two_classes():
 def test_other_scripts(name):
     corpus = search.load_corpus(search.Settings(data=str(FIXTURES / name)))
     for baseline in baselines(corpus)[1:]:
-        _, accuracy = score(baseline.predict(corpus.train), corpus.train.labels)
+        accuracy = score("val_accuracy", baseline.predict(corpus.train), corpus.train.labels)
         assert accuracy > 0.9 and np.isfinite(baseline.validation).all()
 
 
@@ -194,7 +218,7 @@ def test_few_words_and_contradicting_labels():
     words = generator.choice(20, (3000, 3))
     x = sparse.csr_array(np.stack([(words == n).any(axis=1) for n in range(20)], axis=1) * 4.0)
     target = generator.random(3000) < 0.4
-    ours = _fit(x, target, 100.0)
+    ours = _fit(x, target, np.ones(3000), 100.0)
     assert not ours.dual and ours.n_iter_[0] < PASSES
     theirs = LogisticRegression(C=100.0, tol=1e-8, max_iter=1000).fit(x, target)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-3)
@@ -207,7 +231,7 @@ def test_as_good_as_published():
     """
     corpus = search.load_corpus(search.Settings(unlabelled=("none",)))
     accuracies = [
-        score(baseline.predict(side), side.labels)[1]
+        score("val_accuracy", baseline.predict(side), side.labels)
         for baseline in baselines(corpus)[1:]
         for side in (corpus.validation, corpus.test)
     ]

@@ -11,12 +11,12 @@ from search.network.fast import cross_entropy
 from search.outcome.calibration import (
     LARGEST,
     abstain_threshold,
-    by_class,
     expected_calibration_error,
     temperature,
     tempered,
 )
 from search.outcome.statistics import wilson_interval
+from search.tuning.objective import by_class
 
 SHARES = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1, width=32))
 

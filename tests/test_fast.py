@@ -12,11 +12,11 @@ from search.network.fast import FastNetwork, _dropped
 from search.network.space import Configuration
 from search.network.threads import allow
 from search.network.weights import Shape, initial_weights
-from search.tuning.engine import FastEngine
+from search.tuning.engine import FastEngine, KerasEngine
 from tests.conftest import close
 
 
-def pair(configuration, shape, seed=0):
+def pair(configuration, shape, seed=0, class_weights=None):
     """The same weights in both, biases not zero, so that a permuted gate shows."""
     generator = np.random.default_rng(seed)
     weights = [
@@ -25,7 +25,7 @@ def pair(configuration, shape, seed=0):
     ]
     stock = build(configuration, shape)
     assign(stock, weights)
-    fast = FastNetwork(configuration, shape)
+    fast = FastNetwork(configuration, shape, class_weights)
     for array, value in zip(fast.weights, weights, strict=True):
         array[:] = value
     return stock, fast
@@ -119,6 +119,27 @@ def test_training_follows_keras_step_by_step(classes, extra):
     state = engine.state()
     for number, weight in enumerate(stock.get_weights()):
         np.testing.assert_allclose(state[f"weights/{number}"], weight, atol=2e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_class_weights_are_those_of_keras(classes):
+    """As in fit(class_weight=…): each row's loss times its class' weight, then the mean."""
+    shape, counts = Shape(30, classes, 50), (0.6, 3.0, 1.7)[:classes]
+    configuration = Configuration(embedding_dim=9, lstm_units=7, dropout=0.0)
+    stock, fast = pair(configuration, shape, class_weights=counts)
+    ids, labels = texts(np.random.default_rng(1), 12, 9, shape)
+    with tf.GradientTape() as tape:
+        target = labels if classes > 2 else labels[:, None]
+        expected_loss = stock.compute_loss(
+            ids, target, stock(ids, training=True), sample_weight=np.float32(counts)[labels]
+        )
+    expected = tape.gradient(expected_loss, stock.trainable_variables)
+    loss, gradients = fast.loss_and_gradients(ids, labels, np.random.default_rng(0))
+    assert loss == pytest.approx(float(expected_loss), rel=1e-5)
+    for ours, stocks in zip(gradients[1:], expected[1:], strict=True):
+        close(ours, stocks.numpy())
+    by_keras = KerasEngine(stock, class_weights=counts).train_epoch([(ids, labels)], 0, 0)
+    assert by_keras == pytest.approx(loss, rel=1e-5)
 
 
 def test_dropout_drops_what_keras_drops():

@@ -11,7 +11,7 @@ from tests.conftest import SAMPLE, run_here, trials_of
 
 
 def record(trial_id, *accuracies, status="completed", **values):
-    history = tuple(Epoch(n, 0.5, 0.5, a, 1.0) for n, a in enumerate(accuracies, start=1))
+    history = tuple(Epoch(n, 0.5, 0.5, a, 1.0, a) for n, a in enumerate(accuracies, start=1))
     return TrialRecord(trial_id, status, values, 0, {}, 64, "", history=history)
 
 

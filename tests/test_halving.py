@@ -9,7 +9,7 @@ RULE = Halving(min_epochs=1, reduction=3, max_epochs=10)
 
 
 def history(*accuracies):
-    return tuple(Epoch(n, 0.5, 0.5, a, 1.0) for n, a in enumerate(accuracies, start=1))
+    return tuple(Epoch(n, 0.5, 0.5, a, 1.0, a) for n, a in enumerate(accuracies, start=1))
 
 
 def trial(number, *accuracies, status="pruned"):

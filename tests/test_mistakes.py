@@ -7,9 +7,9 @@ from scipy.stats import fisher_exact
 from search.corpus.batches import Reading
 from search.corpus.encode import encode, learn_vocabulary, token_kind
 from search.corpus.store import Corpus, Split
-from search.outcome.calibration import by_class
 from search.outcome.mistakes import mistakes, slice_lines, slices
 from search.outcome.statistics import wilson_interval
+from search.tuning.objective import by_class
 
 FILLERS = ("the", "and", "of", "to", "film", "plot", "cast", "story", "ending", "music")
 EVERYTHING = Reading(1000, 100)

@@ -11,7 +11,7 @@ from search.tuning.rundir import RunDirectory
 
 
 def record(number, accuracy=None, loss=0.5, **changes):
-    history = () if accuracy is None else (Epoch(1, 0.6, loss, accuracy, 1.5),)
+    history = () if accuracy is None else (Epoch(1, 0.6, loss, accuracy, 1.5, accuracy),)
     options = dict(
         trial_id=f"{number:04d}",
         status="failed" if accuracy is None else "completed",
@@ -55,7 +55,7 @@ def test_a_damaged_record_is_set_aside_twice_if_need_be(run, content):
 
 def test_state_comes_back_and_damage_is_noticed(run):
     run.save_record(record(0, 0.7))
-    history = (Epoch(1, 0.1, 0.2, 0.3, 0.4),)
+    history = (Epoch(1, 0.1, 0.2, 0.3, 0.4, 0.3),)
     state = {"weights/0": np.arange(1000, dtype=np.float32), "random/0": np.array([1, 2])}
     run.save_state("0000", history, state)
     back, arrays = run.load_state("0000")
@@ -135,7 +135,7 @@ def test_ranking():
 
 
 def epochs(*accuracies):
-    return tuple(Epoch(n, 0.5, 0.5, a, 1.0) for n, a in enumerate(accuracies, start=1))
+    return tuple(Epoch(n, 0.5, 0.5, a, 1.0, a) for n, a in enumerate(accuracies, start=1))
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ def test_early_stopping(accuracies, patience, over):
 def test_best_epoch():
     assert best_epoch(()) is None
     assert best_epoch(epochs(0.5, 0.7, 0.7)).epoch == 2
-    lower_loss = (*epochs(0.7), Epoch(2, 0.5, 0.4, 0.7, 1.0))
+    lower_loss = (*epochs(0.7), Epoch(2, 0.5, 0.4, 0.7, 1.0, 0.7))
     assert best_epoch(lower_loss).epoch == 2

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest, bootstrap, ttest_rel
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from search.outcome import statistics
 from search.outcome.statistics import (
     bootstrap_interval,
     mcnemar,
+    p_values,
     paired_difference,
+    row_values,
     selection_bias,
     tied_with_best,
     verdict,
@@ -86,9 +88,57 @@ def test_a_difference_turns_with_its_sides():
     ],
 )
 def test_the_verdict(counts, words):
-    sentence = verdict(*rights(*counts), "A", "B", 41.3, 0.25)
+    sentence = verdict(*rights(*counts), "A", "B", 41.3, 0.25, sum(counts))
     assert sentence.startswith(words)
     assert sentence.endswith("for 41 s of training against 0.2 s")
+
+
+def test_a_verdict_of_another_score():
+    first = np.random.default_rng(0).normal(0.8, 0.1, 400)
+    sentence = verdict(first, first - 0.1, "A", "B", 1, 1, 2000, "points of F1")
+    assert sentence.startswith("A is better than B: +10.0 points of F1 on 2000 rows (95% interval ")
+    noise = np.random.default_rng(1).normal(0, 0.1, 400)
+    sentence = verdict(first, first + noise, "A", "B", 1, 1, 2000, "nats of log-likelihood")
+    assert "not distinguishable" in sentence and "nats of log-likelihood" in sentence
+
+
+def test_pairs_of_values_are_compared_by_students_test():
+    generator = np.random.default_rng(0)
+    first = generator.normal(size=(3, 50))
+    second = first[0] + generator.normal(0.2, size=50)
+    found = p_values(first, second)
+    assert found == pytest.approx([ttest_rel(one, second).pvalue for one in first])
+    difference, low, high, p = paired_difference(first[1], second)
+    expected = ttest_rel(first[1], second).confidence_interval()
+    assert (low, high) == pytest.approx((expected.low, expected.high)) and p == found[1]
+    assert difference == pytest.approx((low + high) / 2)
+    assert p_values(first[0], first[0]) == 1
+
+
+def test_row_values_of_the_accuracy_are_the_rows(monkeypatch):
+    right = np.random.default_rng(0).random(60) < 0.8
+    accuracy = lambda weights: weights @ right / weights.sum(axis=1)  # noqa: E731
+    assert row_values(accuracy, 60) == pytest.approx(right.astype(float))
+    monkeypatch.setattr(statistics, "LEFT_OUT", 20)
+    grouped = row_values(accuracy, 60)
+    assert grouped == pytest.approx(right.reshape(3, 20).mean(axis=0))
+
+
+def test_row_values_vary_as_the_score_does():
+    """Their standard error is that of the bootstrap."""
+    labels, found = labelled(600)
+    statistic = balanced_accuracy(labels, found)
+    values = row_values(statistic, 600)
+    assert values.mean() == pytest.approx(balanced_accuracy_score(labels, found), abs=1e-3)
+    low, high = bootstrap_interval(statistic, 600, seed=0)
+    assert values.std() / 600**0.5 == pytest.approx((high - low) / 3.92, rel=0.08)
+
+
+def test_the_only_row_of_a_class_counts_as_the_others():
+    labels = np.arange(10) < 1
+    with np.errstate(invalid="ignore"):
+        values = row_values(balanced_accuracy(labels, labels), 10)
+    assert values == pytest.approx(np.ones(10))
 
 
 def test_one_classifier_has_no_bias_of_selection_and_is_tied_with_itself():

@@ -156,7 +156,12 @@ class Audit:
         if self.guess["train"] > 1 / len(self.classes["train"]) + IMBALANCE:
             name = max(self.classes["train"], key=self.classes["train"].__getitem__)
             shares = ", ".join(f"{share:.1%} on {side}" for side, share in self.guess.items())
-            lines.append(f"unbalanced: always guessing {name!r} has an accuracy of {shares}")
+            even = 1 / len(self.classes["train"])
+            lines.append(
+                f"UNBALANCED: always guessing {name!r} has an accuracy of {shares}, and a balanced "
+                f"accuracy of {even:.1%}; think of --objective val_balanced_accuracy, val_f1 or "
+                "val_auc, and of --class-weight balanced"
+            )
         lines.append("rows: " + "; ".join(map(self._rows, self.classes)))
         within = ", ".join(f"{o.rows:,} in {o.first} ({o.equal:,} equal)" for o in repeated)
         lines.append(

@@ -107,12 +107,12 @@ def read_sides(settings: Settings) -> dict[str, Reviews]:
     if settings.remove_leaks:
         for side, leaking in leaking_rows(sides).items():
             rows = np.setdiff1d(np.arange(len(sides[side].texts)), leaking)
-            sides[side] = _take(sides[side], rows)
-    for side, part in sides.items():
-        missing = set(range(len(part.class_names))) - set(part.labels.tolist())
-        if missing:
-            names = ", ".join(repr(part.class_names[label]) for label in sorted(missing))
-            raise DataError(f"without near-duplicates no row of {side} is of class {names}")
+            left = _take(sides[side], rows)
+            missing = set(sides[side].labels.tolist()) - set(left.labels.tolist())
+            if missing:
+                names = ", ".join(repr(left.class_names[label]) for label in sorted(missing))
+                raise DataError(f"without near-duplicates no row of {side} is of class {names}")
+            sides[side] = left
     return sides
 
 

@@ -87,14 +87,23 @@ class FastNetwork:
     Args:
         configuration: the hyperparameters.
         shape: what the data dictate.
+        class_weights: what the loss of a row of each class counts; None for 1 each.
 
     Attributes:
         configuration: the hyperparameters.
         weights: in the order of the Keras model's; to be changed in place.
     """
 
-    def __init__(self, configuration: Configuration, shape: Shape) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        shape: Shape,
+        class_weights: tuple[float, ...] | None = None,
+    ) -> None:
         self.configuration = configuration
+        self._class_weights = None
+        if class_weights is not None:
+            self._class_weights = np.array(class_weights, np.float32)
         self.weights: Weights = [np.zeros(s, np.float32) for s in sizes(configuration, shape)]
 
     def probabilities(self, ids: Ids) -> Floats:
@@ -112,7 +121,7 @@ class FastNetwork:
     def loss_and_gradients(
         self, ids: Ids, labels: Ids, generator: np.random.Generator
     ) -> tuple[float, list[Floats | Rows]]:
-        """The mean cross-entropy in training, and its gradient by each weight.
+        """The mean cross-entropy in training, each row's times its class' weight; and its gradient.
 
         Args:
             ids: (batch, time), padded with 0 on the right.
@@ -130,7 +139,10 @@ class FastNetwork:
         hidden = hidden * hidden_scale
         probabilities = _activated(hidden @ kernel + bias)
         targets = _targets(labels, probabilities.shape[1], self.configuration.label_smoothing)
-        d: Floats = (probabilities - targets) / np.float32(len(labels))
+        counts = np.ones(1, np.float32)
+        if self._class_weights is not None:
+            counts = self._class_weights[labels]
+        d: Floats = (probabilities - targets) * counts[:, None] / np.float32(len(labels))
         dense = [hidden.T @ d, d.sum(axis=0)]
         inputs, lstm = self._backward((d @ kernel.T) * hidden_scale, lengths, passes)
         tokens = np.empty(int(lengths.sum()), np.int32)
@@ -140,7 +152,8 @@ class FastNetwork:
             *(inputs[0].reshape(-1), inputs[1].reshape(-1), width, ids, lengths),
             *(passes[0].scale.reshape(-1), tokens, rows.reshape(-1)),
         )
-        return _mean_cross_entropy(probabilities, targets), [(tokens, rows), *lstm, *dense]
+        loss = _mean_cross_entropy(probabilities, targets, counts)
+        return loss, [(tokens, rows), *lstm, *dense]
 
     def _read(
         self, ids: Ids, lengths: Ids, generator: np.random.Generator | None
@@ -284,10 +297,14 @@ def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
     return targets if outputs > 1 else targets[:, 1:]
 
 
-def _mean_cross_entropy(probabilities: npt.NDArray[np.floating[Any]], targets: Floats) -> float:
+def _mean_cross_entropy(
+    probabilities: npt.NDArray[np.floating[Any]], targets: Floats, counts: Floats | None = None
+) -> float:
+    """Of all rows, each counted as often as `counts`, shape (rows,) or (1,), says."""
     p = probabilities.astype(np.float64)
     # maximum() passes NaN on; the bound is that of Keras.
     sums = targets * np.log(np.maximum(p, 1e-7))
     if p.shape[1] == 1:
         sums += (1 - targets) * np.log(np.maximum(1 - p, 1e-7))
-    return float(-sums.sum(axis=1).mean())
+    losses = -sums.sum(axis=1)
+    return float((losses if counts is None else losses * counts).mean())

@@ -23,8 +23,9 @@ from sklearn.linear_model import LogisticRegression
 from search.corpus.encode import OOV, PADDING
 from search.corpus.polarity import log_count_ratio
 from search.corpus.store import Corpus, Split
+from search.settings import Objective
 from search.tuning.engine import Probabilities
-from search.tuning.training import score
+from search.tuning.objective import balanced_weights, score
 
 TFIDF_C = (1.0, 3.0, 10.0, 30.0, 100.0)  # its rows have length 1, so its weights are large
 NAIVE_BAYES_C = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -72,12 +73,24 @@ class Baseline:
         return _probabilities(weights @ self.coefficients + self.intercept)
 
 
-def baselines(corpus: Corpus) -> list[Baseline]:
-    """Fits all three; the same corpus gives the same numbers."""
+def baselines(
+    corpus: Corpus, objective: Objective = "val_accuracy", *, balanced: bool = False
+) -> list[Baseline]:
+    """Fits all three; the same corpus gives the same numbers.
+
+    Args:
+        corpus: the data.
+        objective: what C is chosen for.
+        balanced: let all classes count as much in training.
+    """
+    counts = np.ones(len(corpus.class_names))
+    if balanced:
+        counts = np.array(balanced_weights(corpus.train.labels, len(corpus.class_names)))
+    rows = counts[corpus.train.labels]
     return [
         _most_frequent(corpus),
-        _logistic(corpus, "TF-IDF", TFIDF_C, tfidf=True),
-        _logistic(corpus, "naive Bayes weights", NAIVE_BAYES_C, tfidf=False),
+        _logistic(corpus, "TF-IDF", TFIDF_C, objective, rows, tfidf=True),
+        _logistic(corpus, "naive Bayes weights", NAIVE_BAYES_C, objective, rows, tfidf=False),
     ]
 
 
@@ -98,28 +111,36 @@ def _most_frequent(corpus: Corpus) -> Baseline:
     )
 
 
-def _logistic(corpus: Corpus, name: str, grid: tuple[float, ...], *, tfidf: bool) -> Baseline:
-    """Logistic regression, one class against the others.
+def _logistic(
+    corpus: Corpus,
+    name: str,
+    grid: tuple[float, ...],
+    objective: Objective,
+    counts: Floats,
+    *,
+    tfidf: bool,
+) -> Baseline:
+    """Logistic regression, one class against the others; each training row counts as `counts` says.
 
-    Of the values of C in `grid`, it has the one of highest validation accuracy, then lowest loss.
+    Of the values of C in `grid`, it has the one of highest validation score, then lowest loss.
     """
     started = time.perf_counter()
     keys, _ = _ngrams(corpus.train)
     ngrams = pd.unique(keys) if len(keys) else np.array([PADDING])  # a matrix needs a column
-    counts, targets = _counts(corpus.train, ngrams), _targets(corpus)
+    occurrences, targets = _counts(corpus.train, ngrams), _targets(corpus)
     if tfidf:
-        texts = np.bincount(counts.indices, minlength=len(ngrams))
+        texts = np.bincount(occurrences.indices, minlength=len(ngrams))
         idf = np.log((1 + len(corpus.train)) / (1 + texts)) + 1
         ratios = np.ones((len(ngrams), targets.shape[1]))
     else:
         idf = None
-        ratios = log_count_ratio(_weights(counts, None), targets, PRIOR)
-    train = _weights(counts, idf)
+        ratios = log_count_ratio(_weights(occurrences, None), targets, PRIOR)
+    train = _weights(occurrences, idf)
     validation = _weights(_counts(corpus.validation, ngrams), idf)
     scaled = [_with(train, train.data * ratio[train.indices]) for ratio in ratios.T]
 
     def fitted(c: float) -> Baseline:
-        fits = [_fit(x, target, c) for x, target in zip(scaled, targets.T, strict=True)]
+        fits = [_fit(x, target, counts, c) for x, target in zip(scaled, targets.T, strict=True)]
         coefficients = np.stack([fit.coef_[0] for fit in fits], axis=1) * ratios
         intercept = np.concatenate([fit.intercept_ for fit in fits])
         return Baseline(
@@ -134,14 +155,16 @@ def _logistic(corpus: Corpus, name: str, grid: tuple[float, ...], *, tfidf: bool
         )
 
     def merit(baseline: Baseline) -> tuple[float, float]:
-        loss, accuracy = score(baseline.validation, corpus.validation.labels)
-        return accuracy, -loss
+        scored = baseline.validation, corpus.validation.labels
+        return score(objective, *scored), score("val_loss", *scored)
 
     best = max(map(fitted, grid), key=merit)
     return replace(best, seconds=time.perf_counter() - started)
 
 
-def _fit(x: sparse.csr_array, target: npt.NDArray[np.bool_], c: float) -> LogisticRegression:
+def _fit(
+    x: sparse.csr_array, target: npt.NDArray[np.bool_], counts: Floats, c: float
+) -> LogisticRegression:
     """Regularised logistic regression by liblinear (Fan et al. 2008).
 
     With many more n-grams than texts, coordinate descent in the dual is by far the fastest: on
@@ -153,9 +176,9 @@ def _fit(x: sparse.csr_array, target: npt.NDArray[np.bool_], c: float) -> Logist
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x, target)
+        model.fit(x, target, counts)
     if model.n_iter_[0] >= PASSES:
-        model.set_params(dual=False, tol=1e-4).fit(x, target)
+        model.set_params(dual=False, tol=1e-4).fit(x, target, counts)
     return model
 
 

@@ -7,22 +7,16 @@ divided by (Guo et al. 2017, "On calibration of modern neural networks").
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from search.network.fast import cross_entropy
-from search.outcome.statistics import Rights, wilson_interval
+from search.outcome.statistics import wilson_interval
+from search.tuning.objective import SMALLEST, Floats, Labels, Numbers, Rights, by_class, right
 
 LARGEST = 10.0  # temperature; the smallest is 1 / LARGEST
-SMALLEST = 1e-7  # probability that a logit is taken of; the loss has the same bound
-
-Numbers = npt.NDArray[np.floating[Any]]
-Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -40,23 +34,6 @@ class Threshold:
     precision: float
     low: float
     coverage: float
-
-
-def by_class(probabilities: Numbers) -> Floats:
-    """Probabilities of every class, (rows, classes), from (rows, 1) or (rows, classes)."""
-    p = probabilities.astype(np.float64)
-    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
-
-
-def right(probabilities: Numbers, labels: Labels) -> Rights:
-    """Which rows are given their own class, shape (rows,).
-
-    Args:
-        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
-        labels: class indices, shape (rows,).
-    """
-    found: Rights = by_class(probabilities).argmax(axis=1) == labels
-    return found
 
 
 def temperature(probabilities: Numbers, labels: Labels) -> float:

@@ -5,10 +5,73 @@ from typing import Any
 
 import numpy as np
 
-from search.outcome.calibration import right
-from search.outcome.statistics import selection_bias, tied_with_best
+from search.outcome.statistics import (
+    Values,
+    bootstrap_interval,
+    row_values,
+    selection_bias,
+    tied_with_best,
+    wilson_interval,
+)
+from search.settings import Objective
+from search.tuning.finals import standing
+from search.tuning.objective import Labels, Numbers, named, right, signed, statistic
 from search.tuning.records import TrialRecord
 from search.tuning.tuner import SearchTuner
+
+
+def values_of(objective: Objective, probabilities: Numbers, labels: Labels) -> Values:
+    """What a model's score owes to each row, for `search.outcome.statistics` to compare.
+
+    Whether each row is right, where the objective is the accuracy; else `row_values`.
+    """
+    if objective == "val_accuracy":
+        return right(probabilities, labels)
+    value = statistic(objective, probabilities, labels)
+    return signed(objective, 1) * row_values(value, len(labels))
+
+
+def interval(objective: Objective, probabilities: Numbers, labels: Labels) -> tuple[float, float]:
+    """The 95% interval of an objective's value, not signed: by Wilson or by the bootstrap."""
+    if objective == "val_accuracy":
+        return wilson_interval(float(right(probabilities, labels).sum()), len(labels))
+    return bootstrap_interval(statistic(objective, probabilities, labels), len(labels), seed=0)
+
+
+def unit(objective: Objective) -> str:
+    """What a difference of scores is told in: see `verdict`."""
+    if objective == "val_loss":
+        return "nats of log-likelihood"
+    return "points" if objective == "val_accuracy" else f"points of {named(objective)}"
+
+
+def smallest_of_equals(tuner: SearchTuner, best_first: list[TrialRecord]) -> TrialRecord:
+    """The smallest network whose score is within one standard error of the best one's.
+
+    That is the one-standard-error rule (Breiman et al. 1984). The error is that of the best
+    trial's score, of its validation rows. Where there are finals, only trials with finals are
+    chosen from, and their means are compared; else those whose weights are kept.
+
+    Args:
+        tuner: of the run.
+        best_first: its trials, at least one.
+    """
+    best, finals = best_first[0], tuner.finals_in_force()
+    predicted = tuner.run.load_predictions(best.trial_id)
+    if predicted is None:
+        return best
+    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
+    values = values_of(objective, predicted, labels).astype(np.float64)
+    error = float(values.std() / np.sqrt(len(values)))
+    means = {r.trial_id: standing(r.trial_id, finals) for r in best_first}
+    if means[best.trial_id] is not None:
+        scores = {r.trial_id: m.mean for r in best_first if (m := means[r.trial_id]) is not None}
+    else:
+        kept = best_first[: tuner.settings.keep]
+        scores = {r.trial_id: r.best.score for r in kept if r.best is not None}
+    least = scores[best.trial_id] - error
+    equals = [r for r in best_first if scores.get(r.trial_id, -np.inf) >= least]
+    return min(equals, key=lambda record: (record.parameters, -scores[record.trial_id]))
 
 
 def compared(
@@ -27,16 +90,16 @@ def compared(
         bias: as `selection_bias`, as plain values, and of how many "trials"; None if those are
             lost.
     """
-    labels = tuner.corpus.validation.labels
+    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
     trials = {r.trial_id: tuner.run.load_predictions(r.trial_id) for r in best_first}
-    known = {name: right(p, labels) for name, p in trials.items() if p is not None}
+    known = {n: values_of(objective, p, labels) for n, p in trials.items() if p is not None}
     best = best_first[0].trial_id
     if best not in known:
         return {}, None
     bias = asdict(selection_bias(np.stack(list(known.values())), seed=0))
     bias["trials"] = len(known)
     baselines = tuner.run.load_baselines(tuner.corpus.fingerprint)
-    known |= {name: right(p, labels) for name, p in baselines.items()}
+    known |= {name: values_of(objective, p, labels) for name, p in baselines.items()}
     names = list(known)
     tied = tied_with_best(np.stack(list(known.values())), names.index(best))
     return dict(zip(names, map(bool, tied), strict=True)), bias

@@ -10,7 +10,9 @@ import pandas as pd
 from search.errors import ResultsError
 from search.files import write_text
 from search.outcome.statistics import wilson_interval
+from search.settings import Objective
 from search.tuning.finals import final_ranking, standing
+from search.tuning.objective import signed
 from search.tuning.records import TrialRecord
 
 COLUMNS = (
@@ -47,6 +49,7 @@ def leaderboard(
     finals: Mapping[str, TrialRecord] = NOBODY,
     tied: Mapping[str, bool] = NOBODY,
     baselines: Sequence[Mapping[str, Any]] = (),
+    objective: Objective = "val_accuracy",
 ) -> pd.DataFrame:
     """The table of all trials that ended: best first, failures last.
 
@@ -57,6 +60,8 @@ def leaderboard(
         tied: by trial id, whether a trial cannot be told from the best one.
         baselines: as best_model.json has them; each has a row before the first trial that is
             worse, with the status "baseline".
+        objective: what decides; it has a column behind val_loss if it is neither that nor
+            val_accuracy, and `val_mean` and `val_std` are of it.
     """
     ended = [record for record in records if record.status != "running"]
     best_first = final_ranking(ended, finals)
@@ -64,28 +69,37 @@ def leaderboard(
     names = list(dict.fromkeys(name for record in ended for name in record.values))
     rows = []
     for record in best_first:
-        row = _row(record, validation_rows)
+        row = _row(record, validation_rows, objective)
         if (found := standing(record.trial_id, finals)) is not None:
-            row |= {"val_mean": found.mean, "val_std": found.std, "n_seeds": found.seeds}
+            mean = signed(objective, found.mean)
+            row |= {"val_mean": mean, "val_std": found.std, "n_seeds": found.seeds}
         rows.append(row)
     for baseline in baselines:
-        score = baseline["val_accuracy"]
+        score = signed(objective, baseline[objective])
         worse = (
-            n for n, row in enumerate(rows) if row.get("val_mean", row["val_accuracy"]) < score
+            n
+            for n, row in enumerate(rows)
+            if signed(objective, row.get("val_mean", row[objective])) < score
         )
-        rows.insert(next(worse, len(rows)), _baseline_row(baseline, validation_rows))
+        rows.insert(next(worse, len(rows)), _baseline_row(baseline, validation_rows, objective))
     for rank, row in enumerate(rows, start=1):
         row |= {"rank": rank, "tied_with_best": tied.get(row["trial_id"])}
-    rows += [_row(record, validation_rows) for record in failed]
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, *(f"hp_{name}" for name in names), "error"])
+    rows += [_row(record, validation_rows, objective) for record in failed]
+    columns = list(COLUMNS)
+    if objective not in columns:
+        columns.insert(columns.index("val_loss") + 1, objective)
+    frame = pd.DataFrame(rows, columns=[*columns, *(f"hp_{name}" for name in names), "error"])
     return frame.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
 
 
-def _baseline_row(baseline: Mapping[str, Any], validation_rows: int) -> dict[str, Any]:
+def _baseline_row(
+    baseline: Mapping[str, Any], validation_rows: int, objective: Objective
+) -> dict[str, Any]:
     low, high = wilson_interval(baseline["val_accuracy"] * validation_rows, validation_rows)
     return {
         "trial_id": baseline["name"],
         "status": "baseline",
+        objective: baseline[objective],
         "val_accuracy": baseline["val_accuracy"],
         "val_accuracy_ci_low": low,
         "val_accuracy_ci_high": high,
@@ -95,7 +109,7 @@ def _baseline_row(baseline: Mapping[str, Any], validation_rows: int) -> dict[str
     }
 
 
-def _row(record: TrialRecord, validation_rows: int) -> dict[str, Any]:
+def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dict[str, Any]:
     best = record.best if record.status != "failed" else None
     row: dict[str, Any] = {
         "trial_id": record.trial_id,
@@ -111,6 +125,7 @@ def _row(record: TrialRecord, validation_rows: int) -> dict[str, Any]:
     if best is not None:
         low, high = wilson_interval(best.val_accuracy * validation_rows, validation_rows)
         row |= {
+            objective: signed(objective, best.score),
             "val_accuracy": best.val_accuracy,
             "val_accuracy_ci_low": low,
             "val_accuracy_ci_high": high,

@@ -13,8 +13,8 @@ from scipy.stats import hypergeom
 from search.corpus import Corpus
 from search.corpus.batches import Reading
 from search.corpus.encode import OOV
-from search.outcome.calibration import SMALLEST, Numbers, by_class, right
 from search.outcome.statistics import wilson_interval
+from search.tuning.objective import SMALLEST, Numbers, by_class, right
 
 SURE = 0.9  # probability from which two models that agree are believed more than a label
 RARE = 0.5  # of an even share of the training rows; a class with fewer is rare

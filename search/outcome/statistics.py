@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom, norm
+from scipy.stats import t as student
 
 Z_95 = 1.959963984540054  # standard normal quantile of 0.975
 SIGNIFICANT = 0.05
@@ -17,6 +19,9 @@ WIDER = 1.2  # for the estimate's own error: by simulation, without it 90 to 95%
 
 Rights = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
+Values = npt.NDArray[Any]
+"""What a score owes to each row: `Rights`, for the accuracy, or `row_values`."""
+Statistic = Callable[[Numbers], npt.ArrayLike]
 
 
 def wilson_interval(successes: float, rows: int) -> tuple[float, float]:
@@ -55,24 +60,72 @@ def mcnemar(first: Rights, second: Rights) -> Numbers:
     return p
 
 
-def tied_with_best(rights: Rights, best: int) -> npt.NDArray[np.bool_]:
+def row_values(statistic: Statistic, rows: int) -> Numbers:
+    """What a statistic owes to each row: the pseudo-values of the jackknife (Tukey 1958).
+
+    Their mean estimates the statistic, and they vary as independent rows do; so what holds of means
+    holds, nearly, of F1 and the area under the ROC curve. Those of the accuracy are 1 for a row
+    that is right and 0 for another.
+
+    Args:
+        statistic: as `bootstrap_interval` has it.
+        rows: how many there are; more than `LEFT_OUT` are left out in as many groups.
+
+    Returns:
+        Shape (rows or groups,).
+    """
+    value = np.asarray(statistic(np.ones((1, rows))), np.float64)[0]
+    without = np.concatenate([np.asarray(statistic(w), np.float64) for w in _without_each(rows)])
+    without[~np.isfinite(without)] = value  # the only row of a class
+    values: Numbers = len(without) * value - (len(without) - 1) * without
+    return values
+
+
+def p_values(first: Values, second: Values) -> Numbers:
+    """Two-sided p-values that two classifiers are equally good.
+
+    Args:
+        first, second: whether each row is right: then it is McNemar's exact test; or `row_values`:
+            Student's t-test for pairs. Shapes (…, rows), broadcast: one is compared with many.
+
+    Returns:
+        Shape (…).
+    """
+    if first.dtype == np.bool_ and second.dtype == np.bool_:
+        return mcnemar(first, second)
+    mean, error, freedom = _paired(first, second)
+    # Two that agree on every row: no difference, and no doubt of it.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p: Numbers = np.where(mean == 0, 1.0, 2 * student.sf(np.abs(mean) / error, freedom))
+    return p
+
+
+def _paired(first: Numbers, second: Numbers) -> tuple[Numbers, Numbers, int]:
+    """The mean difference, its standard error and its degrees of freedom."""
+    difference = np.asarray(first, np.float64) - second
+    rows = difference.shape[-1]
+    error = difference.std(axis=-1, ddof=1) / math.sqrt(rows)
+    return difference.mean(axis=-1), error, rows - 1
+
+
+def tied_with_best(values: Values, best: int) -> npt.NDArray[np.bool_]:
     """Which classifiers cannot be told from the best one.
 
     The best one was found on these rows, so it is not one comparison with each of the others but
-    one of all pairs: McNemar's p-values times their number (Bonferroni). Then a pair of equally
+    one of all pairs: p-values times their number (Bonferroni). Then a pair of equally
     good ones is called different in at most 5% of searches, whichever is chosen as the best. Holm's
     correction (1979) for the others alone calls one in 17% of searches of 20 trials, and in 43% of
     100; his over all pairs is no better here than Bonferroni's.
 
     Args:
-        rights: whether each row is right, shape (classifiers, rows).
+        values: as `p_values` has them, shape (classifiers, rows).
         best: the place of the best one.
 
     Returns:
         Shape (classifiers,); True for the best one itself.
     """
-    pairs = max(1, len(rights) * (len(rights) - 1) // 2)
-    return mcnemar(rights, rights[best]) * pairs > SIGNIFICANT
+    pairs = max(1, len(values) * (len(values) - 1) // 2)
+    return p_values(values, values[best]) * pairs > SIGNIFICANT
 
 
 def _resamples(rows: int, seed: int) -> Iterator[Numbers]:
@@ -97,9 +150,7 @@ def _without_each(rows: int) -> Iterator[Numbers]:
         yield (group != some[:, None]).astype(np.float64)
 
 
-def bootstrap_interval(
-    statistic: Callable[[Numbers], npt.ArrayLike], rows: int, seed: int
-) -> tuple[float, float]:
+def bootstrap_interval(statistic: Statistic, rows: int, seed: int) -> tuple[float, float]:
     """The 95% interval of any statistic of rows: BCa (Efron & Tibshirani 1993, chapter 14).
 
     Plain percentiles cover 82 to 93% of 50 rows, these 90 to 96%. A share has `wilson_interval`.
@@ -139,7 +190,7 @@ def bootstrap_interval(
 
 @dataclass(frozen=True)
 class Bias:
-    """By how much the accuracy of the best of some classifiers is above that on fresh rows.
+    """By how much the score of the best of some classifiers is above that on fresh rows.
 
     Attributes:
         estimate: what is to be expected.
@@ -151,8 +202,8 @@ class Bias:
     high: float
 
 
-def selection_bias(rights: Rights, seed: int) -> Bias:
-    """What the best classifier's accuracy owes to its being chosen as the best on the same rows.
+def selection_bias(values: Values, seed: int) -> Bias:
+    """What the best classifier's score owes to its being chosen as the best on the same rows.
 
     By the bootstrap (Efron & Tibshirani 1993): on resampled rows another one is the best, and its
     accuracy there is above that on all rows. But those differ by the noise of the rows already, to
@@ -165,11 +216,11 @@ def selection_bias(rights: Rights, seed: int) -> Bias:
     epoch as a classifier of its own it is seen.
 
     Args:
-        rights: whether each row is right, shape (classifiers, rows).
+        values: whether each row is right, or `row_values`, shape (classifiers, rows).
         seed: of the resampling.
     """
-    classifiers, rows = rights.shape
-    right = rights.T.astype(np.float64)
+    classifiers, rows = values.shape
+    right = values.T.astype(np.float64)
     accuracy = right.mean(axis=0)
     seen, mean = [], []
     for weights in _resamples(rows, seed):
@@ -191,15 +242,21 @@ def selection_bias(rights: Rights, seed: int) -> Bias:
     return Bias(estimate, float(low), float(high))
 
 
-def paired_difference(first: Rights, second: Rights) -> tuple[float, float, float, float]:
-    """The difference of two accuracies on the same rows (Newcombe 1998, method 10).
+def paired_difference(first: Values, second: Values) -> tuple[float, float, float, float]:
+    """The difference of two scores on the same rows.
 
     Args:
-        first, second: whether each row is right, shape (rows,).
+        first, second: as `p_values` has them, shape (rows,).
 
     Returns:
-        The difference, the low and the high end of its 95% interval, and McNemar's exact p-value.
+        The difference, the low and the high end of its 95% interval (of two accuracies by Newcombe
+        1998, method 10, else by Student's t), and the p-value.
     """
+    p = float(p_values(first, second))
+    if first.dtype != np.bool_ or second.dtype != np.bool_:
+        mean, error, freedom = _paired(first, second)
+        margin = float(student.ppf(0.975, freedom) * error)
+        return float(mean), float(mean) - margin, float(mean) + margin, p
     rows = len(first)
     both, neither = int((first & second).sum()), int((~first & ~second).sum())
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
@@ -219,31 +276,36 @@ def paired_difference(first: Rights, second: Rights) -> tuple[float, float, floa
     difference = p1 - p2
     low = difference - distance(p1 - low1, high2 - p2)
     high = difference + distance(high1 - p1, p2 - low2)
-    return difference, low, high, float(mcnemar(first, second))
+    return difference, low, high, p
 
 
 def verdict(
-    first: Rights,
-    second: Rights,
+    first: Values,
+    second: Values,
     first_name: str,
     second_name: str,
     first_seconds: float,
     second_seconds: float,
+    rows: int,
+    unit: str = "points",
 ) -> str:
     """One sentence: which of two classifiers is better on the same rows, by how much, at what cost.
 
     Args:
-        first, second: whether each row is right, shape (rows,).
+        first, second: as `p_values` has them, shape (rows,).
         first_name, second_name: what they are called.
         first_seconds, second_seconds: what it took to train them.
+        rows: how many there are.
+        unit: of the score; "points" are hundredths, and of any other it is told in full.
     """
     *shares, p = paired_difference(first, second)
-    difference, low, high = (100 * share for share in shares)
+    scale, digits = (100, 1) if unit.startswith("points") else (1, 3)
+    difference, low, high = (f"{scale * share:+.{digits}f}" for share in shares)
     relation = "not distinguishable from"
     if p < SIGNIFICANT:
-        relation = "better than" if difference > 0 else "worse than"
+        relation = "better than" if shares[0] > 0 else "worse than"
     return (
-        f"{first_name} is {relation} {second_name}: {difference:+.1f} points on {len(first)} rows "
-        f"(95% interval {low:+.1f} to {high:+.1f}, p = {p:.2g}), for "
+        f"{first_name} is {relation} {second_name}: {difference} {unit} on {rows} rows "
+        f"(95% interval {low} to {high}, p = {p:.2g}), for "
         f"{first_seconds:.0f} s of training against {second_seconds:.1f} s"
     )

@@ -21,23 +21,21 @@ from search.files import write_json, write_text
 from search.network.lstm import with_stock_layers
 from search.outcome.baselines import Baseline, baselines
 from search.outcome.calibration import (
-    Numbers,
     abstain_threshold,
     expected_calibration_error,
-    right,
     temperature,
     tempered,
 )
-from search.outcome.comparison import compared
+from search.outcome.comparison import compared, interval, smallest_of_equals, unit, values_of
 from search.outcome.export import check_parity, save_model, sha256, takes_temperature, text_model
 from search.outcome.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.outcome.mistakes import mistakes, slice_lines, slices
 from search.outcome.statistics import verdict, wilson_interval
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.finals import finals_of, standing
+from search.tuning.objective import Labels, Numbers, score, signed, statistic
 from search.tuning.records import TrialRecord, ranked, trial_of
 from search.tuning.rundir import now
-from search.tuning.training import score
 from search.tuning.tuner import SearchTuner
 from search.version import __version__
 
@@ -69,7 +67,8 @@ def record_leaderboard(
     """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there."""
     rows = len(tuner.corpus.validation)
     finals = tuner.finals_in_force()
-    table = leaderboard(tuner.records.values(), rows, finals, tied, baselines)
+    objective = tuner.settings.objective
+    table = leaderboard(tuner.records.values(), rows, finals, tied, baselines, objective)
     write_leaderboard(tuner.run.leaderboard, table)
     return table
 
@@ -92,11 +91,19 @@ def conclude(tuner: SearchTuner) -> Outcome:
                 f"none of {len(tuner.records)} trials completed"
                 + (f"; the last one failed with {errors[-1]}" if errors else "")
             )
-        best = _model_of(tuner, best_first[0])
+        chosen = best_first[0]
+        if tuner.settings.prefer_small:
+            chosen = smallest_of_equals(tuner, best_first)
+        best = _model_of(tuner, chosen)
         facts = _exported(tuner, best) or _export(tuner, best)
         tied, bias = compared(tuner, best_first)
-        found = standing(best_first[0].trial_id, tuner.finals_in_force())
-        facts |= {"selection_bias": bias, "finals": None if found is None else asdict(found)}
+        finals = standing(chosen.trial_id, tuner.finals_in_force())
+        if finals is not None:
+            mean = signed(tuner.settings.objective, finals.mean)
+            facts["finals"] = {**asdict(finals), "mean": mean}
+        else:
+            facts["finals"] = None
+        facts |= {"best_trial": best_first[0].trial_id, "selection_bias": bias}
         if facts != tuner.run.read_json(tuner.run.best_model_facts):
             write_json(tuner.run.best_model_facts, facts)
         table = record_leaderboard(tuner, tied, facts["baselines"])
@@ -131,7 +138,9 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     save_model(text_model(plain, corpus, reading, divisor), path)
     difference = check_parity(path, corpus, validation, divisor)
     calibrated = tempered(validation, divisor)
-    fitted = baselines(corpus)
+    objective = tuner.settings.objective
+    balanced = tuner.settings.class_weight is not None
+    fitted = baselines(corpus, objective, balanced=balanced)
     tuner.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
     errors = (expected_calibration_error(p, labels) for p in (validation, calibrated))
     threshold = abstain_threshold(calibrated, labels)
@@ -148,6 +157,10 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
             if len(names) == 2
             else f"probabilities in the order of class_names, shape (texts, {len(names)})"
         ),
+        "objective": objective,
+        "class_weight": tuner.settings.class_weight,
+        **_measures(validation, labels, "val_"),
+        f"{objective}_ci": interval(objective, validation, labels),
         "val_accuracy": epoch.val_accuracy,
         "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
         "val_loss": epoch.val_loss,
@@ -178,6 +191,16 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
     }
 
 
+def _measures(probabilities: Numbers, labels: Labels, before: str) -> dict[str, float | None]:
+    """What more there is to say of predictions than accuracy and loss."""
+    rows, found = np.ones((1, len(labels))), {}
+    for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):
+        value = float(statistic(objective, probabilities, labels)(rows)[0])
+        name = before + objective.removeprefix("val_")
+        found[name] = value if np.isfinite(value) else None
+    return found
+
+
 def _tested(
     tuner: SearchTuner,
     best: TrialRecord,
@@ -189,20 +212,25 @@ def _tested(
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
     tuner.run.open_test(best.trial_id)
     test, validation = tuner.corpus.test, tuner.corpus.validation
+    objective = tuner.settings.objective
     mine = tempered(probabilities(engine, test, reading), divisor)
-    loss, accuracy = score(mine, test.labels)
+    accuracy = score("val_accuracy", mine, test.labels)
     facts: list[dict[str, Any]] = []
-    rights = {}
+    values = {}
     for baseline in fitted:
-        theirs = baseline.predict(test)
-        rights[baseline.name] = right(theirs, test.labels)
-        val_loss, val_accuracy = score(baseline.validation, validation.labels)
+        theirs = tempered(
+            baseline.predict(test), temperature(baseline.validation, validation.labels)
+        )
+        values[baseline.name] = values_of(objective, theirs, test.labels)
+        merit = score(objective, baseline.validation, validation.labels)
         facts.append(
             {
                 "name": baseline.name,
-                "val_accuracy": val_accuracy,
-                "val_loss": val_loss,
-                "test_accuracy": float(rights[baseline.name].mean()),
+                objective: signed(objective, merit),
+                "val_accuracy": score("val_accuracy", baseline.validation, validation.labels),
+                "val_loss": -score("val_loss", baseline.validation, validation.labels),
+                "test_accuracy": score("val_accuracy", theirs, test.labels),
+                **_measures(theirs, test.labels, "test_"),
                 "parameters": baseline.coefficients.size + baseline.intercept.size,
                 "seconds": baseline.seconds,
                 "values": baseline.values,
@@ -211,26 +239,30 @@ def _tested(
     strongest = _strongest(tuner, fitted)
     spent = (*tuner.records.values(), *tuner.finals.values())
     return {
+        **_measures(mine, test.labels, "test_"),
+        f"{objective.replace('val_', 'test_', 1)}_ci": interval(objective, mine, test.labels),
         "test_accuracy": accuracy,
         "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
-        "test_loss": loss,
+        "test_loss": -score("val_loss", mine, test.labels),
         "test_rows": len(test),
         "baselines": facts,
         "verdict": verdict(
-            right(mine, test.labels),
-            rights[strongest.name],
+            values_of(objective, mine, test.labels),
+            values[strongest.name],
             "the network",
             strongest.name,
             sum(epoch.seconds for record in spent for epoch in record.history),
             strongest.seconds,
+            len(test),
+            unit(objective),
         ),
     }
 
 
 def _strongest(tuner: SearchTuner, fitted: list[Baseline]) -> Baseline:
     """The baseline that is best on the validation rows."""
-    labels = tuner.corpus.validation.labels
-    return max(fitted, key=lambda baseline: float(right(baseline.validation, labels).mean()))
+    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
+    return max(fitted, key=lambda baseline: score(objective, baseline.validation, labels))
 
 
 def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:

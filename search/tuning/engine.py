@@ -64,6 +64,7 @@ class FastEngine:
         shape: what the data dictate.
         seed: of the initial weights.
         features: of words, for the embedding to start from; see `initial_weights`.
+        class_weights: what the loss of a row of each class counts; None for 1 each.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class FastEngine:
         shape: Shape,
         seed: int,
         features: npt.NDArray[np.float32] | None = None,
+        class_weights: tuple[float, ...] | None = None,
     ) -> None:
-        self._network = FastNetwork(configuration, shape)
+        self._network = FastNetwork(configuration, shape, class_weights)
         self._adam = Adam(self._network.weights, configuration.weight_decay, configuration.clipnorm)
         self._configuration = configuration
         self.parameters = sum(weight.size for weight in self._network.weights)
@@ -124,9 +126,15 @@ class KerasEngine:
     Args:
         model: token ids to probabilities.
         learning_rate_decay: what the learning rate is multiplied with after every epoch.
+        class_weights: what the loss of a row of each class counts; None for 1 each.
     """
 
-    def __init__(self, model: Any, learning_rate_decay: float = 1.0) -> None:
+    def __init__(
+        self,
+        model: Any,
+        learning_rate_decay: float = 1.0,
+        class_weights: tuple[float, ...] | None = None,
+    ) -> None:
         import tensorflow as tf
 
         self._model = model
@@ -141,7 +149,10 @@ class KerasEngine:
                 predicted = model(ids, training=True)
                 # Keras' binary losses want labels shaped as the outputs.
                 target = labels if predicted.shape[-1] != 1 else labels[:, tf.newaxis]
-                loss = model.compute_loss(ids, target, predicted, training=True)
+                counts = None if class_weights is None else tf.gather(class_weights, labels)
+                loss = model.compute_loss(
+                    ids, target, predicted, sample_weight=counts, training=True
+                )
             gradients = tape.gradient(loss, model.trainable_variables)
             model.optimizer.apply(gradients, model.trainable_variables)
             return loss

@@ -20,7 +20,7 @@ class Standing:
     """What a configuration's finals gave.
 
     Attributes:
-        mean, std: of the validation accuracies; the standard deviation of one is 0.
+        mean, std: of the scores; the standard deviation of one is 0.
         seeds: how many there are.
     """
 
@@ -58,7 +58,7 @@ def _own(record: TrialRecord) -> dict[str, Any]:
 
 def standing(trial_id: str, finals: Mapping[str, TrialRecord]) -> Standing | None:
     """What a trial's finals gave; None where it has none."""
-    scores = [r.best.val_accuracy for r in finals_of(trial_id, finals) if r.best is not None]
+    scores = [r.best.score for r in finals_of(trial_id, finals) if r.best is not None]
     if not scores:
         return None
     spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0

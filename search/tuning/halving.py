@@ -96,4 +96,4 @@ def _score(history: History, epochs: int) -> tuple[float, float]:
     """Lower is better: as trials are ranked, from the first epochs alone."""
     best = best_epoch(history[:epochs])
     assert best is not None
-    return -best.val_accuracy, best.val_loss
+    return -best.score, best.val_loss

@@ -23,7 +23,8 @@ from keras_tuner.oracles import (
 )
 from sklearn.exceptions import ConvergenceWarning
 
-OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
+from search.settings import Objective
+from search.tuning.objective import direction
 
 
 def trial_seed(seed: int, number: int | str) -> int:
@@ -232,19 +233,28 @@ def _oracle(algorithm: str) -> Any:
     }[algorithm]
 
 
-def make_oracle(algorithm: str, *, trials: int, seed: int, max_epochs: int) -> keras_tuner.Oracle:
-    """Makes an oracle that maximises val_accuracy.
+def make_oracle(
+    algorithm: str,
+    *,
+    trials: int,
+    seed: int,
+    max_epochs: int,
+    objective: Objective = "val_accuracy",
+) -> keras_tuner.Oracle:
+    """Makes an oracle.
 
     Args:
         algorithm: one of `settings.Algorithm`.
         trials: how many trials there may be in all.
         seed: any integer.
         max_epochs: for hyperband, the epochs of its longest trials.
+        objective: what it makes as good as it can.
     """
     extra: dict[str, Any] = {"max_trials": trials}
     if algorithm == "hyperband":  # no end of iterations: the number of trials ends it
         extra = {"max_epochs": max_epochs, "hyperband_iterations": None}
-    oracle = _oracle(algorithm)(objective=OBJECTIVE, **extra)
+    wanted = keras_tuner.Objective(objective, direction(objective))
+    oracle = _oracle(algorithm)(objective=wanted, **extra)
     oracle.max_trials = trials
     oracle.seed = seed  # not through the constructor: KerasTuner takes seed=0 for no seed
     oracle.verbose = 0

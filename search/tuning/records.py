@@ -17,6 +17,8 @@ class Epoch:
         val_loss: mean cross-entropy on the validation rows.
         val_accuracy: share of validation rows whose class was right.
         seconds: wall-clock time of training and validation.
+        score: what the search makes as large as it can: the objective on the validation rows, a
+            loss with its sign turned.
     """
 
     epoch: int
@@ -24,6 +26,7 @@ class Epoch:
     val_loss: float
     val_accuracy: float
     seconds: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ def trial_of(name: str) -> str:
 
 
 def best_epoch(history: tuple[Epoch, ...]) -> Epoch | None:
-    """The epoch with the highest val_accuracy; of equals, that with the lowest val_loss."""
-    return min(history, key=lambda e: (-e.val_accuracy, e.val_loss, e.epoch), default=None)
+    """The epoch with the highest score; of equals, that with the lowest val_loss."""
+    return min(history, key=lambda e: (-e.score, e.val_loss, e.epoch), default=None)
 
 
 def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool:
@@ -122,12 +125,12 @@ def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool
 
 
 def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
-    """Trials that can be used, best first: val_accuracy, then val_loss, then the earlier trial."""
+    """Trials that can be used, best first: score, then val_loss, then the earlier trial."""
 
     def key(record: TrialRecord) -> tuple[float, float, int]:
         best = record.best
         if best is None:
             return (math.inf, math.inf, record.number)
-        return (-best.val_accuracy, best.val_loss, record.number)
+        return (-best.score, best.val_loss, record.number)
 
     return sorted((r for r in records if r.status in ("completed", "pruned")), key=key)

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from search.corpus.batches import Reading, evaluation_batches, training_batches
 from search.corpus.store import Corpus
-from search.network.fast import cross_entropy
 from search.network.space import Configuration
 from search.network.threads import allow
 from search.network.weights import Shape, initial_weights
+from search.settings import Objective
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
+from search.tuning.objective import score, signed
 from search.tuning.records import Epoch
 
 
@@ -42,6 +42,8 @@ class Work:
         from_epoch: epochs already done.
         to_epoch: epochs done afterwards.
         threads: how many it may use.
+        objective: what an epoch's score is.
+        class_weights: what the loss of a row of each class counts; None for 1 each.
         features: the .npy file of the word features that the embedding starts from, if any.
         state: as the last `Progress` gave it; None at epoch 0, and where the worker is known to
             hold it.
@@ -58,6 +60,8 @@ class Work:
     from_epoch: int
     to_epoch: int
     threads: int
+    objective: Objective = "val_accuracy"
+    class_weights: tuple[float, ...] | None = None
     features: str | None = None
     state: State | None = None
 
@@ -116,31 +120,17 @@ def train(work: Work) -> Progress:
         )
         batches = _validation_batches(work.corpus, reading)
         probabilities = predict(engine, batches, len(corpus.validation))
-        val_loss, val_accuracy = score(probabilities, corpus.validation.labels)
+        labels = corpus.validation.labels
+        val_loss = signed("val_loss", score("val_loss", probabilities, labels))
+        val_accuracy = score("val_accuracy", probabilities, labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
         seconds = time.perf_counter() - started
-        epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds))
+        merit = score(work.objective, probabilities, labels)
+        epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit))
     _held.append(((work.trial_id, work.seed, work.to_epoch), engine))
     return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
-
-
-def score(
-    probabilities: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.int32]
-) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy.
-
-    Args:
-        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
-        labels: class indices, shape (rows,).
-    """
-    p = probabilities.astype(np.float64)
-    if p.shape[1] == 1:
-        predicted = (p[:, 0] > 0.5).astype(np.int32)
-    else:
-        predicted = p.argmax(axis=1).astype(np.int32)
-    return cross_entropy(p, labels), float((predicted == labels).mean())
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +165,7 @@ def _engine_for(work: Work) -> Engine:
 def _new_engine(work: Work) -> Engine:
     features = None if work.features is None else np.load(work.features, mmap_mode="r")
     if work.hypermodel is None:
-        return FastEngine(work.configuration, work.shape, work.seed, features)
+        return FastEngine(work.configuration, work.shape, work.seed, features, work.class_weights)
     import keras
     import keras_tuner
 
@@ -188,7 +178,7 @@ def _new_engine(work: Work) -> Engine:
     model = work.hypermodel.build(hp)
     if type(work.hypermodel) is SentimentHyperModel:
         assign(model, initial_weights(work.configuration, work.shape, work.seed, features))
-    return KerasEngine(model, work.configuration.learning_rate_decay)
+    return KerasEngine(model, work.configuration.learning_rate_decay, work.class_weights)
 
 
 def warm_up() -> None:

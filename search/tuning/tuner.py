@@ -44,6 +44,7 @@ from search.tuning.engine import Probabilities
 from search.tuning.executors import Slot, default_workers, slots, threads_for
 from search.tuning.halving import Halving
 from search.tuning.interrupts import StopRequest, stop_requests
+from search.tuning.objective import balanced_weights, check_measurable, signed
 from search.tuning.records import Epoch, Status, TrialRecord, finished, ranked, trial_of
 from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now, winners
 from search.tuning.training import Progress, StateMissing, Work, train
@@ -137,6 +138,10 @@ class SearchTuner(keras_tuner.Tuner):
         self.shape: Shape = getattr(hypermodel, "shape", shape.of(Configuration()))
         self.compiled = self._own and not tensorflow.config.list_physical_devices("GPU")
         self.space = hypermodel.space if self._own else {}
+        check_measurable(settings.objective, corpus)
+        self._class_weights = None
+        if settings.class_weight is not None:
+            self._class_weights = balanced_weights(corpus.train.labels, shape.classes)
         self._embeddings = embeddings
         self._learned = learned
         self.run = RunDirectory(settings.results, warn)
@@ -152,6 +157,7 @@ class SearchTuner(keras_tuner.Tuner):
             trials=settings.trials,
             seed=settings.seed,
             max_epochs=settings.max_epochs,
+            objective=settings.objective,
         )
         own_budgets = isinstance(oracle, oracles.Hyperband)  # an algorithm with epochs of its own
         self._keeps_states = own_budgets
@@ -415,15 +421,24 @@ class SearchTuner(keras_tuner.Tuner):
         space.values = dict(record.values)
         trial = Trial(space, record.trial_id, record.status.upper(), record.error)
         for epoch in record.history:
-            for name in ("loss", "val_loss", "val_accuracy"):
+            for name, value in self._metrics(epoch).items():
                 if not trial.metrics.exists(name):
-                    direction = "max" if name == "val_accuracy" else "min"
-                    trial.metrics.register(name, direction=direction)
-                trial.metrics.update(name, getattr(epoch, name), step=epoch.epoch)
+                    trial.metrics.register(name, direction="min" if "loss" in name else "max")
+                trial.metrics.update(name, value, step=epoch.epoch)
         if record.status in ("completed", "pruned"):
             trial.status = "COMPLETED"  # for KerasTuner, a trial that was stopped has a score too
             self.oracle.score_trial(trial)
         return trial
+
+    def _metrics(self, epoch: Epoch) -> dict[str, float]:
+        """What KerasTuner is told of an epoch."""
+        objective = self.settings.objective
+        return {
+            "loss": epoch.loss,
+            objective: signed(objective, epoch.score),
+            "val_loss": epoch.val_loss,
+            "val_accuracy": epoch.val_accuracy,
+        }
 
     def _unfinished(self) -> list[TrialRecord]:
         known = (*self.records.values(), *self.finals.values())
@@ -617,6 +632,8 @@ class SearchTuner(keras_tuner.Tuner):
                 from_epoch=done,
                 to_epoch=done + 1,
                 threads=threads_for(self._trials_at_a_time()),
+                objective=self.settings.objective,
+                class_weights=self._class_weights,
                 features=self._features,
                 state=None if held else job.state,
             ),
@@ -702,9 +719,7 @@ class SearchTuner(keras_tuner.Tuner):
         self._store(record)
         self._remove_unneeded()
         for epoch in record.history if not record.is_final else ():
-            metrics = {"loss": epoch.loss, "val_loss": epoch.val_loss}
-            metrics["val_accuracy"] = epoch.val_accuracy
-            self.oracle.update_trial(record.trial_id, metrics, step=epoch.epoch)
+            self.oracle.update_trial(record.trial_id, self._metrics(epoch), step=epoch.epoch)
         self._end(job, record)
 
     def _fail(self, job: _Job, reason: str, details: str) -> None:

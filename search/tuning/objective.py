@@ -1,0 +1,189 @@
+"""What a search makes as good as it can: one number of the validation rows.
+
+Every measure here is a function of how often each row counts, so that the same lines give its
+value, its bootstrap interval and, row by row, what it owes to each of them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.corpus.store import Corpus
+from search.errors import SettingsError
+from search.settings import Objective
+
+SMALLEST = 1e-7  # probability that a logarithm is taken of: the bound is that of Keras
+
+Numbers = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int32]
+Rights = npt.NDArray[np.bool_]
+Statistic = Callable[[Floats], Floats]
+"""From how often each row counts, shape (samples, rows), to values, shape (samples,)."""
+
+
+def by_class(probabilities: Numbers) -> Floats:
+    """Probabilities of every class, (rows, classes), from (rows, 1) or (rows, classes)."""
+    p = probabilities.astype(np.float64)
+    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+
+def right(probabilities: Numbers, labels: Labels) -> Rights:
+    """Which rows are given their own class, shape (rows,).
+
+    Args:
+        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
+        labels: class indices, shape (rows,).
+    """
+    found: Rights = by_class(probabilities).argmax(axis=1) == labels
+    return found
+
+
+def direction(objective: Objective) -> str:
+    """Whether more is better, "max", or less, "min"."""
+    return "min" if objective == "val_loss" else "max"
+
+
+def signed(objective: Objective, value: float) -> float:
+    """From an objective's value to a score, of which more is better; and back."""
+    return -value if direction(objective) == "min" else value
+
+
+def named(objective: Objective) -> str:
+    """An objective in words."""
+    name = objective.removeprefix("val_").replace("_", " ")
+    return name.upper() if name in ("f1", "auc") else name
+
+
+def check_measurable(objective: Objective, corpus: Corpus) -> None:
+    """Checks that an objective is a number on the validation and on the test rows.
+
+    Raises:
+        SettingsError: it needs rows of every class, and there is a class without one.
+    """
+    if objective in ("val_accuracy", "val_loss"):
+        return
+    for side, split in (("validation", corpus.validation), ("test", corpus.test)):
+        for number, name in enumerate(corpus.class_names):
+            if number not in split.labels:
+                raise SettingsError(
+                    f"--objective {objective} needs rows of every class, and no row of {side} is "
+                    f"of class {name!r}; give other rows, or take val_accuracy or val_loss"
+                )
+
+
+def balanced_weights(labels: Labels, classes: int) -> tuple[float, ...]:
+    """What the rows of each class must count for all classes to count as much.
+
+    The mean over all rows is 1, as with scikit-learn's class_weight="balanced".
+    """
+    rows = np.bincount(labels, minlength=classes)
+    return tuple((len(labels) / (classes * np.maximum(rows, 1))).tolist())
+
+
+def score(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
+    """The value of an objective, as `signed` has it; for the arguments see `statistic`."""
+    rows = np.ones((1, len(labels)))
+    return signed(objective, float(statistic(objective, probabilities, labels)(rows)[0]))
+
+
+def statistic(objective: Objective, probabilities: Numbers, labels: Labels) -> Statistic:
+    """An objective as a function of how often each row counts.
+
+    Args:
+        objective: val_accuracy; val_loss, the mean cross-entropy; val_balanced_accuracy, the mean
+            of the classes' recalls; val_f1, of the second of two classes, of more classes the mean;
+            val_auc, the area under the ROC curve, of more than two classes the mean of each
+            against the others. A class without a row is left out of a mean.
+        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
+        labels: class indices, shape (rows,).
+    """
+    return _MEASURES[objective](by_class(probabilities), labels)
+
+
+def _accuracy(p: Floats, labels: Labels) -> Statistic:
+    hits = (p.argmax(axis=1) == labels).astype(np.float64)
+    return lambda weights: weights @ hits / weights.sum(axis=1)
+
+
+def _loss(p: Floats, labels: Labels) -> Statistic:
+    losses = -np.log(np.maximum(p[np.arange(len(labels)), labels], SMALLEST))
+    return lambda weights: weights @ losses / weights.sum(axis=1)
+
+
+def _balanced_accuracy(p: Floats, labels: Labels) -> Statistic:
+    hits = p.argmax(axis=1) == labels
+    of = _members(p, labels)
+
+    def value(weights: Floats) -> Floats:
+        return _mean_of_shares(weights @ (of & hits[:, None]), weights @ of)
+
+    return value
+
+
+def _f1(p: Floats, labels: Labels) -> Statistic:
+    of, found = _members(p, labels), _members(p, p.argmax(axis=1))
+    if p.shape[1] == 2:
+        of, found = of[:, 1:], found[:, 1:]
+
+    def value(weights: Floats) -> Floats:
+        return _mean_of_shares(2 * weights @ (of & found), weights @ of + weights @ found)
+
+    return value
+
+
+def _auc(p: Floats, labels: Labels) -> Statistic:
+    classes = range(p.shape[1])[p.shape[1] == 2 :]
+    areas = [_area(p[:, k], labels == k) for k in classes]
+    return lambda weights: _mean(np.stack([area(weights) for area in areas], axis=1))
+
+
+def _area(p: Floats, positive: Rights) -> Statistic:
+    """How often a row of the class has a higher probability than one that is not of it.
+
+    That is the area under the ROC curve (Hanley & McNeil 1982); equal ones count half.
+    """
+    order = np.argsort(p, kind="stable")
+    begins = np.flatnonzero(np.diff(p[order], prepend=-1))  # of each run of equal ones
+
+    def value(weights: Floats) -> Floats:
+        weights = weights[:, order]
+        of = np.add.reduceat(weights * positive[order], begins, axis=1)
+        others = np.add.reduceat(weights * ~positive[order], begins, axis=1)
+        below = others.cumsum(axis=1) - others / 2
+        return _shares((of * below).sum(axis=1), of.sum(axis=1) * others.sum(axis=1))
+
+    return value
+
+
+def _members(p: Floats, labels: npt.NDArray[np.integer]) -> Rights:
+    """Which class each row is of, (rows, classes)."""
+    of: Rights = np.arange(p.shape[1]) == labels[:, None]
+    return of
+
+
+def _shares(parts: Floats, wholes: Floats) -> Floats:
+    """Quotients; of nothing, not a number."""
+    found: Floats = np.full(parts.shape, np.nan)
+    return np.divide(parts, wholes, out=found, where=wholes > 0)
+
+
+def _mean(values: Floats) -> Floats:
+    """Along the last axis, of what is a number; of nothing, not a number."""
+    known = np.isfinite(values)
+    return _shares(np.where(known, values, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))
+
+
+def _mean_of_shares(parts: Floats, wholes: Floats) -> Floats:
+    return _mean(_shares(parts, wholes))
+
+
+_MEASURES: dict[Objective, Callable[[Floats, Labels], Statistic]] = {
+    "val_accuracy": _accuracy,
+    "val_loss": _loss,
+    "val_balanced_accuracy": _balanced_accuracy,
+    "val_f1": _f1,
+    "val_auc": _auc,
+}

@@ -1,0 +1,124 @@
+"""Other objectives than the accuracy, for data whose classes are not equally frequent."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+
+from search.outcome.leaderboard import read_leaderboard
+from tests.conftest import SAMPLE, run_here
+
+BASE = ("search.run", "--trials", 4, "--max-epochs", 3, "--workers", 1)
+
+
+@pytest.fixture(scope="module")
+def unbalanced(tmp_path_factory):
+    """Three quarters of the rows are negative: train, validation and test files, and a fifth."""
+    folder = tmp_path_factory.mktemp("data")
+    table = pd.read_csv(SAMPLE)
+    negative, positive = (rows for _, rows in table.groupby("label"))
+    for name, begin, end in (("train", 0, 90), ("validation", 90, 120), ("test", 120, 150)):
+        rows = [negative[begin:end], positive[begin:end][: (end - begin) // 3]]
+        pd.concat(rows).to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def files(folder):
+    return (
+        *("--data", folder / "train.csv"),
+        *("--validation", folder / "validation.csv", "--test", folder / "test.csv"),
+    )
+
+
+@pytest.mark.parametrize("objective", ["val_balanced_accuracy", "val_f1", "val_auc", "val_loss"])
+def test_an_objective_decides(unbalanced, tmp_path, objective):
+    results = tmp_path / "r"
+    options = ("--objective", objective, "--class-weight", "balanced", "--final-seeds", 1)
+    done = run_here(*BASE, *files(unbalanced), *options, "--results", results)
+    assert done.returncode == 0, done.stderr
+    assert "UNBALANCED: always guessing 'negative' has an accuracy of 75.0% on" in done.stderr
+    table = read_leaderboard(results)
+    ranked = table[table["rank"].notna()]
+    means = ranked["val_mean"].fillna(ranked[objective])
+    finalists = means[ranked["n_seeds"].notna()].to_numpy()
+    order = finalists if objective == "val_loss" else -finalists
+    assert (np.diff(order) >= 0).all() and len(order) == 3
+
+    facts = json.loads((results / "best_model.json").read_text())
+    assert facts["objective"] == objective
+    texts = pd.read_csv(unbalanced / "test.csv")
+    labels = (texts["label"] == "positive").to_numpy()
+    model = keras.models.load_model(results / "best_model.keras")
+    p = model.predict(tf.constant(texts["text"]), verbose=0)[:, 0]
+    assert facts["test_balanced_accuracy"] == balanced_accuracy_score(labels, p > 0.5)
+    assert facts["test_f1"] == pytest.approx(f1_score(labels, p > 0.5))
+    assert facts["test_auc"] == pytest.approx(roc_auc_score(labels, p), abs=2e-3)
+    name = objective.replace("val", "test")
+    low, high = facts[f"{name}_ci"]
+    assert low < facts[name] < high
+    assert f" (95% interval {low:.4f} to {high:.4f}, 40 rows)" in done.stdout
+    assert f"{objective} " in done.stderr and "test accuracy: " in done.stdout
+
+
+def test_balanced_weights_find_more_of_the_rare_class(unbalanced, tmp_path):
+    found = []
+    for name, options in (("plain", ()), ("balanced", ("--class-weight", "balanced"))):
+        results = tmp_path / name
+        options = (*options, "--finals", 0, "--trials", 1)
+        done = run_here(*BASE, *files(unbalanced), *options, "--results", results)
+        assert done.returncode == 0, done.stderr
+        p = np.load(results / "trials" / "0000" / "validation.npy")
+        found.append(p.mean())
+    assert found[0] < 0.35 < 0.4 < found[1] < 0.6
+
+
+def test_a_run_belongs_to_its_objective(unbalanced, tmp_path):
+    options = (*BASE, *files(unbalanced), "--finals", 0, "--results", tmp_path / "r")
+    assert run_here(*options, "--objective", "val_auc").returncode == 0
+    done = run_here(*options, "--objective", "val_f1")
+    assert done.returncode == 2
+    assert "objective" in done.stderr and "val_auc" in done.stderr
+
+
+def test_an_objective_that_cannot_be_measured(unbalanced, tmp_path):
+    table = pd.read_csv(unbalanced / "test.csv")
+    table[table["label"] == "negative"].to_csv(tmp_path / "test.csv", index=False)
+    options = (*BASE, *files(unbalanced), "--test", tmp_path / "test.csv", "--finals", 0)
+    done = run_here(*options, "--objective", "val_f1", "--results", tmp_path / "r")
+    assert done.returncode == 2
+    assert "no row of test is of class 'positive'" in done.stderr
+    assert not (tmp_path / "r").exists()
+    assert run_here(*options, "--results", tmp_path / "r").returncode == 0
+
+
+@pytest.mark.parametrize("finals", [0, 3])
+def test_the_smallest_of_equals(tmp_path, finals):
+    """On 30 validation rows one standard error is 9 points."""
+    options = (
+        "--data",
+        SAMPLE,
+        "--finals",
+        finals,
+        "--final-seeds",
+        1,
+        "--results",
+        tmp_path / "r",
+    )
+    done = run_here(*BASE, *options, "--prefer-small")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((tmp_path / "r" / "best_model.json").read_text())
+    table = read_leaderboard(tmp_path / "r")
+    trials = table[table["hp_lstm_units"].notna()].reset_index(drop=True)
+    score = trials["val_mean"] if finals else trials["val_accuracy"]
+    best = score[0]
+    near = trials[score >= best - (best * (1 - best) / 30) ** 0.5 - 0.03]
+    chosen = trials.set_index("trial_id").loc[facts["trial_id"]]
+    assert facts["best_trial"] == trials["trial_id"][0]
+    assert chosen["parameters"] <= trials["parameters"][0]
+    assert facts["trial_id"] in set(near["trial_id"])
+    said = f"chosen: trial {facts['trial_id']}, the smallest within one standard error of trial"
+    assert (said in done.stdout) == (facts["trial_id"] != facts["best_trial"])
