@@ -160,17 +160,29 @@ class Adam:
         side_by_side(lambda half: _update_rows(*flat, used, *sums, width, *bounds[half], alpha))
 
     def state(self) -> list[npt.NDArray[Any]]:
-        """Copies of what it remembers: steps taken, first and second moments."""
-        return [np.array(self.steps), *map(np.copy, self.first), *map(np.copy, self.second)]
+        """Copies of what it remembers: steps taken, used rows of tables, first, second moments.
+
+        Of a table they are those of the used rows: of most words a corpus has no training text.
+        """
+        moments = zip((*self.first, *self.second), 2 * self._used, strict=True)
+        return [
+            np.array(self.steps),
+            *map(np.copy, self._used),
+            *(array[used] if used.any() else array.copy() for array, used in moments),
+        ]
 
     def restore(self, state: list[npt.NDArray[Any]]) -> None:
         """Puts back what `state` gave."""
-        self.steps = int(state[0])
-        for array, value in zip((*self.first, *self.second), state[1:], strict=True):
-            array[:] = value
-        for used, first, second in zip(self._used, self.first, self.second, strict=True):
-            rows = len(used)
-            used[:] = first.reshape(rows, -1).any(axis=1) | second.reshape(rows, -1).any(axis=1)
+        self.steps, count = int(state[0]), len(self._used)
+        for used, value in zip(self._used, state[1 : 1 + count], strict=True):
+            used[:] = value
+        moments = zip((*self.first, *self.second), 2 * self._used, state[1 + count :], strict=True)
+        for array, used, value in moments:
+            if used.any():
+                array[:] = 0
+                array[used] = value
+            else:
+                array[:] = value
 
 
 def _clip(gradients: list[Floats | Rows], largest: float) -> None:

@@ -689,7 +689,8 @@ class SearchTuner(keras_tuner.Tuner):
         weak = not over and ((late and not job.record.is_final) or self._is_weak(job, others))
         # The worker trains on while this process writes.
         following = None if over or weak or stopping or late else self._submit(slot, job)
-        self._save_progress(job)
+        if not over or self._keeps_states:  # of a trial that is over, its weights are saved
+            self._save_progress(job)
         if over or weak:
             self._keep(job, "completed" if over else "pruned")
             slot.trial_ended()
