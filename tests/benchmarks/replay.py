@@ -93,7 +93,10 @@ class Table:
         for _, row in frame.iterrows():
             numbers = [np.array(str(row[n]).split(), float) for n in HISTORY]
             self.histories.append(
-                tuple(Epoch(i, *four) for i, four in enumerate(zip(*numbers, strict=True), 1))
+                tuple(
+                    Epoch(i, *four, score=four[2])
+                    for i, four in enumerate(zip(*numbers, strict=True), 1)
+                )
             )
         self._places = np.array([self._place(values) for values in self.values])
 
