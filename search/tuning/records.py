@@ -17,6 +17,7 @@ class Epoch:
         val_loss: mean cross-entropy on the validation rows.
         val_accuracy: share of validation rows whose class was right.
         seconds: wall-clock time of training and validation.
+        scoring_seconds: of validation alone; None where it was not measured.
     """
 
     epoch: int
@@ -24,6 +25,7 @@ class Epoch:
     val_loss: float
     val_accuracy: float
     seconds: float
+    scoring_seconds: float | None = None
 
 
 @dataclass(frozen=True)

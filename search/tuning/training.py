@@ -115,13 +115,15 @@ def train(work: Work) -> Progress:
             epoch,
         )
         batches = _validation_batches(work.corpus, reading)
+        trained = time.perf_counter()
         probabilities = predict(engine, batches, len(corpus.validation))
+        scoring = time.perf_counter() - trained
         val_loss, val_accuracy = score(probabilities, corpus.validation.labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
         seconds = time.perf_counter() - started
-        epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds))
+        epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, scoring))
     _held.append(((work.trial_id, work.seed, work.to_epoch), engine))
     return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
 
