@@ -1,15 +1,16 @@
 """`python -m search.run`: search, and leave a leaderboard and a model."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.commands import command, run_and_leave, say
+from search.commands import command, run_and_leave, say, show
 from search.settings import Algorithm, Settings, duration
 from search.startup import tensorflow_silenced
+from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
     from search.outcome import Outcome
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-Say = Callable[[str], None]
 SHOWN_TRIALS = 10
 
 
@@ -132,6 +132,9 @@ def main(
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON to stdout, an object a line, and no table.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Search the hyperparameters of a text sentiment classifier.
@@ -177,7 +180,15 @@ def main(
         if audit_only:
             show_audit(settings)
             return
-        search(settings, overwrite=overwrite, progress=(lambda _: None) if quiet else say)
+        view = chosen_view(quiet=quiet, as_json=as_json)
+        try:
+            outcome = search(settings, overwrite=overwrite, view=view)
+        finally:
+            view.close()
+        if as_json:
+            result_event(outcome)
+        else:
+            _print_outcome(outcome)
 
 
 def show_space(settings: Settings) -> None:
@@ -201,11 +212,12 @@ def show_audit(settings: Settings) -> None:
     found = load_corpus(settings).facts["audit"]
     with directory.claimed():
         write_json(directory.path / "audit.json", found)
-    typer.echo("\n".join(found["lines"]))
+    show("\n".join(found["lines"]))
 
 
-def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
+def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     """Runs the search that the command line asked for."""
+    progress = view.progress
     from search.tuning.executors import default_workers, slots
     from search.tuning.rundir import RunDirectory
 
@@ -256,32 +268,26 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
             if record.is_final:
-                progress(_final_line(tuner, record))
+                view.trial(tuner, record, _final_line(tuner, record))
                 return
-            rest = (time.monotonic() - started) / tuner.trials_begun * tuner.remaining_trials
-            progress(_trial_line(tuner.records.values(), record, settings.trials) + _left(rest))
+            line = _trial_line(tuner.records.values(), record, settings.trials)
+            view.trial(tuner, record, line + left(tuner, time.monotonic() - started))
 
         tuner = pipeline.tune(
             settings,
             corpus,
             overwrite=overwrite,
             after_trial=after_trial,
+            watch=view.watch,
             warn=say,
             progress=progress,
             workers=workers,
             learned=learned,
         )
+    view.close()
     if not tuner.trials_begun:
         progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")
-    _print_outcome(pipeline.conclude(tuner))
-
-
-def _left(seconds: float) -> str:
-    """About how long it will still take."""
-    if seconds < 1:
-        return ""
-    about = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    return f"; about {about} left"
+    return pipeline.conclude(tuner)
 
 
 def _trial_line(records: "Iterable[TrialRecord]", record: "TrialRecord", total: int) -> str:
@@ -326,9 +332,9 @@ def _print_outcome(outcome: "Outcome") -> None:
     best = outcome.best
     low, high = best["val_accuracy_ci"]
     test_low, test_high = best["test_accuracy_ci"]
-    typer.echo(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"))
+    show(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"), table=True)
     if len(table) > SHOWN_TRIALS:
-        typer.echo(f"… and {len(table) - SHOWN_TRIALS} more")
+        show(f"… and {len(table) - SHOWN_TRIALS} more")
     lines = [
         f"\nbest: trial {best['trial_id']}",
         f"validation accuracy: {best['val_accuracy']:.4f} (95% interval {low:.4f} to {high:.4f}, "
@@ -355,7 +361,8 @@ def _print_outcome(outcome: "Outcome") -> None:
     if outcome.tested > 1:
         lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
     lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
-    typer.echo("\n".join(lines))
+    lines.append(f"report: {outcome.table.parent / 'report.html'}")
+    show("\n".join(lines))
 
 
 if __name__ == "__main__":
