@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from search.corpus import Corpus, load_corpus
     from search.network.hypermodel import SentimentHyperModel
     from search.network.lstm import FastLSTM
-    from search.outcome import Outcome, conclude, read_leaderboard
-    from search.pipeline import tune
+    from search.outcome import Outcome, read_leaderboard, read_report
+    from search.pipeline import conclude, tune
     from search.tuning.tuner import SearchTuner
 
 _HOMES = {
@@ -36,8 +36,9 @@ _HOMES = {
     "SearchTuner": "search.tuning.tuner",
     "tune": "search.pipeline",
     "Outcome": "search.outcome",
-    "conclude": "search.outcome",
+    "conclude": "search.pipeline",
     "read_leaderboard": "search.outcome",
+    "read_report": "search.outcome",
 }
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "conclude",
     "load_corpus",
     "read_leaderboard",
+    "read_report",
     "tune",
 ]
 

@@ -3,10 +3,13 @@
 import contextlib
 import errno
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+from search.display import visible
 from search.errors import SearchError
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
@@ -14,7 +17,36 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 def say(message: str) -> None:
     """Prints one line of progress to stderr; stdout is for results."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    print(fitted(message, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show(text: str, *, table: bool = False) -> None:
+    """Prints a part of the result to stdout.
+
+    Args:
+        text: one line or more.
+        table: whether lines are cut, and not wrapped, where a terminal ends.
+    """
+    print(fitted(text, sys.stdout, table=table), flush=True)  # noqa: T201
+
+
+def fitted(text: str, stream: TextIO, *, table: bool = False) -> str:
+    """Text as it is printed: nothing in it acts, and on a terminal no line is longer than that."""
+    lines = visible(text).split("\n")
+    if stream.isatty():
+        width = shutil.get_terminal_size().columns
+        if table:
+            lines = [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
+        else:
+            # Paths stay whole, even where they are too long.
+            words = textwrap.TextWrapper(
+                max(20, width),
+                replace_whitespace=False,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+            lines = [words.fill(line) for line in lines]
+    return "\n".join(lines)
 
 
 def run_and_leave(app: Callable[[], Any]) -> NoReturn:

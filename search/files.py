@@ -29,7 +29,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     Raises:
         OSError: the disk is full, read-only, …; `path` is then as it was.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
+    # A name of this process: a report may be rewritten while the run rewrites it, too.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             write(file)

@@ -7,10 +7,11 @@ import keras_tuner
 from search.corpus import Corpus, load_corpus
 from search.corpus.embeddings import read_embeddings
 from search.corpus.words import Vectors
-from search.errors import SettingsError
+from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
-from search.outcome import Outcome, conclude
+from search.outcome import Outcome, winner
+from search.outcome.report import Rewriting
 from search.outcome.winner import record_leaderboard
 from search.settings import Settings
 from search.tuning.executors import Slot
@@ -28,6 +29,7 @@ def tune(
     oracle: keras_tuner.Oracle | None = None,
     overwrite: bool = False,
     after_trial: Callable[[SearchTuner, TrialRecord], None] | None = None,
+    watch: Callable[[SearchTuner], None] = lambda tuner: None,
     warn: Say = print,
     progress: Say = lambda message: None,
     workers: list[Slot] | None = None,
@@ -43,6 +45,7 @@ def tune(
         overwrite: move an older run in the directory aside and start anew.
         after_trial: called with the tuner and the trial's record, after leaderboard.csv was
             written with it.
+        watch: called with the tuner several times a second while it searches.
         warn: gets one sentence for everything unexpected that was dealt with.
         progress: gets a sentence for what is worth knowing.
         workers: where to train; by default worker processes for this search.
@@ -52,8 +55,11 @@ def tune(
         The tuner, with all its trials: `get_best_hyperparameters()`, `get_best_models()`, ….
     """
 
+    rewrite_report = Rewriting(settings.results, warn)
+
     def listen(tuner: SearchTuner, record: TrialRecord) -> None:
         record_leaderboard(tuner)
+        rewrite_report()
         if after_trial is not None:
             after_trial(tuner, record)
 
@@ -78,10 +84,27 @@ def tune(
         hypermodel=hypermodel,
         oracle=oracle,
         after_trial=listen,
+        watch=watch,
         warn=warn,
     )
-    tuner.search(workers, overwrite=overwrite)
+    try:
+        tuner.search(workers, overwrite=overwrite)
+    except (Interrupted, NothingUsable):
+        rewrite_report(last=True)
+        raise
     return tuner
+
+
+def conclude(tuner: SearchTuner) -> Outcome:
+    """Exports the best model, looks at the test rows, and writes the report: see `winner`.
+
+    Raises:
+        NothingUsable: no trial completed; no model is written.
+    """
+    try:
+        return winner.conclude(tuner)
+    finally:
+        Rewriting(tuner.settings.results, tuner.warn)(last=True)
 
 
 __all__ = ["Outcome", "conclude", "load_corpus", "tune"]

@@ -1,15 +1,15 @@
 """`python -m search.run`: search, and leave a leaderboard and a model."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.commands import command, run_and_leave, say
+from search.commands import command, run_and_leave, say, show
 from search.settings import Algorithm, Objective, Settings, duration
 from search.startup import tensorflow_silenced
+from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
     from search.outcome import Outcome
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-Say = Callable[[str], None]
 SHOWN_TRIALS = 10
 
 
@@ -146,6 +145,9 @@ def main(
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON to stdout, an object a line, and no table.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Search the hyperparameters of a text sentiment classifier.
@@ -194,7 +196,15 @@ def main(
         if audit_only:
             show_audit(settings)
             return
-        search(settings, overwrite=overwrite, progress=(lambda _: None) if quiet else say)
+        view = chosen_view(quiet=quiet, as_json=as_json)
+        try:
+            outcome = search(settings, overwrite=overwrite, view=view)
+        finally:
+            view.close()
+        if as_json:
+            result_event(outcome)
+        else:
+            _print_outcome(outcome)
 
 
 def show_space(settings: Settings) -> None:
@@ -218,11 +228,12 @@ def show_audit(settings: Settings) -> None:
     found = load_corpus(settings).facts["audit"]
     with directory.claimed():
         write_json(directory.path / "audit.json", found)
-    typer.echo("\n".join(found["lines"]))
+    show("\n".join(found["lines"]))
 
 
-def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
+def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     """Runs the search that the command line asked for."""
+    progress = view.progress
     from search.tuning.executors import default_workers, slots
     from search.tuning.rundir import RunDirectory
 
@@ -273,32 +284,26 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
             if record.is_final:
-                progress(_final_line(tuner, record))
+                view.trial(tuner, record, _final_line(tuner, record))
                 return
-            rest = (time.monotonic() - started) / tuner.trials_begun * tuner.remaining_trials
-            progress(_trial_line(tuner, record) + _left(rest))
+            line = _trial_line(tuner, record)
+            view.trial(tuner, record, line + left(tuner, time.monotonic() - started))
 
         tuner = pipeline.tune(
             settings,
             corpus,
             overwrite=overwrite,
             after_trial=after_trial,
+            watch=view.watch,
             warn=say,
             progress=progress,
             workers=workers,
             learned=learned,
         )
+    view.close()
     if not tuner.trials_begun:
         progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")
-    _print_outcome(pipeline.conclude(tuner))
-
-
-def _left(seconds: float) -> str:
-    """About how long it will still take."""
-    if seconds < 1:
-        return ""
-    about = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    return f"; about {about} left"
+    return pipeline.conclude(tuner)
 
 
 def _trial_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
@@ -339,6 +344,8 @@ def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
 
 def _print_outcome(outcome: "Outcome") -> None:
     """The result, on stdout."""
+    from search.outcome.measures import told_bias
+
     table = outcome.leaderboard
     best = outcome.best
     objective = best["objective"]
@@ -347,9 +354,9 @@ def _print_outcome(outcome: "Outcome") -> None:
     columns = ["rank", "trial_id", "status", *measures, "tied_with_best", "best_epoch", "epochs"]
     hyperparameters = [name for name in table.columns if name.startswith("hp_")]
     shown = table[[*columns, "train_seconds", *hyperparameters]].head(SHOWN_TRIALS)
-    typer.echo(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"))
+    show(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"), table=True)
     if len(table) > SHOWN_TRIALS:
-        typer.echo(f"… and {len(table) - SHOWN_TRIALS} more")
+        show(f"… and {len(table) - SHOWN_TRIALS} more")
     lines = [
         f"\nbest: trial {best['trial_id']}",
         *_measured(best, objective, "val", "validation"),
@@ -365,18 +372,8 @@ def _print_outcome(outcome: "Outcome") -> None:
             f"its finals: mean {best['finals']['mean']:.4f}, standard deviation "
             f"{best['finals']['std']:.4f}, {best['finals']['seeds']} seeds"
         )
-    if (bias := best["selection_bias"]) is not None:
-        scale, digits, worse = (
-            (1, 3, " more") if objective == "val_loss" else (100, 1, " points less")
-        )
-        expected, least, most = (
-            f"{scale * bias[name]:.{digits}f}" for name in ("estimate", "low", "high")
-        )
-        lines.append(
-            f"the best {objective} of {bias['trials']} trial{'s' * (bias['trials'] > 1)} is to be "
-            f"taken for {expected}{worse} (95% interval {least} to {most}): it was chosen on these "
-            "rows"
-        )
+    if best["selection_bias"] is not None:
+        lines.append(told_bias(objective, best["selection_bias"]))
     lines += best["weak_slices"]
     lines += [
         *_measured(best, objective, "test", "test"),
@@ -385,7 +382,8 @@ def _print_outcome(outcome: "Outcome") -> None:
     if outcome.tested > 1:
         lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
     lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
-    typer.echo("\n".join(lines))
+    lines.append(f"report: {outcome.table.parent / 'report.html'}")
+    show("\n".join(lines))
 
 
 def _measured(best: dict[str, Any], objective: Objective, side: str, name: str) -> list[str]:

@@ -7,9 +7,9 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"errors", "files", "settings", "startup", "version"}
+BASE = {"display", "errors", "files", "settings", "startup", "tables", "version"}
 ROAD = ["corpus", "network", "tuning", "outcome", "pipeline"]
-COMMANDS = {"run", "commands"}
+COMMANDS = {"run", "report", "view", "commands"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
 

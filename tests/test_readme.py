@@ -4,11 +4,11 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 from typer.main import get_command
 
-from search.run import app
 from tests.conftest import FIXTURES, ROOT, SAMPLE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,9 +32,9 @@ def test_commands(command):
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text()
         assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE)
-    elif "-m" in words and words[words.index("-m") + 1] == "search.run":
-        arguments = words[words.index("search.run") + 1 :]
-        get_command(app).make_context("search.run", arguments)
+    elif "-m" in words and (module := words[words.index("-m") + 1]).startswith("search."):
+        arguments = words[words.index(module) + 1 :]
+        get_command(import_module(module).app).make_context(module, arguments)
     elif "install" in words:
         assert (ROOT / words[words.index("-c") + 1]).is_file()
         assert words[-2:] == ["-e", "."]

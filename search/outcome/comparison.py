@@ -5,44 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from search.outcome.statistics import (
-    Values,
-    bootstrap_interval,
-    row_values,
-    selection_bias,
-    tied_with_best,
-    wilson_interval,
-)
-from search.settings import Objective
+from search.outcome.measures import values_of
+from search.outcome.statistics import selection_bias, tied_with_best
 from search.tuning.finals import standing
-from search.tuning.objective import Labels, Numbers, named, right, signed, statistic
 from search.tuning.records import TrialRecord
 from search.tuning.tuner import SearchTuner
-
-
-def values_of(objective: Objective, probabilities: Numbers, labels: Labels) -> Values:
-    """What a model's score owes to each row, for `search.outcome.statistics` to compare.
-
-    Whether each row is right, where the objective is the accuracy; else `row_values`.
-    """
-    if objective == "val_accuracy":
-        return right(probabilities, labels)
-    value = statistic(objective, probabilities, labels)
-    return signed(objective, 1) * row_values(value, len(labels))
-
-
-def interval(objective: Objective, probabilities: Numbers, labels: Labels) -> tuple[float, float]:
-    """The 95% interval of an objective's value, not signed: by Wilson or by the bootstrap."""
-    if objective == "val_accuracy":
-        return wilson_interval(float(right(probabilities, labels).sum()), len(labels))
-    return bootstrap_interval(statistic(objective, probabilities, labels), len(labels), seed=0)
-
-
-def unit(objective: Objective) -> str:
-    """What a difference of scores is told in: see `verdict`."""
-    if objective == "val_loss":
-        return "nats of log-likelihood"
-    return "points" if objective == "val_accuracy" else f"points of {named(objective)}"
 
 
 def smallest_of_equals(tuner: SearchTuner, best_first: list[TrialRecord]) -> TrialRecord:

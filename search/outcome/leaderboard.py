@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from search.errors import ResultsError
-from search.files import write_text
 from search.outcome.statistics import wilson_interval
 from search.settings import Objective
+from search.tables import write_table
 from search.tuning.finals import final_ranking, standing
 from search.tuning.objective import signed
 from search.tuning.records import TrialRecord
@@ -137,7 +137,7 @@ def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dic
 
 def write_leaderboard(path: Path, table: pd.DataFrame) -> None:
     """Writes the table as CSV; a reader sees the old file or the new one."""
-    write_text(path, table.to_csv(index=False))
+    write_table(path, table)
 
 
 def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:

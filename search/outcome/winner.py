@@ -17,7 +17,7 @@ from search.corpus.encode import decode
 from search.corpus.load import read_sides
 from search.corpus.store import Split
 from search.errors import NothingUsable, ResultsError, SearchError
-from search.files import write_json, write_text
+from search.files import write_json
 from search.network.lstm import with_stock_layers
 from search.outcome.baselines import Baseline, baselines
 from search.outcome.calibration import (
@@ -26,11 +26,14 @@ from search.outcome.calibration import (
     temperature,
     tempered,
 )
-from search.outcome.comparison import compared, interval, smallest_of_equals, unit, values_of
+from search.outcome.comparison import compared, smallest_of_equals
 from search.outcome.export import check_parity, save_model, sha256, takes_temperature, text_model
 from search.outcome.leaderboard import NOBODY, leaderboard, write_leaderboard
+from search.outcome.measures import interval, unit, values_of
 from search.outcome.mistakes import mistakes, slice_lines, slices
+from search.outcome.report import read_report
 from search.outcome.statistics import verdict, wilson_interval
+from search.tables import write_table
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.finals import finals_of, standing
 from search.tuning.objective import Labels, Numbers, score, signed, statistic
@@ -57,6 +60,10 @@ class Outcome:
     model: Path
     table: Path
     tested: int
+
+    def _repr_html_(self) -> str:
+        """The report, in a notebook."""
+        return read_report(self.table.parent)._repr_html_()
 
 
 def record_leaderboard(
@@ -293,8 +300,8 @@ def where_it_fails(
     texts = _validation_texts(tuner)
     wrong = mistakes(corpus, reading, texts, calibrated, other)
     table = slices(corpus, reading, texts, calibrated)
-    write_text(tuner.run.path / "errors.csv", wrong.to_csv(index=False))
-    write_text(tuner.run.path / "slices.csv", table.to_csv(index=False))
+    write_table(tuner.run.path / "errors.csv", wrong)
+    write_table(tuner.run.path / "slices.csv", table)
     return slice_lines(table)
 
 

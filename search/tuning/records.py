@@ -19,6 +19,7 @@ class Epoch:
         seconds: wall-clock time of training and validation.
         score: what the search makes as large as it can: the objective on the validation rows, a
             loss with its sign turned.
+        scoring_seconds: of validation alone; None where it was not measured.
     """
 
     epoch: int
@@ -27,6 +28,7 @@ class Epoch:
     val_accuracy: float
     seconds: float
     score: float
+    scoring_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -388,18 +388,25 @@ def _array(content: bytes) -> npt.NDArray[Any]:
     return array
 
 
+def readable_records(results: Path) -> list[TrialRecord]:
+    """All trials and finals of a run that another process may be writing, by number.
+
+    What cannot be read is passed over, and left as it is: only its owner mends a run.
+    """
+    found = []
+    for path in results.glob("trials/*/trial.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found.append(TrialRecord.from_json(json.loads(path.read_text(encoding="utf-8"))))
+    return sorted(found, key=lambda record: (record.number, record.trial_id))
+
+
 def winners(results: Path) -> list[dict[str, Any]]:
     """The hyperparameters of another run's best trials, best first.
 
     Raises:
         SettingsError: there are none.
     """
-    found = []
-    for path in sorted(results.glob("trials/*/trial.json")):
-        # Another process may be writing there: what cannot be read is passed over, and left.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            plain = json.loads(path.read_text(encoding="utf-8"))
-            found.append(TrialRecord.from_json(plain))
+    found = readable_records(results)
     finals = {record.trial_id: record for record in found if record.is_final}
     trials = [record for record in found if not record.is_final]
     best = final_ranking(trials, finals)[:WARM_STARTS]

@@ -119,7 +119,9 @@ def train(work: Work) -> Progress:
             epoch,
         )
         batches = _validation_batches(work.corpus, reading)
+        trained = time.perf_counter()
         probabilities = predict(engine, batches, len(corpus.validation))
+        scoring = time.perf_counter() - trained
         labels = corpus.validation.labels
         val_loss = signed("val_loss", score("val_loss", probabilities, labels))
         val_accuracy = score("val_accuracy", probabilities, labels)
@@ -128,7 +130,7 @@ def train(work: Work) -> Progress:
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
         seconds = time.perf_counter() - started
         merit = score(work.objective, probabilities, labels)
-        epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit))
+        epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit, scoring))
     _held.append(((work.trial_id, work.seed, work.to_epoch), engine))
     return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
 

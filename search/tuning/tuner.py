@@ -106,10 +106,12 @@ class SearchTuner(keras_tuner.Tuner):
             processes; with an attribute `shape` (a `Shape`) it says how texts are cut.
         oracle: proposes trials; the default is the one that `settings.tuner` names.
         after_trial: called with the tuner and the record of every trial that ended.
+        watch: called with the tuner several times a second while it searches.
         warn: gets one sentence for everything unexpected that was dealt with.
 
     Attributes:
         compiled: whether the networks are trained by compiled code and not by Keras.
+        under_way: what each worker trains, with the epochs it has; None for nothing.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class SearchTuner(keras_tuner.Tuner):
         hypermodel: keras_tuner.HyperModel | None = None,
         oracle: keras_tuner.Oracle | None = None,
         after_trial: Listener = lambda tuner, record: None,
+        watch: Callable[["SearchTuner"], None] = lambda tuner: None,
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
         self.settings = settings
@@ -147,9 +150,12 @@ class SearchTuner(keras_tuner.Tuner):
         self.run = RunDirectory(settings.results, warn)
         self.warn = warn
         self.after_trial = after_trial
+        self.watch = watch
         self.records: dict[str, TrialRecord] = {}
         self.finals: dict[str, TrialRecord] = {}
         self.trials_begun = 0  # by this process, those that were continued included
+        self.epochs_trained = 0  # by this process
+        self.under_way: list[TrialRecord | None] = []
         self._slot_count = 1
         self._features: str | None = None  # the file, for the workers
         oracle = oracle or oracles.make_oracle(
@@ -477,6 +483,8 @@ class SearchTuner(keras_tuner.Tuner):
                 if job is None:
                     break
                 running[slot] = job, self._submit(slot, job)
+            self.under_way = [running[s][0].so_far if s in running else None for s in places]
+            self.watch(self)
             if not running:
                 break
             futures = [future for _, future in running.values()]
@@ -677,6 +685,7 @@ class SearchTuner(keras_tuner.Tuner):
             self._fail(job, _one_line(error), "".join(traceback.format_exception(error)))
             return None
         job.history += progress.epochs
+        self.epochs_trained += len(progress.epochs)
         job.state = progress.state
         job.record = replace(job.record, parameters=progress.parameters)
         slot.holds = (job.record.trial_id, job.done_epochs)

@@ -1,0 +1,45 @@
+"""`python -m search.report`: report.html, made again from the records of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.commands import command, run_and_leave, show
+from search.errors import ResultsError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(
+    results: Annotated[Path, typer.Option(help="The results directory of a run.")] = Path(
+        "results"
+    ),
+    in_browser: Annotated[
+        bool, typer.Option("--open", help="Open the report in a browser.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Write report.html from the records of a run: finished, killed, or going on.
+
+    Example: python -m search.report --results results --open
+    """
+    with command(debug=debug):
+        from search.outcome.report import NAME, read_report
+
+        report = read_report(results)
+        try:
+            path = report.write()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ResultsError(f"{results / NAME}: cannot be written: {reason}") from error
+        show(f"report: {path}")
+        if in_browser:
+            import webbrowser
+
+            webbrowser.open(path.absolute().as_uri())
+
+
+if __name__ == "__main__":
+    run_and_leave(app)

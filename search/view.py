@@ -1,0 +1,279 @@
+"""What a search shows while it runs: a live table on a terminal, lines in a pipe, or JSON.
+
+All of it goes to stderr, where progress belongs, but for JSON: that is the result, and goes to
+stdout. No thread draws: the tuner calls several times a second, and the view decides whether it is
+time for another picture.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from search.commands import say
+from search.display import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from search.outcome import Outcome
+    from search.tuning.records import TrialRecord
+    from search.tuning.tuner import SearchTuner
+
+REFRESH_SECONDS = 0.25
+LEADING = 5  # trials that are shown
+ROOM = 9  # lines of the picture that are not a worker's or a trial's, and of what is above it
+
+
+class View(Protocol):
+    """What a search tells, as it goes."""
+
+    def progress(self, message: str) -> None:
+        """Something worth knowing."""
+
+    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+        """A trial or a final ended; `line` says how."""
+
+    def watch(self, tuner: "SearchTuner") -> None:
+        """The search goes on: called several times a second."""
+
+    def close(self) -> None:
+        """The search is over."""
+
+
+def chosen_view(*, quiet: bool, as_json: bool) -> View:
+    """The view that fits where the output goes and what was asked for."""
+    if as_json:
+        return Events()
+    if quiet:
+        return Lines(silent=True)
+    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return Picture()
+    return Lines()
+
+
+class Lines:
+    """One plain line for each thing.
+
+    Args:
+        silent: none at all.
+    """
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
+
+    def progress(self, message: str) -> None:
+        """See `View`."""
+        if not self._silent:
+            say(message)
+
+    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+        """See `View`."""
+        self.progress(line)
+
+    def watch(self, tuner: "SearchTuner") -> None:
+        """See `View`."""
+
+    def close(self) -> None:
+        """See `View`."""
+
+
+class Events:
+    """One JSON object a line, on stdout. Each has an "event": progress, trial, final or result."""
+
+    def progress(self, message: str) -> None:
+        """See `View`."""
+        _event("progress", {"message": message})
+
+    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+        """See `View`; the content of trial.json, without the space."""
+        plain = {name: value for name, value in record.to_json().items() if name != "space"}
+        _event("final" if record.is_final else "trial", plain)
+
+    def watch(self, tuner: "SearchTuner") -> None:
+        """See `View`."""
+
+    def close(self) -> None:
+        """See `View`."""
+
+
+def result_event(outcome: "Outcome") -> None:
+    """The last line of JSON: the content of best_model.json, and where everything is."""
+    paths = {"leaderboard": str(outcome.table), "model": str(outcome.model)}
+    _event("result", {"best": outcome.best, **paths, "tested": outcome.tested})
+
+
+def _event(name: str, content: dict[str, Any]) -> None:
+    # ASCII only: no terminal acts on it, no encoding of stdout matters.
+    print(json.dumps({"event": name, **content}), flush=True)  # noqa: T201
+
+
+class Picture:
+    """One table in place, as wide as the window and no higher; messages scroll by above it."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+        self._begun = self._next = 0.0
+        self._tuner: SearchTuner | None = None
+
+    def progress(self, message: str) -> None:
+        """See `View`."""
+        say(message)  # which Live, once it is there, shows above the table
+
+    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+        """See `View`."""
+        if record.status == "failed":
+            say(line)
+        self.watch(tuner)
+
+    def watch(self, tuner: "SearchTuner") -> None:
+        """See `View`."""
+        if time.monotonic() >= self._next:
+            self._draw(tuner)
+
+    def close(self) -> None:
+        """See `View`."""
+        if self._live is not None and self._tuner is not None:
+            self._draw(self._tuner)  # as it stands at the end
+            self._live.stop()
+            say("")
+            self._live = None
+
+    def _draw(self, tuner: "SearchTuner") -> None:
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._begun = time.monotonic()
+            # Without a thread of its own: it would draw what this one is just changing.
+            self._live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
+            self._live.start()
+        self._tuner, began = tuner, time.monotonic()
+        drawn = picture(tuner, self._live.console, began - self._begun)
+        self._live.update(drawn, refresh=True)
+        # With thousands of trials a picture takes its time: not more than a twentieth of all.
+        took = time.monotonic() - began
+        self._next = began + max(REFRESH_SECONDS, 20 * took)
+
+
+def picture(tuner: "SearchTuner", console: "Console", seconds: float) -> "RenderableType":
+    """How a search stands.
+
+    Args:
+        tuner: that searches.
+        console: whose size the picture has.
+        seconds: since it began.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    from search.outcome.statistics import wilson_interval
+    from search.tuning.finals import standing
+    from search.tuning.objective import named, signed
+
+    objective, finals = tuner.settings.objective, tuner.finals_in_force()
+
+    def told(score: float) -> str:
+        return f"{signed(objective, score):.4f}"
+
+    leading = tuner.best_first()[:LEADING]
+    room = max(1, console.height - ROOM - len(leading))
+    shown = tuner.under_way[:room] if len(tuner.under_way) <= room else tuner.under_way[: room - 1]
+    workers = _table("worker", "trains", "epoch", named(objective), "best", "with")
+    for number, record in enumerate(shown, start=1):
+        if record is None:
+            workers.add_row(str(number), "nothing", "", "", "", "")
+            continue
+        history, best = record.history, record.best
+        workers.add_row(
+            str(number),
+            record.trial_id,
+            f"{(history[-1].epoch if history else 0) + 1}",
+            told(history[-1].score) if history else "",
+            told(best.score) if best else "",
+            _values(record),
+        )
+    if len(shown) < len(tuner.under_way):
+        workers.add_row("…", f"{len(tuner.under_way) - len(shown)} more", "", "", "", "")
+    table = _table("rank", "trial", named(objective), "mean", "epochs", "with")
+    for rank, record in enumerate(leading, start=1):
+        assert record.best is not None
+        found = standing(record.trial_id, finals)
+        table.add_row(
+            str(rank),
+            record.trial_id,
+            told(record.best.score),
+            "" if found is None else told(found.mean),
+            str(len(record.history)),
+            _values(record),
+        )
+    lines = [_counted(tuner, len(finals), seconds)]
+    if leading and leading[0].best is not None:
+        so_far = f"best so far: trial {leading[0].trial_id}, {told(leading[0].best.score)}"
+        if objective == "val_accuracy":  # of the others it takes too long
+            rows = len(tuner.corpus.validation)
+            low, high = wilson_interval(leading[0].best.score * rows, rows)
+            so_far += f" (95% interval {low:.4f} to {high:.4f})"
+        lines.append(so_far)
+    texts = [Text(line, no_wrap=True, overflow="ellipsis", style="bold") for line in lines]
+    busy = [workers, Text()] if any(tuner.under_way) else []
+    return Group(*busy, table, Text(), *texts)
+
+
+def _table(*columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, expand=True, pad_edge=False)
+    for name in columns:
+        numbers = name not in ("worker", "trains", "rank", "trial", "with")
+        table.add_column(
+            name,
+            justify="right" if numbers else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if name == "with" else None,
+        )
+    return table
+
+
+def _values(record: "TrialRecord") -> str:
+    """A trial's hyperparameters in one line, those of an algorithm aside."""
+    return visible(
+        ", ".join(
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in record.values.items()
+            if not name.startswith("tuner/")
+        )
+    )
+
+
+def _counted(tuner: "SearchTuner", finals: int, seconds: float) -> str:
+    """How many trials there are of each kind, how fast it goes, how long it will take."""
+    status = [record.status for record in tuner.records.values()]
+    ended = len(status) - status.count("running")
+    parts = [
+        f"{ended} of {tuner.settings.trials} trials: {status.count('completed')} completed, "
+        f"{status.count('pruned')} pruned, {status.count('failed')} failed"
+    ]
+    if finals:
+        parts.append(f"{finals} of {tuner.settings.finals * tuner.settings.final_seeds} finals")
+    if seconds > 0 and tuner.epochs_trained:
+        parts.append(f"{tuner.epochs_trained / seconds:.2g} epochs/s")
+    return "; ".join(parts) + left(tuner, seconds)
+
+
+def left(tuner: "SearchTuner", seconds: float) -> str:
+    """About how long the trials will still take; nothing where that is not known.
+
+    Args:
+        tuner: that searches.
+        seconds: since it began.
+    """
+    rest = seconds / tuner.trials_begun * tuner.remaining_trials if tuner.trials_begun else 0
+    if rest < 1:
+        return ""
+    about = f"{rest:.0f} s" if rest < 100 else f"{rest / 60:.0f} min"
+    return f"; about {about} left"

@@ -1,0 +1,130 @@
+"""Results directories made without training, by the functions that write real ones."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from search.files import npy, write_atomically, write_json
+from search.settings import Settings
+from search.tables import write_table
+from search.tuning.records import Epoch, TrialRecord
+from search.tuning.rundir import RunDirectory
+
+SPACE = [
+    {"class_name": "Choice", "config": {"name": "units", "values": [16, 32, 64], "default": 16}},
+    {"class_name": "Choice", "config": {"name": "pooling", "values": ["max", "mean"]}},
+    {
+        "class_name": "Float",
+        "config": {"name": "rate", "min_value": 1e-4, "max_value": 0.1, "sampling": "log"},
+    },
+    {"class_name": "Fixed", "config": {"name": "batch_size", "value": 8}},
+]
+HOSTILE = (
+    "</script><script>document.title='hacked'</script>",
+    "<img src=x onerror=\"document.title='hacked'\">",
+    "\"'><b>bold</b> \x1b[31mred\x1b[0m \x1b]0;title\x07 {{ 7*7 }} {% raw %}",
+    '=HYPERLINK("http://nowhere.invalid","x")',
+    "\u202eturned round\u202c",
+)
+
+
+def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), best=True, seed=0):
+    """A run of `count` trials, of which the last failed; returns the results directory."""
+    generator = np.random.default_rng(seed)
+    directory = RunDirectory(results)
+    settings = Settings.checked(results=results, trials=max(1, count), finals=0, data="made.csv")
+    facts = {
+        "identity": {"data_fingerprint": "f" * 64},
+        "settings": settings.model_dump(mode="json"),
+        "data": {"rows": {"train": 480, "validation": rows, "test": rows, "unlabelled": 0}},
+        "class_names": list(classes),
+        "version": "0",
+        "machine": {"python": "3", "platform": "Linux", "cores": 2, "memory_bytes": 8e9},
+        "started_at": "2026-01-01T00:00:00+00:00",
+    }
+    labels = generator.integers(len(classes), size=rows).astype(np.int32)
+    with directory.claimed():
+        directory.enter(facts)
+        for number in range(count):
+            record = _record(number, generator, failed=number == count - 1)
+            directory.save_record(record)
+            if record.status != "failed":
+                directory.save_predictions(
+                    record.trial_id, _predictions(generator, labels, len(classes))
+                )
+        cache = results / "cache" / ("f" * 16)
+        cache.mkdir(parents=True)
+        write_atomically(cache / "validation_labels.npy", lambda file: file.write(npy(labels)))
+        if best:
+            _conclude(results, classes, rows)
+    return results
+
+
+def _record(number, generator, *, failed):
+    rate = float(10 ** generator.uniform(-4, -1))
+    units = int(generator.choice([16, 32, 64]))
+    level = 0.5 + 0.1 * np.log2(units / 8) - 0.05 * abs(np.log10(rate) + 2.5)
+    accuracies = level + generator.normal(0, 0.02, size=int(generator.integers(1, 6)))
+    begun = datetime.fromisoformat("2026-01-01T00:00:00+00:00") + timedelta(seconds=10 * number)
+    history = tuple(
+        Epoch(n, 0.6 / n, 0.7 / n, float(a), 1.0, float(a), 0.1 + units / 100)
+        for n, a in enumerate(accuracies, start=1)
+    )
+    return TrialRecord(
+        trial_id=f"{number:04d}",
+        status="failed" if failed else "pruned" if len(history) < 3 else "completed",
+        values={
+            "units": units,
+            "pooling": str(generator.choice(["max", "mean"])),
+            "rate": rate,
+            "batch_size": 8,
+        },
+        seed=number,
+        space={"space": SPACE, "values": {}},
+        batch_size=8,
+        started_at=begun.isoformat(),
+        ended_at=(begun + timedelta(seconds=9)).isoformat(),
+        history=history,
+        parameters=1000 * units + number,
+        error="ValueError: <b>no</b> \x1b[2J" if failed else None,
+    )
+
+
+def _predictions(generator, labels, classes):
+    scores = generator.normal(size=(len(labels), classes))
+    scores[np.arange(len(labels)), labels] += 1.5
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return p[:, 1:].astype(np.float32) if classes == 2 else p.astype(np.float32)
+
+
+def _conclude(results, classes, rows):
+    ends = {"val_accuracy_ci": [0.7, 0.9], "test_accuracy_ci": [0.6, 0.8]}
+    facts = {
+        **ends,
+        "trial_id": "0001",
+        "weights": "0001",
+        "hyperparameters": {"units": 16},
+        "class_names": list(classes),
+        "val_accuracy": 0.8,
+        "test_accuracy": 0.7,
+        "val_rows": rows,
+        "test_rows": rows,
+        "temperature": 1.3,
+        "baselines": [],
+        "calibration_error": {"before": 0.1, "after": 0.05},
+        "abstain": None,
+        "weak_slices": [],
+        "verdict": "the network is better than TF-IDF",
+    }
+    write_json(results / "best_model.json", facts)
+    write_json(results / "audit.json", {"lines": ["LEAK: " + HOSTILE[0], *HOSTILE]})
+    mistakes = pd.DataFrame({"row": range(len(HOSTILE)), "text": HOSTILE, "label": classes[0]})
+    mistakes = mistakes.assign(
+        predicted=classes[1], probability=0.9, loss=2.0, likely_mislabelled=False
+    )
+    write_table(results / "errors.csv", mistakes)
+    names = [f"class {classes[0]}", "negation"]
+    columns = {"rows": 30, "low": 0.5, "high": 0.9, "rest_accuracy": 0.8, "p_value": 0.01}
+    slices = pd.DataFrame({"slice": names, "accuracy": [0.6, 0.8]}).assign(**columns)
+    write_table(results / "slices.csv", slices.assign(below_rest=[True, False]))

@@ -1,0 +1,15 @@
+from search.display import visible
+
+
+def test_what_acts_on_a_terminal_is_shown_instead():
+    assert visible("\x1b[31mred\x07\x00\x9b2J") == "�[31mred��" + "�2J"
+
+
+def test_text_cannot_be_turned_round():
+    assert visible("user\u202etxt.exe\u2066") == "usertxt.exe"
+
+
+def test_all_else_stays():
+    text = "naïve 日本 😀👩‍🚀 العربية\n\ttab — “quoted” <b>"
+    assert visible(text) == text
+    assert visible(7) == "7"
