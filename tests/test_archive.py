@@ -84,5 +84,5 @@ def test_a_run_that_goes_on(tmp_path):
 def test_no_run(tmp_path, text):
     if text is not None:
         (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ResultsError, match=r"run\.json: .*--results DIR"):
+    with pytest.raises(ResultsError, match=r"run\.json: .*expected the results directory"):
         read_archive(tmp_path)

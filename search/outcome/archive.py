@@ -77,6 +77,11 @@ class Archive:
         """Trials that can be used, best first."""
         return final_ranking(self.ended, self.finals)
 
+    @property
+    def cache(self) -> Path:
+        """The folder of the encoded corpus, which may be gone."""
+        return _cache(self.path, self.facts)
+
     def predictions(self, name: str) -> npt.NDArray[np.float32] | None:
         """What a trial or a final says of the validation rows, shape (rows, outputs)."""
         return _predictions(self.path, name)
@@ -93,8 +98,8 @@ def read_archive(results: Path | str = "results") -> Archive:
     if not {"settings", "class_names", "data"} <= facts.keys():
         found = "cannot be read" if (path / "run.json").exists() else "no such file"
         raise ResultsError(
-            f"{path / 'run.json'}: {found}; expected the results of a search there. Name their "
-            "directory with --results DIR, or run `python -m search.run` first"
+            f"{path / 'run.json'}: {found}; expected the results directory of a search, which "
+            "`python -m search.run` makes"
         )
     records = [_with_epochs_so_far(path, record) for record in readable_records(path)]
     trials = tuple(record for record in records if not record.is_final)
@@ -104,8 +109,7 @@ def read_archive(results: Path | str = "results") -> Archive:
     wanted = finals_wanted(ended, settings.get("finals", 0), settings.get("final_seeds", 0))
     finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
     best = _json(path / "best_model.json")
-    cache = path / "cache" / str(facts["identity"].get("data_fingerprint", ""))[:16]
-    labels = _array(cache / "validation_labels.npy")
+    labels = read_array(_cache(path, facts) / "validation_labels.npy")
     return Archive(
         path=path,
         facts=facts,
@@ -170,10 +174,15 @@ def _with_epochs_so_far(path: Path, record: TrialRecord) -> TrialRecord:
 
 
 def _predictions(path: Path, name: str) -> npt.NDArray[np.float32] | None:
-    return _array(path / "trials" / name / "validation.npy")
+    return read_array(path / "trials" / name / "validation.npy")
 
 
-def _array(path: Path) -> npt.NDArray[Any] | None:
+def _cache(path: Path, facts: Mapping[str, Any]) -> Path:
+    return path / "cache" / str(facts.get("identity", {}).get("data_fingerprint"))[:16]
+
+
+def read_array(path: Path) -> npt.NDArray[Any] | None:
+    """The array of an .npy file; None where there is none, or no readable one."""
     with suppress(*UNREADABLE):
         found: npt.NDArray[Any] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         return found
