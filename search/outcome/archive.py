@@ -95,7 +95,7 @@ def read_archive(results: Path | str = "results") -> Archive:
     """
     path = Path(results)
     facts = _json(path / "run.json")
-    if not {"settings", "class_names", "data"} <= facts.keys():
+    if not {"identity", "settings", "class_names", "data", "machine"} <= facts.keys():
         found = "cannot be read" if (path / "run.json").exists() else "no such file"
         raise ResultsError(
             f"{path / 'run.json'}: {found}; expected the results directory of a search, which "

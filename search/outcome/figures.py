@@ -50,7 +50,7 @@ def over_time(archive: Archive) -> Figure | None:
     unit, size = next((u for u in units if seconds[-1] >= 2 * u[1]), units[-1])
     label = f"time since the first trial began ({unit})"
     places = [passed / size for passed in seconds]
-    return _so_far("over-time", "Best so far, over time", ended, places, label)
+    return _so_far("over-time", "Best so far, over time", ended, places, label, unit)
 
 
 def over_epochs(archive: Archive) -> Figure | None:
@@ -60,7 +60,7 @@ def over_epochs(archive: Archive) -> Figure | None:
         return None
     places = [float(n) for n in itertools.accumulate(len(r.history) for r in ended)]
     label = "epochs trained, of all trials"
-    return _so_far("over-epochs", "Best so far, over epochs", ended, places, label)
+    return _so_far("over-epochs", "Best so far, over epochs", ended, places, label, "epochs")
 
 
 def _in_time(archive: Archive) -> list[TrialRecord]:
@@ -70,7 +70,12 @@ def _in_time(archive: Archive) -> list[TrialRecord]:
 
 
 def _so_far(
-    name: str, title: str, records: list[TrialRecord], places: list[float], label: str
+    name: str,
+    title: str,
+    records: list[TrialRecord],
+    places: list[float],
+    label: str,
+    unit: str,
 ) -> Figure:
     scores = [score(r) for r in records]
     best = [max(scores[: n + 1]) for n in range(len(scores))]
@@ -89,9 +94,9 @@ def _so_far(
         }
     )
     text = (
-        f"The best of {len(records)} trials came to {best[-1]:.4f}; it was found by trial "
-        f"{records[steps[-1]].trial_id} at {places[steps[-1]]:.3g} of {places[-1]:.3g} "
-        f"({label}). Dots are trials, the line is the best of those so far."
+        f"The best of {len(records)} trials came to {best[-1]:.4f}: trial "
+        f"{records[steps[-1]].trial_id}, after {places[steps[-1]]:.3g} of {places[-1]:.3g} {unit}. "
+        "Dots are trials, pale ones were stopped early; the line is the best of those so far."
     )
     return Figure(name, title, chart.svg(text), text, numbers)
 
