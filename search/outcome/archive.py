@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,10 +127,20 @@ def read_archive(results: Path | str = "results") -> Archive:
 
 
 def _state(path: Path, best: Mapping[str, Any]) -> State:
-    owner = _json(path / "owner.json")
-    if owner.get("host") == socket.gethostname() and psutil.pid_exists(int(owner.get("pid", 0))):
+    if _lives(_json(path / "owner.json")):
         return "running"
     return "finished" if best else "stopped"
+
+
+def _lives(owner: Mapping[str, Any]) -> bool:
+    """Whether the process that owner.json names is there; a killed one leaves the file behind."""
+    if owner.get("host") != socket.gethostname():
+        return False
+    with suppress(psutil.Error, KeyError, ValueError):
+        began = psutil.Process(owner["pid"]).create_time()
+        # Its number may be another process's by now.
+        return abs(began - datetime.fromisoformat(owner["started_at"]).timestamp()) < 2
+    return False
 
 
 def _table(
