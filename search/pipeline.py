@@ -12,6 +12,7 @@ from search.network.space import inside
 from search.network.spacefile import chosen_space
 from search.outcome import Outcome, winner
 from search.outcome.report import Rewriting
+from search.outcome.tensorboard import Board, check_installed
 from search.outcome.winner import record_leaderboard
 from search.settings import Settings
 from search.tuning.executors import Slot
@@ -56,10 +57,15 @@ def tune(
     """
 
     rewrite_report = Rewriting(settings.results, warn)
+    board = Board(settings.results) if settings.tensorboard else None
+    if settings.tensorboard:
+        check_installed()
 
     def listen(tuner: SearchTuner, record: TrialRecord) -> None:
         record_leaderboard(tuner)
         rewrite_report()
+        if board is not None:
+            board(tuner.records.values())
         if after_trial is not None:
             after_trial(tuner, record)
 
@@ -92,6 +98,8 @@ def tune(
     except (Interrupted, NothingUsable):
         rewrite_report(last=True)
         raise
+    if board is not None:
+        board(tuner.records.values())  # all of them, also where nothing was left to do
     return tuner
 
 

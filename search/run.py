@@ -144,6 +144,10 @@ def main(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
     ] = False,
+    tensorboard: Annotated[
+        bool,
+        typer.Option("--tensorboard", help="Write curves and hyperparameters for TensorBoard."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON to stdout, an object a line, and no table.")
@@ -189,6 +193,7 @@ def main(
             workers=workers,
             keep=keep,
             trial_timeout=trial_timeout,
+            tensorboard=tensorboard,
         )
         if print_space:
             show_space(settings)
@@ -234,9 +239,12 @@ def show_audit(settings: Settings) -> None:
 def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     """Runs the search that the command line asked for."""
     progress = view.progress
+    from search.outcome.tensorboard import check_installed
     from search.tuning.executors import default_workers, slots
     from search.tuning.rundir import RunDirectory
 
+    if settings.tensorboard:
+        check_installed()
     directory = RunDirectory(settings.results)
     directory.check_place()
     count = settings.workers or default_workers()

@@ -86,6 +86,7 @@ class Settings(BaseModel):
     results: Path = Path("results")
     workers: PositiveInt | None = None
     keep: PositiveInt = 5
+    tensorboard: bool = Field(False, description="write what TensorBoard shows")
     trial_timeout: float | None = Field(None, gt=0, description="seconds")
     timeout: float | None = Field(None, gt=0, description="seconds")
 

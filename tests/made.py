@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from search.files import npy, write_atomically, write_json
+from search.files import npy, write_json
 from search.settings import Settings
 from search.tables import write_table
 from search.tuning.records import Epoch, TrialRecord
@@ -43,7 +43,7 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
         "machine": {"python": "3", "platform": "Linux", "cores": 2, "memory_bytes": 8e9},
         "started_at": "2026-01-01T00:00:00+00:00",
     }
-    labels = generator.integers(len(classes), size=rows).astype(np.int32)
+    labels = np.random.default_rng(42).integers(len(classes), size=rows).astype(np.int32)
     with directory.claimed():
         directory.enter(facts)
         for number in range(count):
@@ -55,7 +55,9 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
                 )
         cache = results / "cache" / ("f" * 16)
         cache.mkdir(parents=True)
-        write_atomically(cache / "validation_labels.npy", lambda file: file.write(npy(labels)))
+        offsets = 5 * np.arange(rows + 1)
+        for name, array in (("labels", labels), ("rows", np.arange(rows)), ("offsets", offsets)):
+            (cache / f"validation_{name}.npy").write_bytes(npy(array))
         if best:
             _conclude(results, classes, rows)
     return results

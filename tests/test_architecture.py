@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 BASE = {"display", "errors", "files", "settings", "startup", "tables", "version"}
 ROAD = ["corpus", "network", "tuning", "outcome", "pipeline"]
-COMMANDS = {"run", "report", "view", "commands"}
+COMMANDS = {"run", "report", "compare", "view", "commands"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
 

@@ -78,11 +78,14 @@ def test_a_run_that_goes_on(tmp_path):
     owner = {"pid": os.getpid(), "host": socket.gethostname() + "-other"}
     (results / "owner.json").write_text(json.dumps(owner))
     assert read_archive(results).state == "stopped", "nobody can tell of another machine"
+    owner = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": "2020-01-01T00:00:00Z"}
+    (results / "owner.json").write_text(json.dumps(owner))
+    assert read_archive(results).state == "stopped", "its number is another process's now"
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}"])
 def test_no_run(tmp_path, text):
     if text is not None:
         (tmp_path / "run.json").write_text(text)
-    with pytest.raises(ResultsError, match=r"run\.json: .*--results DIR"):
+    with pytest.raises(ResultsError, match=r"run\.json: .*expected the results directory"):
         read_archive(tmp_path)

@@ -35,6 +35,8 @@ def test_commands(command):
     elif "-m" in words and (module := words[words.index("-m") + 1]).startswith("search."):
         arguments = words[words.index(module) + 1 :]
         get_command(import_module(module).app).make_context(module, arguments)
+    elif words[0] == ".venv/bin/tensorboard":  # which runs in tests/test_tensorboard.py
+        assert words[1:] == ["--logdir", "results/tensorboard"]
     elif "install" in words:
         assert (ROOT / words[words.index("-c") + 1]).is_file()
         assert words[-2:] == ["-e", "."]

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +92,11 @@ class Archive:
         """Trials that can be used, best first."""
         return final_ranking(self.ended, self.finals)
 
+    @property
+    def cache(self) -> Path:
+        """The folder of the encoded corpus, which may be gone."""
+        return _cache(self.path, self.facts)
+
     def predictions(self, name: str) -> npt.NDArray[np.float32] | None:
         """What a trial or a final says of the validation rows, shape (rows, outputs)."""
         return _predictions(self.path, name)
@@ -104,11 +110,11 @@ def read_archive(results: Path | str = "results") -> Archive:
     """
     path = Path(results)
     facts = _json(path / "run.json")
-    if not {"settings", "class_names", "data"} <= facts.keys():
+    if not {"identity", "settings", "class_names", "data", "machine"} <= facts.keys():
         found = "cannot be read" if (path / "run.json").exists() else "no such file"
         raise ResultsError(
-            f"{path / 'run.json'}: {found}; expected the results of a search there. Name their "
-            "directory with --results DIR, or run `python -m search.run` first"
+            f"{path / 'run.json'}: {found}; expected the results directory of a search, which "
+            "`python -m search.run` makes"
         )
     records = [_with_epochs_so_far(path, record) for record in readable_records(path)]
     trials = tuple(record for record in records if not record.is_final)
@@ -118,8 +124,7 @@ def read_archive(results: Path | str = "results") -> Archive:
     wanted = finals_wanted(ended, settings.get("finals", 0), settings.get("final_seeds", 0))
     finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
     best = _json(path / "best_model.json")
-    cache = path / "cache" / str(facts["identity"].get("data_fingerprint", ""))[:16]
-    labels = _array(cache / "validation_labels.npy")
+    labels = read_array(_cache(path, facts) / "validation_labels.npy")
     return Archive(
         path=path,
         facts=facts,
@@ -136,10 +141,20 @@ def read_archive(results: Path | str = "results") -> Archive:
 
 
 def _state(path: Path, best: Mapping[str, Any]) -> State:
-    owner = _json(path / "owner.json")
-    if owner.get("host") == socket.gethostname() and psutil.pid_exists(int(owner.get("pid", 0))):
+    if _lives(_json(path / "owner.json")):
         return "running"
     return "finished" if best else "stopped"
+
+
+def _lives(owner: Mapping[str, Any]) -> bool:
+    """Whether the process that owner.json names is there; a killed one leaves the file behind."""
+    if owner.get("host") != socket.gethostname():
+        return False
+    with suppress(psutil.Error, KeyError, ValueError):
+        began = psutil.Process(owner["pid"]).create_time()
+        # Its number may be another process's by now.
+        return abs(began - datetime.fromisoformat(owner["started_at"]).timestamp()) < 2
+    return False
 
 
 def _table(
@@ -185,10 +200,15 @@ def _with_epochs_so_far(path: Path, record: TrialRecord) -> TrialRecord:
 
 
 def _predictions(path: Path, name: str) -> npt.NDArray[np.float32] | None:
-    return _array(path / "trials" / name / "validation.npy")
+    return read_array(path / "trials" / name / "validation.npy")
 
 
-def _array(path: Path) -> npt.NDArray[Any] | None:
+def _cache(path: Path, facts: Mapping[str, Any]) -> Path:
+    return path / "cache" / str(facts.get("identity", {}).get("data_fingerprint"))[:16]
+
+
+def read_array(path: Path) -> npt.NDArray[Any] | None:
+    """The array of an .npy file; None where there is none, or no readable one."""
     with suppress(*UNREADABLE):
         found: npt.NDArray[Any] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         return found

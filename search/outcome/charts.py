@@ -185,11 +185,11 @@ class Chart:
 
     def svg(self, description: str) -> Markup:
         """The chart; `description` is what those hear who cannot see it."""
+        # A wide one is not made smaller, but scrolled.
+        least = f' style="min-width:{self.width:g}px"' if self.width > WIDTH else ""
         return Markup(
             f'<svg class="chart" viewBox="0 0 {self.width:g} {self.height:g}" role="img" '
-            f'aria-label="{escape(visible(description))}" preserveAspectRatio="xMidYMid meet">'
-            + "".join(self._marks)
-            + "</svg>"
+            f'aria-label="{escape(visible(description))}"{least}>' + "".join(self._marks) + "</svg>"
         )
 
 

@@ -51,7 +51,7 @@ def over_time(archive: Archive) -> Figure | None:
     label = f"time since the first trial began ({unit})"
     places = [passed / size for passed in seconds]
     title = "Best so far, over time"
-    return _so_far("over-time", title, archive.measure, ended, places, label)
+    return _so_far("over-time", title, archive.measure, ended, places, label, unit)
 
 
 def over_epochs(archive: Archive) -> Figure | None:
@@ -62,7 +62,7 @@ def over_epochs(archive: Archive) -> Figure | None:
     places = [float(n) for n in itertools.accumulate(len(r.history) for r in ended)]
     label = "epochs trained, of all trials"
     title = "Best so far, over epochs"
-    return _so_far("over-epochs", title, archive.measure, ended, places, label)
+    return _so_far("over-epochs", title, archive.measure, ended, places, label, "epochs")
 
 
 def _in_time(archive: Archive) -> list[TrialRecord]:
@@ -78,6 +78,7 @@ def _so_far(
     records: list[TrialRecord],
     places: list[float],
     label: str,
+    unit: str,
 ) -> Figure:
     scores = [score(r) for r in records]
     best = [max(scores[: n + 1]) for n in range(len(scores))]
@@ -96,9 +97,9 @@ def _so_far(
         }
     )
     text = (
-        f"The best of {len(records)} trials came to {best[-1]:.4f}; it was found by trial "
-        f"{records[steps[-1]].trial_id} at {places[steps[-1]]:.3g} of {places[-1]:.3g} "
-        f"({label}). Dots are trials, the line is the best of those so far."
+        f"The best of {len(records)} trials came to {best[-1]:.4f}: trial "
+        f"{records[steps[-1]].trial_id}, after {places[steps[-1]]:.3g} of {places[-1]:.3g} {unit}. "
+        "Dots are trials, pale ones were stopped early; the line is the best of those so far."
     )
     return Figure(name, title, chart.svg(text), text, numbers)
 

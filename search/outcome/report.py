@@ -29,7 +29,8 @@ from search.tuning.rundir import TEST_OPENED, now
 NAME = "report.html"
 MISTAKES = 25  # that are shown
 PAGE = Path(__file__).parent / "page"
-HIDDEN = ("val_accuracy_ci_low", "val_accuracy_ci_high")  # they stand with val_accuracy
+BESIDE = ("val_accuracy_ci_low", "val_accuracy_ci_high")  # which stand with val_accuracy
+LATE = ("best_epoch", "epochs", "train_seconds", "parameters", "seed", "started_at", "error")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Report:
             running=[r for r in archive.trials if r.status == "running"],
             sections=self.sections,
             no_importance=None if "importance" in self.figures else self._no_importance(),
-            columns=[name for name in archive.table.columns if name not in HIDDEN],
+            columns=_columns(archive.table),
             rows=archive.table.to_dict("records"),
             tied=int((archive.table["tied_with_best"] == True).sum()),  # noqa: E712 (or missing)
             leaks=[line for line in archive.audit.get("lines", ()) if line.startswith("LEAK")],
@@ -178,6 +179,12 @@ def alone(figure: Figure) -> str:
 
 def _there(*found: Figure | None) -> list[Figure]:
     return [figure for figure in found if figure is not None]
+
+
+def _columns(table: pd.DataFrame) -> list[str]:
+    """Those that say something: the scores, the hyperparameters, and then the rest."""
+    said = [n for n in table.columns if n not in BESIDE and not table[n].isna().all()]
+    return sorted(said, key=lambda name: (name in LATE, name.startswith("hp_")))
 
 
 def _style(name: str) -> str:
