@@ -350,15 +350,13 @@ def _print_outcome(outcome: "Outcome") -> None:
     typer.echo(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"))
     if len(table) > SHOWN_TRIALS:
         typer.echo(f"… and {len(table) - SHOWN_TRIALS} more")
-    lines = [
-        f"\nbest: trial {best['trial_id']}",
-        *_measured(best, objective, "val", "validation"),
-    ]
+    title = f"best: trial {best['trial_id']}"
     if best["trial_id"] != best["best_trial"]:
-        lines[0] = (
-            f"\nchosen: trial {best['trial_id']}, the smallest within one standard error of "
+        title = (
+            f"chosen: trial {best['trial_id']}, the smallest within one standard error of "
             f"trial {best['best_trial']}"
         )
+    lines = [f"\n{title}", *_measured(best, objective, "val", "validation")]
     if best["finals"] is not None:
         lines[0] += f", the model of seed {best['weights'].partition('-')[2]}"
         lines.append(
