@@ -365,15 +365,13 @@ def _print_outcome(outcome: "Outcome") -> None:
     show(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"), table=True)
     if len(table) > SHOWN_TRIALS:
         show(f"… and {len(table) - SHOWN_TRIALS} more")
-    lines = [
-        f"\nbest: trial {best['trial_id']}",
-        *_measured(best, objective, "val", "validation"),
-    ]
+    title = f"best: trial {best['trial_id']}"
     if best["trial_id"] != best["best_trial"]:
-        lines[0] = (
-            f"\nchosen: trial {best['trial_id']}, the smallest within one standard error of "
+        title = (
+            f"chosen: trial {best['trial_id']}, the smallest within one standard error of "
             f"trial {best['best_trial']}"
         )
+    lines = [f"\n{title}", *_measured(best, objective, "val", "validation")]
     if best["finals"] is not None:
         lines[0] += f", the model of seed {best['weights'].partition('-')[2]}"
         lines.append(

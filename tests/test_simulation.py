@@ -155,7 +155,7 @@ def test_worse_ones_are_told_from_the_best():
 )
 def test_the_verdict_is_right(true, expected):
     generator = np.random.default_rng(6)
-    said = [verdict(*world(generator, np.array(true)), "A", "B", 1, 1) for _ in range(200)]
+    said = [verdict(*world(generator, np.array(true)), "A", "B", 1, 1, ROWS) for _ in range(200)]
     assert np.mean([s.startswith(f"A is {expected}") for s in said]) >= 0.93
 
 

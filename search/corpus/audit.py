@@ -153,10 +153,10 @@ class Audit:
                 f"{_listed(map(str, self.shortcuts), SHOWN_SHORTCUTS)}. If they come from how the "
                 "texts were collected, remove them: other texts will not have them"
             )
-        if self.guess["train"] > 1 / len(self.classes["train"]) + IMBALANCE:
+        even = 1 / len(self.classes["train"])
+        if self.guess["train"] > even + IMBALANCE:
             name = max(self.classes["train"], key=self.classes["train"].__getitem__)
             shares = ", ".join(f"{share:.1%} on {side}" for side, share in self.guess.items())
-            even = 1 / len(self.classes["train"])
             lines.append(
                 f"UNBALANCED: always guessing {name!r} has an accuracy of {shares}, and a balanced "
                 f"accuracy of {even:.1%}; think of --objective val_balanced_accuracy, val_f1 or "

@@ -101,9 +101,9 @@ class FastNetwork:
         class_weights: tuple[float, ...] | None = None,
     ) -> None:
         self.configuration = configuration
-        self._class_weights = None
+        self._class_weights = np.ones(shape.classes, np.float32)
         if class_weights is not None:
-            self._class_weights = np.array(class_weights, np.float32)
+            self._class_weights[:] = class_weights
         self.weights: Weights = [np.zeros(s, np.float32) for s in sizes(configuration, shape)]
 
     def probabilities(self, ids: Ids) -> Floats:
@@ -139,9 +139,7 @@ class FastNetwork:
         hidden = hidden * hidden_scale
         probabilities = _activated(hidden @ kernel + bias)
         targets = _targets(labels, probabilities.shape[1], self.configuration.label_smoothing)
-        counts = np.ones(1, np.float32)
-        if self._class_weights is not None:
-            counts = self._class_weights[labels]
+        counts = self._class_weights[labels]
         d: Floats = (probabilities - targets) * counts[:, None] / np.float32(len(labels))
         dense = [hidden.T @ d, d.sum(axis=0)]
         inputs, lstm = self._backward((d @ kernel.T) * hidden_scale, lengths, passes)
@@ -152,7 +150,7 @@ class FastNetwork:
             *(inputs[0].reshape(-1), inputs[1].reshape(-1), width, ids, lengths),
             *(passes[0].scale.reshape(-1), tokens, rows.reshape(-1)),
         )
-        loss = _mean_cross_entropy(probabilities, targets, counts)
+        loss = float((_cross_entropies(probabilities, targets) * counts).mean())
         return loss, [(tokens, rows), *lstm, *dense]
 
     def _read(
@@ -286,7 +284,8 @@ def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> 
         probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
         labels: class indices, shape (rows,).
     """
-    return _mean_cross_entropy(probabilities, _targets(labels, probabilities.shape[1], 0.0))
+    targets = _targets(labels, probabilities.shape[1], 0.0)
+    return float(_cross_entropies(probabilities, targets).mean())
 
 
 def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
@@ -297,14 +296,14 @@ def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
     return targets if outputs > 1 else targets[:, 1:]
 
 
-def _mean_cross_entropy(
-    probabilities: npt.NDArray[np.floating[Any]], targets: Floats, counts: Floats | None = None
-) -> float:
-    """Of all rows, each counted as often as `counts`, shape (rows,) or (1,), says."""
+def _cross_entropies(
+    probabilities: npt.NDArray[np.floating[Any]], targets: Floats
+) -> npt.NDArray[np.float64]:
+    """Of each row, shape (rows,)."""
     p = probabilities.astype(np.float64)
     # maximum() passes NaN on; the bound is that of Keras.
     sums = targets * np.log(np.maximum(p, 1e-7))
     if p.shape[1] == 1:
         sums += (1 - targets) * np.log(np.maximum(1 - p, 1e-7))
-    losses = -sums.sum(axis=1)
-    return float((losses if counts is None else losses * counts).mean())
+    losses: npt.NDArray[np.float64] = -sums.sum(axis=1)
+    return losses

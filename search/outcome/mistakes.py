@@ -14,7 +14,7 @@ from search.corpus import Corpus
 from search.corpus.batches import Reading
 from search.corpus.encode import OOV
 from search.outcome.statistics import wilson_interval
-from search.tuning.objective import SMALLEST, Numbers, by_class, right
+from search.tuning.objective import Numbers, by_class, right, row_losses
 
 SURE = 0.9  # probability from which two models that agree are believed more than a label
 RARE = 0.5  # of an even share of the training rows; a class with fewer is rare
@@ -69,7 +69,7 @@ def mistakes(
             "label": names[labels],
             "predicted": names[predicted],
             "probability": probability,
-            "loss": -np.log(np.maximum(mine[rows, labels], SMALLEST)),
+            "loss": row_losses(mine, labels),
             "baseline_predicted": names[other.argmax(axis=1)],
             "baseline_probability": also,
             "baseline_agrees": other.argmax(axis=1) == predicted,

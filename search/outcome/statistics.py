@@ -1,7 +1,7 @@
 """How sure a number is, and whether two numbers differ."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,8 @@ def row_values(statistic: Statistic, rows: int) -> Numbers:
     Returns:
         Shape (rows or groups,).
     """
-    value = np.asarray(statistic(np.ones((1, rows))), np.float64)[0]
-    without = np.concatenate([np.asarray(statistic(w), np.float64) for w in _without_each(rows)])
+    value = _evaluated(statistic, [np.ones((1, rows))])[0]
+    without = _evaluated(statistic, _without_each(rows))
     without[~np.isfinite(without)] = value  # the only row of a class
     values: Numbers = len(without) * value - (len(without) - 1) * without
     return values
@@ -91,13 +91,17 @@ def p_values(first: Values, second: Values) -> Numbers:
     Returns:
         Shape (…).
     """
-    if first.dtype == np.bool_ and second.dtype == np.bool_:
+    if _are_rights(first, second):
         return mcnemar(first, second)
     mean, error, freedom = _paired(first, second)
     # Two that agree on every row: no difference, and no doubt of it.
     with np.errstate(divide="ignore", invalid="ignore"):
         p: Numbers = np.where(mean == 0, 1.0, 2 * student.sf(np.abs(mean) / error, freedom))
     return p
+
+
+def _are_rights(first: Values, second: Values) -> bool:
+    return bool(first.dtype == second.dtype == np.bool_)
 
 
 def _paired(first: Numbers, second: Numbers) -> tuple[Numbers, Numbers, int]:
@@ -150,6 +154,12 @@ def _without_each(rows: int) -> Iterator[Numbers]:
         yield (group != some[:, None]).astype(np.float64)
 
 
+def _evaluated(statistic: Statistic, samples: Iterable[Numbers]) -> Numbers:
+    """The values of all samples, some at a time."""
+    values: Numbers = np.concatenate([np.asarray(statistic(s), np.float64) for s in samples])
+    return values
+
+
 def bootstrap_interval(statistic: Statistic, rows: int, seed: int) -> tuple[float, float]:
     """The 95% interval of any statistic of rows: BCa (Efron & Tibshirani 1993, chapter 14).
 
@@ -170,11 +180,11 @@ def bootstrap_interval(statistic: Statistic, rows: int, seed: int) -> tuple[floa
         ValueError: it is not a number on all rows, or on all but one whichever that is.
     """
 
-    def values(samples: Iterator[Numbers]) -> Numbers:
-        every: Numbers = np.concatenate([np.asarray(statistic(s), np.float64) for s in samples])
+    def values(samples: Iterable[Numbers]) -> Numbers:
+        every = _evaluated(statistic, samples)
         return every[np.isfinite(every)]
 
-    value, without = values(iter([np.ones((1, rows))])), values(_without_each(rows))
+    value, without = values([np.ones((1, rows))]), values(_without_each(rows))
     if not (value.size and without.size):
         raise ValueError(f"{rows} rows are too few: the statistic is not a number on them")
     resampled = values(_resamples(rows, seed))
@@ -253,7 +263,7 @@ def paired_difference(first: Values, second: Values) -> tuple[float, float, floa
         1998, method 10, else by Student's t), and the p-value.
     """
     p = float(p_values(first, second))
-    if first.dtype != np.bool_ or second.dtype != np.bool_:
+    if not _are_rights(first, second):
         mean, error, freedom = _paired(first, second)
         margin = float(student.ppf(0.975, freedom) * error)
         return float(mean), float(mean) - margin, float(mean) + margin, p

@@ -36,7 +36,7 @@ from search.outcome.statistics import verdict, wilson_interval
 from search.tables import write_table
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.finals import finals_of, standing
-from search.tuning.objective import Labels, Numbers, score, signed, statistic
+from search.tuning.objective import Labels, Numbers, measured, score, signed
 from search.tuning.records import TrialRecord, ranked, trial_of
 from search.tuning.rundir import now
 from search.tuning.tuner import SearchTuner
@@ -200,9 +200,9 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
 
 def _measures(probabilities: Numbers, labels: Labels, before: str) -> dict[str, float | None]:
     """What more there is to say of predictions than accuracy and loss."""
-    rows, found = np.ones((1, len(labels))), {}
+    found = {}
     for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):
-        value = float(statistic(objective, probabilities, labels)(rows)[0])
+        value = measured(objective, probabilities, labels)
         name = before + objective.removeprefix("val_")
         found[name] = value if np.isfinite(value) else None
     return found
@@ -221,22 +221,20 @@ def _tested(
     test, validation = tuner.corpus.test, tuner.corpus.validation
     objective = tuner.settings.objective
     mine = tempered(probabilities(engine, test, reading), divisor)
-    accuracy = score("val_accuracy", mine, test.labels)
+    accuracy = measured("val_accuracy", mine, test.labels)
     facts: list[dict[str, Any]] = []
     values = {}
     for baseline in fitted:
-        theirs = tempered(
-            baseline.predict(test), temperature(baseline.validation, validation.labels)
-        )
+        known = baseline.validation, validation.labels
+        theirs = tempered(baseline.predict(test), temperature(*known))
         values[baseline.name] = values_of(objective, theirs, test.labels)
-        merit = score(objective, baseline.validation, validation.labels)
         facts.append(
             {
                 "name": baseline.name,
-                objective: signed(objective, merit),
-                "val_accuracy": score("val_accuracy", baseline.validation, validation.labels),
-                "val_loss": -score("val_loss", baseline.validation, validation.labels),
-                "test_accuracy": score("val_accuracy", theirs, test.labels),
+                objective: measured(objective, *known),
+                "val_accuracy": measured("val_accuracy", *known),
+                "val_loss": measured("val_loss", *known),
+                "test_accuracy": measured("val_accuracy", theirs, test.labels),
                 **_measures(theirs, test.labels, "test_"),
                 "parameters": baseline.coefficients.size + baseline.intercept.size,
                 "seconds": baseline.seconds,
@@ -250,7 +248,7 @@ def _tested(
         f"{objective.replace('val_', 'test_', 1)}_ci": interval(objective, mine, test.labels),
         "test_accuracy": accuracy,
         "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
-        "test_loss": -score("val_loss", mine, test.labels),
+        "test_loss": measured("val_loss", mine, test.labels),
         "test_rows": len(test),
         "baselines": facts,
         "verdict": verdict(

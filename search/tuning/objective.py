@@ -30,6 +30,12 @@ def by_class(probabilities: Numbers) -> Floats:
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
 
 
+def row_losses(p: Floats, labels: Labels) -> Floats:
+    """The cross-entropy of each row, shape (rows,), from `by_class` probabilities."""
+    losses: Floats = -np.log(np.maximum(p[np.arange(len(labels)), labels], SMALLEST))
+    return losses
+
+
 def right(probabilities: Numbers, labels: Labels) -> Rights:
     """Which rows are given their own class, shape (rows,).
 
@@ -83,10 +89,15 @@ def balanced_weights(labels: Labels, classes: int) -> tuple[float, ...]:
     return tuple((len(labels) / (classes * np.maximum(rows, 1))).tolist())
 
 
-def score(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
-    """The value of an objective, as `signed` has it; for the arguments see `statistic`."""
+def measured(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
+    """The value of an objective; for the arguments see `statistic`."""
     rows = np.ones((1, len(labels)))
-    return signed(objective, float(statistic(objective, probabilities, labels)(rows)[0]))
+    return float(statistic(objective, probabilities, labels)(rows)[0])
+
+
+def score(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
+    """The same as `signed` has it."""
+    return signed(objective, measured(objective, probabilities, labels))
 
 
 def statistic(objective: Objective, probabilities: Numbers, labels: Labels) -> Statistic:
@@ -109,7 +120,7 @@ def _accuracy(p: Floats, labels: Labels) -> Statistic:
 
 
 def _loss(p: Floats, labels: Labels) -> Statistic:
-    losses = -np.log(np.maximum(p[np.arange(len(labels)), labels], SMALLEST))
+    losses = row_losses(p, labels)
     return lambda weights: weights @ losses / weights.sum(axis=1)
 
 

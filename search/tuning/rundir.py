@@ -255,9 +255,9 @@ class RunDirectory:
             folder.mkdir()
             flush_folder(self.trials)
         if record.history:
-            lines = ["epoch,loss,val_loss,val_accuracy,seconds,score"]
+            lines = ["epoch,loss,val_loss,val_accuracy,seconds"]
             lines += [
-                f"{e.epoch},{e.loss!r},{e.val_loss!r},{e.val_accuracy!r},{e.seconds:.3f},{e.score!r}"
+                f"{e.epoch},{e.loss!r},{e.val_loss!r},{e.val_accuracy!r},{e.seconds:.3f}"
                 for e in record.history
             ]
             write_text(folder / "history.csv", "\n".join(lines) + "\n")

@@ -21,7 +21,7 @@ from search.network.threads import allow
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
-from search.tuning.objective import score, signed
+from search.tuning.objective import measured, score
 from search.tuning.records import Epoch
 
 
@@ -123,8 +123,8 @@ def train(work: Work) -> Progress:
         probabilities = predict(engine, batches, len(corpus.validation))
         scoring = time.perf_counter() - trained
         labels = corpus.validation.labels
-        val_loss = signed("val_loss", score("val_loss", probabilities, labels))
-        val_accuracy = score("val_accuracy", probabilities, labels)
+        val_loss = measured("val_loss", probabilities, labels)
+        val_accuracy = measured("val_accuracy", probabilities, labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
