@@ -21,23 +21,25 @@ from search.settings import Settings
 from search.version import __version__
 
 if TYPE_CHECKING:
-    from search.corpus import Corpus, load_corpus
+    from search.corpus import Corpus
+    from search.corpus.load import load_corpus
     from search.network.hypermodel import SentimentHyperModel
     from search.network.lstm import FastLSTM
-    from search.outcome import Outcome, conclude, read_leaderboard
+    from search.outcome.leaderboard import read_leaderboard
+    from search.outcome.winner import Outcome, conclude
     from search.pipeline import tune
     from search.tuning.tuner import SearchTuner
 
 _HOMES = {
     "Corpus": "search.corpus",
-    "load_corpus": "search.corpus",
+    "load_corpus": "search.corpus.load",
     "FastLSTM": "search.network.lstm",
     "SentimentHyperModel": "search.network.hypermodel",
     "SearchTuner": "search.tuning.tuner",
     "tune": "search.pipeline",
-    "Outcome": "search.outcome",
-    "conclude": "search.outcome",
-    "read_leaderboard": "search.outcome",
+    "Outcome": "search.outcome.winner",
+    "conclude": "search.outcome.winner",
+    "read_leaderboard": "search.outcome.leaderboard",
 }
 
 __all__ = [

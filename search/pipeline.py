@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import keras_tuner
 
-from search.corpus import Corpus, load_corpus
+from search.corpus import Corpus
 from search.corpus.embeddings import read_embeddings
+from search.corpus.load import load_corpus
 from search.corpus.words import Vectors
 from search.errors import SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
-from search.outcome import Outcome, conclude
-from search.outcome.winner import record_leaderboard
+from search.outcome.winner import Outcome, conclude, record_leaderboard
 from search.settings import Settings
 from search.tuning.executors import Slot
 from search.tuning.records import TrialRecord

@@ -12,7 +12,7 @@ from search.settings import Algorithm, Settings, duration
 from search.startup import tensorflow_silenced
 
 if TYPE_CHECKING:
-    from search.outcome import Outcome
+    from search.outcome.winner import Outcome
     from search.tuning.records import TrialRecord
     from search.tuning.tuner import SearchTuner
 

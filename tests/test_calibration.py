@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, softmax
 
-from search.network.fast import cross_entropy
+from search.network.fast import by_class, cross_entropy
 from search.outcome.calibration import (
     LARGEST,
     abstain_threshold,
-    by_class,
     expected_calibration_error,
     temperature,
     tempered,

@@ -7,7 +7,7 @@ from scipy.stats import fisher_exact
 from search.corpus.batches import Reading
 from search.corpus.encode import encode, learn_vocabulary, token_kind
 from search.corpus.store import Corpus, Split
-from search.outcome.calibration import by_class
+from search.network.fast import by_class
 from search.outcome.mistakes import mistakes, slice_lines, slices
 from search.outcome.statistics import wilson_interval
 

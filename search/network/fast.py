@@ -266,6 +266,12 @@ def _activated(logits: Floats) -> Floats:
     return result
 
 
+def by_class(probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Probabilities of every class, (rows, classes), from (rows, 1) or (rows, classes)."""
+    p = probabilities.astype(np.float64)
+    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+
 def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> float:
     """The mean cross-entropy.
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from search.network.fast import cross_entropy
+from search.network.fast import by_class, cross_entropy
 from search.outcome.statistics import Rights, wilson_interval
 
 LARGEST = 10.0  # temperature; the smallest is 1 / LARGEST
@@ -40,12 +40,6 @@ class Threshold:
     precision: float
     low: float
     coverage: float
-
-
-def by_class(probabilities: Numbers) -> Floats:
-    """Probabilities of every class, (rows, classes), from (rows, 1) or (rows, classes)."""
-    p = probabilities.astype(np.float64)
-    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
 
 
 def right(probabilities: Numbers, labels: Labels) -> Rights:

@@ -13,7 +13,8 @@ from scipy.stats import hypergeom
 from search.corpus import Corpus
 from search.corpus.batches import Reading
 from search.corpus.encode import OOV
-from search.outcome.calibration import SMALLEST, Numbers, by_class, right
+from search.network.fast import by_class
+from search.outcome.calibration import SMALLEST, Numbers, right
 from search.outcome.statistics import wilson_interval
 
 SURE = 0.9  # probability from which two models that agree are believed more than a label
