@@ -118,6 +118,15 @@ def main(
         int, typer.Option(min=0, help="Best trials that are trained with more seeds; 0 for none.")
     ] = 3,
     final_seeds: Annotated[int, typer.Option(min=1, help="More seeds for each of them.")] = 3,
+    top: Annotated[
+        int, typer.Option(min=1, help="Export the best so many trials, not the best one alone.")
+    ] = 1,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--export", help="More formats of the best model: saved_model,onnx,litert or some."
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,
@@ -166,9 +175,11 @@ def main(
             patience=patience,
             finals=finals,
             final_seeds=final_seeds,
+            top=top,
+            export=() if formats is None else tuple(formats.split(",")),
             results=results,
             workers=workers,
-            keep=keep,
+            keep=max(keep, top),
             trial_timeout=trial_timeout,
         )
         if print_space:
@@ -211,6 +222,10 @@ def search(settings: Settings, *, overwrite: bool, progress: Say) -> None:
 
     directory = RunDirectory(settings.results)
     directory.check_place()
+    if settings.export:
+        from search.outcome.formats import check_installed
+
+        check_installed(settings.export)
     count = settings.workers or default_workers()
     progress(
         f"reading {settings.data}; {count} {'worker starts' if count == 1 else 'workers start'}"
@@ -355,6 +370,8 @@ def _print_outcome(outcome: "Outcome") -> None:
     if outcome.tested > 1:
         lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
     lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
+    lines += [f"runner-up: {path}" for path in outcome.runners_up]
+    lines += [f"{name}: {outcome.model.with_name(name)}" for name in best["formats"]][1:]
     typer.echo("\n".join(lines))
 
 

@@ -10,6 +10,7 @@ from search.errors import SettingsError
 
 NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
+Format = Literal["saved_model", "onnx", "litert"]
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -75,6 +76,9 @@ class Settings(BaseModel):
         3, description="trials that are trained with more seeds; 0: none"
     )
     final_seeds: PositiveInt = Field(3, description="of each of them")
+
+    top: PositiveInt = Field(1, description="models that are exported, the runners-up included")
+    export: tuple[Format, ...] = Field((), description="more formats of the best model")
 
     results: Path = Path("results")
     workers: PositiveInt | None = None

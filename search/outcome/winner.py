@@ -3,43 +3,44 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.batches import Reading
 from search.corpus.encode import decode
 from search.corpus.load import read_sides
-from search.corpus.store import Split
-from search.errors import NothingUsable, ResultsError, SearchError
+from search.errors import NothingUsable, SearchError
 from search.files import write_json, write_text
-from search.network.lstm import with_stock_layers
 from search.outcome.baselines import Baseline, baselines
 from search.outcome.calibration import (
     Numbers,
-    abstain_threshold,
     expected_calibration_error,
     right,
     temperature,
     tempered,
 )
+from search.outcome.card import write_card
 from search.outcome.comparison import compared
-from search.outcome.export import check_parity, save_model, sha256, takes_temperature, text_model
+from search.outcome.export import sha256
+from search.outcome.formats import export_best, remove_exports
 from search.outcome.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.outcome.mistakes import mistakes, slice_lines, slices
+from search.outcome.saving import (
+    Saved,
+    model_behind,
+    probabilities,
+    save_runners_up,
+    save_trial,
+)
 from search.outcome.statistics import verdict, wilson_interval
-from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
-from search.tuning.finals import finals_of, standing
-from search.tuning.records import TrialRecord, ranked, trial_of
-from search.tuning.rundir import now
+from search.tuning.finals import standing
+from search.tuning.records import TrialRecord
 from search.tuning.training import score
 from search.tuning.tuner import SearchTuner
-from search.version import __version__
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Outcome:
         model: the path of best_model.keras.
         table: the path of leaderboard.csv.
         tested: how many models of this run were measured on the test rows.
+        runners_up: the paths of the models after the best one, best first.
     """
 
     leaderboard: pd.DataFrame
@@ -59,6 +61,7 @@ class Outcome:
     model: Path
     table: Path
     tested: int
+    runners_up: tuple[Path, ...] = ()
 
 
 def record_leaderboard(
@@ -77,11 +80,13 @@ def record_leaderboard(
 def conclude(tuner: SearchTuner) -> Outcome:
     """Exports the best trial's network and measures it, and the baselines, on the test rows.
 
+    Then the formats and the runners-up that the settings ask for, which no test row is shown to.
     If that network is already exported, its file and its facts stay as they are, and the test rows
     are not looked at again.
 
     Raises:
         NothingUsable: no trial completed; no model is written.
+        SearchError: what a file says is not what the search said; the file is not written.
     """
     with tuner.run.claimed():
         best_first = tuner.best_first()
@@ -92,7 +97,7 @@ def conclude(tuner: SearchTuner) -> Outcome:
                 f"none of {len(tuner.records)} trials completed"
                 + (f"; the last one failed with {errors[-1]}" if errors else "")
             )
-        best = _model_of(tuner, best_first[0])
+        best = model_behind(tuner, best_first[0])
         facts = _exported(tuner, best) or _export(tuner, best)
         tied, bias = compared(tuner, best_first)
         found = standing(best_first[0].trial_id, tuner.finals_in_force())
@@ -101,12 +106,13 @@ def conclude(tuner: SearchTuner) -> Outcome:
             write_json(tuner.run.best_model_facts, facts)
         table = record_leaderboard(tuner, tied, facts["baselines"])
         tested = tuner.run.test_openings()
-    return Outcome(table, facts, tuner.run.best_model, tuner.run.leaderboard, tested)
-
-
-def _model_of(tuner: SearchTuner, trial: TrialRecord) -> TrialRecord:
-    """Whose weights stand for a trial: its best final, or its own where it has none."""
-    return next(iter(ranked(finals_of(trial.trial_id, tuner.finals_in_force()))), trial)
+        runners_up = save_runners_up(tuner, best_first)
+        missing = [name for name in tuner.settings.export if name not in facts["formats"]]
+        if missing:
+            facts = export_best(tuner.run, missing)
+        write_card(tuner.run)
+    path = tuner.run.best_model
+    return Outcome(table, facts, path, tuner.run.leaderboard, tested, runners_up)
 
 
 def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
@@ -119,77 +125,38 @@ def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
 
 
 def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
-    plain = with_stock_layers(tuner.model_of(best))
     path = tuner.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     tuner.run.best_model_facts.unlink(missing_ok=True)
-    reading = tuner.shape.reading(tuner.configuration(best))
-    corpus = tuner.corpus
-    engine = _engine(tuner, best, plain)
-    validation, labels = probabilities(engine, corpus.validation, reading), corpus.validation.labels
-    divisor = temperature(validation, labels) if takes_temperature(plain) else 1.0
-    save_model(text_model(plain, corpus, reading, divisor), path)
-    difference = check_parity(path, corpus, validation, divisor)
-    calibrated = tempered(validation, divisor)
+    remove_exports(tuner.run.path)
+    saved = save_trial(tuner, best, path)
+    corpus, labels = tuner.corpus, tuner.corpus.validation.labels
     fitted = baselines(corpus)
     tuner.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
-    errors = (expected_calibration_error(p, labels) for p in (validation, calibrated))
-    threshold = abstain_threshold(calibrated, labels)
-    epoch = best.best
-    assert epoch is not None
-    rows, names = len(corpus.validation), corpus.class_names
+    errors = (expected_calibration_error(p, labels) for p in (saved.validation, saved.calibrated))
     return {
-        "trial_id": trial_of(best.trial_id),
-        "weights": best.trial_id,
-        "hyperparameters": best.values,
-        "class_names": list(names),
-        "output": (
-            f"probability of {names[1]!r}, shape (texts, 1)"
-            if len(names) == 2
-            else f"probabilities in the order of class_names, shape (texts, {len(names)})"
-        ),
-        "val_accuracy": epoch.val_accuracy,
-        "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
-        "val_loss": epoch.val_loss,
-        "val_rows": rows,
-        **_tested(tuner, best, engine, reading, divisor, fitted),
-        "temperature": divisor,
+        **saved.facts,
+        **_tested(tuner, best, saved, fitted),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
-        "abstain": None if threshold is None else asdict(threshold),
-        "weak_slices": where_it_fails(tuner, reading, calibrated, fitted),
-        "best_epoch": epoch.epoch,
-        "parameters": best.parameters,
-        "vocabulary_size": reading.vocabulary_size,
-        "max_length": reading.max_length,
-        "cut": reading.cut,
-        "tokens": corpus.tokens,
-        "data": tuner.settings.data,
-        "data_fingerprint": corpus.fingerprint,
-        "seed": tuner.settings.seed,
-        "trial_seed": best.seed,
-        "versions": {
-            "bilstm-search": __version__,
-            **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
-        },
-        "created_at": now(),
+        "weak_slices": where_it_fails(tuner, saved.reading, saved.calibrated, fitted),
         "size_bytes": path.stat().st_size,
         "sha256": sha256(path),
-        "parity": difference,
+        "parity": saved.proof["parity"],
+        "formats": {"keras": saved.proof},
     }
 
 
 def _tested(
     tuner: SearchTuner,
     best: TrialRecord,
-    engine: Engine,
-    reading: Reading,
-    divisor: float,
+    saved: Saved,
     fitted: list[Baseline],
 ) -> dict[str, Any]:
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
     tuner.run.open_test(best.trial_id)
     test, validation = tuner.corpus.test, tuner.corpus.validation
-    mine = tempered(probabilities(engine, test, reading), divisor)
+    untempered = probabilities(saved.engine, test, saved.reading)
+    mine = tempered(untempered, saved.facts["temperature"])
     loss, accuracy = score(mine, test.labels)
     facts: list[dict[str, Any]] = []
     rights = {}
@@ -231,22 +198,6 @@ def _strongest(tuner: SearchTuner, fitted: list[Baseline]) -> Baseline:
     """The baseline that is best on the validation rows."""
     labels = tuner.corpus.validation.labels
     return max(fitted, key=lambda baseline: float(right(baseline.validation, labels).mean()))
-
-
-def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
-    """A model's weights in what the trials were scored with."""
-    if not tuner.compiled:
-        return KerasEngine(plain)
-    engine = FastEngine(tuner.configuration(record), tuner.shape, record.seed)
-    engine.assign(plain.get_weights())
-    return engine
-
-
-def probabilities(engine: Engine, split: Split, reading: Reading) -> Probabilities:
-    """Probabilities of all rows of one side, shape (rows, outputs)."""
-    if not len(split):
-        raise ResultsError("there are no rows to score")
-    return predict(engine, evaluation_batches(split, reading), len(split))
 
 
 def where_it_fails(
