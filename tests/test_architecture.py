@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 BASE = {"errors", "files", "settings", "startup", "version"}
 ROAD = ["corpus", "network", "tuning", "outcome", "pipeline"]
-COMMANDS = {"run", "commands"}
+COMMANDS = {"run", "predict", "export", "commands"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
 
