@@ -92,7 +92,7 @@ def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values:
         "class_names": names,
         "hyperparameters": {"embedding_dim": 8, "lstm_units": 6, **values},
         "temperature": 0.3,
-        "abstain": {"confidence": 0.6, "precision": 0.97},
+        "abstain": {"confidence": 1.2 / classes, "precision": 0.97},
         "tokens": tokens,
         "vocabulary_size": reading.vocabulary_size,
         "max_length": reading.max_length,

@@ -116,10 +116,16 @@ def numbered(vocabulary: Iterable[str]) -> dict[bytes, int]:
 
 
 def encode_known(
-    texts: Sequence[str] | Texts, tokens: Tokens, numbers: dict[bytes, int]
+    texts: Sequence[str] | Texts, tokens: Tokens, numbers: dict[bytes, int], most: int | None = None
 ) -> Encoded:
-    """As `encode`, with the ids that `numbered` gave, for texts that come a few at a time."""
-    rows = [[numbers.get(token, OOV) for token in _tokenize(text, tokens)] for text in texts]
+    """As `encode`, with the ids that `numbered` gave, for texts that come a few at a time.
+
+    Args:
+        texts, tokens: as for `encode`.
+        numbers: ids by token.
+        most: how many of the first tokens of a text are enough; None for all.
+    """
+    rows = [[numbers.get(token, OOV) for token in _tokenize(text, tokens, most)] for text in texts]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, lengths.sum())
     return _filled(ids, lengths)
@@ -135,15 +141,15 @@ def decode(
     return [between.join(words[i] for i in ids[offsets[r] : offsets[r + 1]]) for r in rows]
 
 
-def _tokenize(text: str, tokens: Tokens) -> list[bytes]:
+def _tokenize(text: str, tokens: Tokens, most: int | None = None) -> list[bytes]:
     """What TextVectorization makes of a text, which knows ASCII's letters and spaces only.
 
     TensorFlow takes ten times as long (`tests/test_encode.py` holds the two together).
     """
     clean = text.encode(errors="replace").lower().translate(None, PUNCTUATION)
     if tokens == "whitespace":
-        return clean.split()
-    return [character.encode() for character in clean.decode()]
+        return clean.split() if most is None else clean.split(None, most)[:most]
+    return [character.encode() for character in clean.decode()[:most]]
 
 
 def _filled(ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> Encoded:

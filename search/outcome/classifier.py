@@ -78,9 +78,10 @@ def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     engine = FastEngine(description.configuration, description.shape, seed=0)
     engine.assign(file.weights())
     known, reading = numbered(file.vocabulary()), description.reading
+    most = reading.max_length if reading.cut == "head" else None  # the rest is not looked at
 
     def score(texts: Sequence[str]) -> Probabilities:
-        ids, offsets = encode_known(texts, description.tokens, known)
+        ids, offsets = encode_known(texts, description.tokens, known, most)
         rows = np.arange(len(texts))
         split = Split(ids, offsets, np.empty(0, np.int32), rows)
         return predict(engine, evaluation_batches(split, reading), len(texts))
