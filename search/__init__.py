@@ -21,24 +21,27 @@ from search.settings import Settings
 from search.version import __version__
 
 if TYPE_CHECKING:
-    from search.corpus import Corpus, load_corpus
+    from search.corpus import Corpus
+    from search.corpus.load import load_corpus
     from search.network.hypermodel import SentimentHyperModel
     from search.network.lstm import FastLSTM
-    from search.outcome import Outcome, read_leaderboard, read_report
+    from search.outcome.leaderboard import read_leaderboard
+    from search.outcome.report import read_report
+    from search.outcome.winner import Outcome
     from search.pipeline import conclude, tune
     from search.tuning.tuner import SearchTuner
 
 _HOMES = {
     "Corpus": "search.corpus",
-    "load_corpus": "search.corpus",
+    "load_corpus": "search.corpus.load",
     "FastLSTM": "search.network.lstm",
     "SentimentHyperModel": "search.network.hypermodel",
     "SearchTuner": "search.tuning.tuner",
     "tune": "search.pipeline",
-    "Outcome": "search.outcome",
+    "Outcome": "search.outcome.winner",
     "conclude": "search.pipeline",
-    "read_leaderboard": "search.outcome",
-    "read_report": "search.outcome",
+    "read_leaderboard": "search.outcome.leaderboard",
+    "read_report": "search.outcome.report",
 }
 
 __all__ = [

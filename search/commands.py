@@ -67,11 +67,16 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
 
 
 @contextlib.contextmanager
-def command(*, debug: bool = False) -> Iterator[None]:
+def command(
+    *,
+    debug: bool = False,
+    stopped: str = "stopped; what was finished is saved. The same command continues",
+) -> Iterator[None]:
     """Runs the body of a command; ends the process with the exit code of what it raises.
 
     Args:
         debug: let errors through, with their traceback.
+        stopped: what to say after Ctrl-C.
     """
     try:
         yield
@@ -89,5 +94,5 @@ def command(*, debug: bool = False) -> Iterator[None]:
         )
         sys.exit(2)
     except KeyboardInterrupt:
-        say("stopped; what was finished is saved. The same command continues")
+        say(stopped)
         sys.exit(130)

@@ -4,7 +4,8 @@ SearchError                      1
 ├── InputError                   2   something the user gave
 │   ├── SettingsError            2   an option or a setting
 │   ├── DataError                2   the reviews: file, row, column, label
-│   └── ResultsError             2   the results directory: unwritable, in use, of another run
+│   ├── ResultsError             2   the results directory: unwritable, in use, of another run
+│   └── ModelError               2   a model file: missing, damaged, changed, not of this project
 ├── NothingUsable                1   every trial failed
 └── Interrupted            130/143   Ctrl-C or SIGTERM; everything is saved
 
@@ -34,6 +35,10 @@ class DataError(InputError):
 
 class ResultsError(InputError):
     """The results directory cannot be used for this run."""
+
+
+class ModelError(InputError):
+    """A model file cannot be used."""
 
 
 class NothingUsable(SearchError):

@@ -4,16 +4,17 @@ from collections.abc import Callable
 
 import keras_tuner
 
-from search.corpus import Corpus, load_corpus
+from search.corpus import Corpus
 from search.corpus.embeddings import read_embeddings
+from search.corpus.load import load_corpus
 from search.corpus.words import Vectors
 from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
-from search.outcome import Outcome, winner
+from search.outcome import winner
 from search.outcome.report import Rewriting
 from search.outcome.tensorboard import Board, check_installed
-from search.outcome.winner import record_leaderboard
+from search.outcome.winner import Outcome, record_leaderboard
 from search.settings import Settings
 from search.tuning.executors import Slot
 from search.tuning.records import TrialRecord

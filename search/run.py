@@ -12,7 +12,7 @@ from search.startup import tensorflow_silenced
 from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
-    from search.outcome import Outcome
+    from search.outcome.winner import Outcome
     from search.tuning.records import TrialRecord
     from search.tuning.tuner import SearchTuner
 
@@ -131,6 +131,15 @@ def main(
             help="Export the smallest network within one standard error of the best.",
         ),
     ] = False,
+    top: Annotated[
+        int, typer.Option(min=1, help="Export the best so many trials, not the best one alone.")
+    ] = 1,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--export", help="More formats of the best model: saved_model,onnx,litert or some."
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
     workers: Annotated[
         int | None,
@@ -189,9 +198,11 @@ def main(
             finals=finals,
             final_seeds=final_seeds,
             prefer_small=prefer_small,
+            top=top,
+            export=() if formats is None else tuple(formats.split(",")),
             results=results,
             workers=workers,
-            keep=keep,
+            keep=max(keep, top),
             trial_timeout=trial_timeout,
             tensorboard=tensorboard,
         )
@@ -247,6 +258,10 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         check_installed()
     directory = RunDirectory(settings.results)
     directory.check_place()
+    if settings.export:
+        from search.outcome import formats
+
+        formats.check_installed(settings.export)
     count = settings.workers or default_workers()
     progress(
         f"reading {settings.data}; {count} {'worker starts' if count == 1 else 'workers start'}"
@@ -388,6 +403,8 @@ def _print_outcome(outcome: "Outcome") -> None:
     if outcome.tested > 1:
         lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
     lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
+    lines += [f"runner-up: {path}" for path in outcome.runners_up]
+    lines += [f"{name}: {outcome.model.with_name(name)}" for name in best["formats"]][1:]
     lines.append(f"report: {outcome.table.parent / 'report.html'}")
     show("\n".join(lines))
 

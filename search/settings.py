@@ -11,6 +11,8 @@ from search.errors import SettingsError
 NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
 Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanced_accuracy"]
+Format = Literal["saved_model", "onnx", "litert"]
+
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -82,6 +84,9 @@ class Settings(BaseModel):
     prefer_small: bool = Field(
         False, description="the smallest network within one standard error of the best"
     )
+
+    top: PositiveInt = Field(1, description="models that are exported, the runners-up included")
+    export: tuple[Format, ...] = Field((), description="more formats of the best model")
 
     results: Path = Path("results")
     workers: PositiveInt | None = None

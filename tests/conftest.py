@@ -67,6 +67,48 @@ def run_here(module: str, *arguments: object) -> Done:
     return Done(result.exit_code, result.stdout, result.stderr)
 
 
+def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values: object) -> Path:
+    """A model file as a search exports it, of random weights that tell texts apart."""
+    from search.corpus.encode import learn_vocabulary
+    from search.corpus.store import Corpus, Split
+    from search.network.space import Configuration
+    from search.network.weights import Shape
+    from search.outcome.export import save_model, text_model
+    from search.outcome.modelfile import describe
+    from tests.test_fast import pair
+
+    texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
+    vocabulary, [encoded] = learn_vocabulary(tokens, texts)
+    side = Split(*encoded, np.zeros(len(texts), np.int32), np.arange(len(texts)))
+    names = ("negative", "positive") if classes == 2 else tuple(f"c{n}" for n in range(classes))
+    corpus = Corpus(side, side, side, side, names, vocabulary, tokens, "", {})
+    configuration = Configuration(embedding_dim=8, lstm_units=6, **values)
+    shape = Shape(len(vocabulary) + 2, classes, 40)
+    reading = shape.reading(configuration)
+    network, _ = pair(configuration, shape)
+    save_model(text_model(network, corpus, reading, temperature=0.3), path)
+    facts = {
+        "network": "bilstm",
+        "class_names": names,
+        "hyperparameters": {"embedding_dim": 8, "lstm_units": 6, **values},
+        "temperature": 0.3,
+        "abstain": {"confidence": 1.2 / classes, "precision": 0.97},
+        "tokens": tokens,
+        "vocabulary_size": reading.vocabulary_size,
+        "max_length": reading.max_length,
+        "cut": reading.cut,
+        "data": "data/sample_reviews.csv",
+    }
+    describe(path, facts)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One such file, to be read only."""
+    return exported(tmp_path_factory.mktemp("model") / "best_model.keras")
+
+
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A finished search over the sample reviews: (results, stdout, stderr)."""

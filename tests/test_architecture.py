@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 BASE = {"display", "errors", "files", "settings", "startup", "tables", "version"}
 ROAD = ["corpus", "network", "tuning", "outcome", "pipeline"]
-COMMANDS = {"run", "report", "compare", "view", "commands"}
+COMMANDS = {"run", "predict", "export", "report", "compare", "view", "commands"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
 

@@ -10,7 +10,9 @@ from search.corpus.encode import (
     OOV,
     decode,
     encode,
+    encode_known,
     learn_vocabulary,
+    numbered,
     text_vectorization,
     token_kind,
 )
@@ -55,6 +57,17 @@ def test_unlabelled_texts_add_tokens_after_those_of_the_training_texts():
     assert vocabulary == ("b", "a", "c", "d")
     assert known[0].tolist() == [2, 2, 3]
     assert unlabelled[0].tolist() == [4, 4, 4, 3, 5]
+
+
+@pytest.mark.parametrize("tokens", ["whitespace", "character"])
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_the_first_tokens_alone(tokens, most):
+    vocabulary, _ = learn_vocabulary(tokens, TEXTS)
+    whole = encode(TEXTS, tokens, vocabulary)
+    ids, offsets = encode_known(TEXTS, tokens, numbered(vocabulary), most)
+    for row, (start, end) in enumerate(pairwise(whole[1])):
+        first = whole[0][start:end][:most]
+        assert np.array_equal(ids[offsets[row] : offsets[row + 1]], first)
 
 
 @pytest.mark.parametrize("size", [3, 5, 8])

@@ -12,12 +12,11 @@ import tensorflow as tf
 from search.corpus.batches import padded
 from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
-from search.errors import SearchError
 from search.network.build import build
 from search.network.space import Configuration
 from search.network.weights import Shape
 from search.outcome.calibration import tempered
-from search.outcome.export import check_parity, save_model, takes_temperature, text_model
+from search.outcome.export import save_model, takes_temperature, text_model
 from tests.test_fast import pair
 
 TEXTS = ["a warm, FUNNY film", "dull", "", "!!!", "an unknown word", "film " * 30]
@@ -170,18 +169,3 @@ def test_networks_that_take_no_temperature(corpus):
         text_model(network, corpus, reading)
         with pytest.raises(ValueError, match="last layer"):
             text_model(network, corpus, reading, 2.0)
-
-
-@pytest.mark.parametrize(("temperature", "spread"), [(0.4, 1), (2.5, 1), (2.5, 300)])
-def test_parity_is_of_the_tempered(corpus, tmp_path, temperature, spread):
-    """Also where a network is so sure that its probabilities come close to 0 and 1."""
-    shape = shape_of(corpus)
-    reading = shape.reading(Configuration())
-    network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
-    last = network.get_layer("probability")
-    last.set_weights([spread * weight for weight in last.get_weights()])
-    expected = network.predict(padded(corpus.validation, np.arange(3), reading), verbose=0)
-    save_model(text_model(network, corpus, reading, temperature), tmp_path / "model.keras")
-    check_parity(tmp_path / "model.keras", corpus, expected, temperature)
-    with pytest.raises(SearchError, match="differ"):
-        check_parity(tmp_path / "model.keras", corpus, expected, 2 * temperature)

@@ -2,13 +2,22 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from typer.main import get_command
 
+from search.corpus.encode import learn_vocabulary, text_vectorization
+from search.outcome.classifier import load_classifier
+from search.outcome.formats import chosen_formats, export_best
+from search.outcome.parity import hard_texts
+from search.tuning.rundir import RunDirectory
 from tests.conftest import FIXTURES, ROOT, SAMPLE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +30,7 @@ COMMANDS = [
 
 
 def test_there_is_something_to_test():
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 4
     assert len(COMMANDS) >= 6
 
 
@@ -34,12 +43,19 @@ def test_commands(command):
         assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE)
     elif "-m" in words and (module := words[words.index("-m") + 1]).startswith("search."):
         arguments = words[words.index(module) + 1 :]
+        if "<" in arguments:
+            del arguments[arguments.index("<") :]
         get_command(import_module(module).app).make_context(module, arguments)
+        if module == "search.export":
+            chosen_formats(arguments[arguments.index("--format") + 1])
     elif words[0] == ".venv/bin/tensorboard":  # which runs in tests/test_tensorboard.py
         assert words[1:] == ["--logdir", "results/tensorboard"]
     elif "install" in words:
         assert (ROOT / words[words.index("-c") + 1]).is_file()
-        assert words[-2:] == ["-e", "."]
+        assert words[-2] == "-e" and words[-1].partition("[")[0] == "."
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = extras["optional-dependencies"]
+        assert all(name in extras for name in re.findall(r"\w+", words[-1]))
     else:
         assert words == ["python3", "-m", "venv", ".venv"]
 
@@ -53,10 +69,52 @@ def test_loading_the_model(sample_run, tmp_path):
     assert len(re.findall(r"0\.\d+", done.stdout)) == 2
 
 
+def test_asking_the_file(sample_run, tmp_path):
+    (tmp_path / "results").symlink_to(sample_run[0])
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PYTHON[1]], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'class_names': ['negative', 'positive']" in done.stdout
+
+
+def token_ids_of(folder):
+    """The README's tokenizer, with the vocabulary that lies in a folder."""
+    code = PYTHON[2].partition("session =")[0].replace("results/onnx", str(folder))
+    names = {}
+    exec(code, names)
+    return names["token_ids"]
+
+
+def test_the_tokenizer(tmp_path):
+    """It agrees with TextVectorization on hard texts; the one of the exports does on any."""
+    texts = hard_texts(("warm", "film"), 300)
+    vocabulary, _ = learn_vocabulary("whitespace", np.array(texts[::2], object))
+    layer = text_vectorization("whitespace", list(vocabulary))
+    words = [word.replace("\n", "\\n") for word in layer.get_vocabulary()]
+    (tmp_path / "vocabulary.txt").write_bytes("\n".join(words).encode())
+    token_ids = token_ids_of(tmp_path)
+    assert np.array_equal(token_ids(texts), layer(tf.constant(texts)).numpy())
+    assert np.array_equal(token_ids(["", "!"]), [[0], [0]])
+
+
+def test_onnx(sample_run, tmp_path):
+    results = shutil.copytree(sample_run[0], tmp_path / "results")
+    export_best(RunDirectory(results), ["onnx"])
+    done = subprocess.run(
+        [sys.executable, "-c", PYTHON[2]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = [float(number) for number in re.findall(r"0\.\d+", done.stdout)]
+    texts = ["a warm and funny film", "dull, and far too long"]
+    wanted = load_classifier(results / "best_model.keras").score(texts)
+    np.testing.assert_allclose(found, wanted[:, 0], atol=1e-5)
+
+
 def test_from_python(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
-    body = "\n".join("    " + line for line in PYTHON[1].splitlines())
+    body = "\n".join("    " + line for line in PYTHON[-1].splitlines())
     (tmp_path / "script.py").write_text(f'if __name__ == "__main__":\n{body}\n', encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False

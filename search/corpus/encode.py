@@ -8,13 +8,14 @@ fewer tokens maps ids >= V to 1; nothing is tokenized again.
 import itertools
 import string
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Tokens = Literal["whitespace", "character"]
+Texts = npt.NDArray[np.object_]
 Encoded = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 LARGEST_VOCABULARY = 80_000
@@ -106,8 +107,25 @@ def encode(texts: npt.NDArray[np.object_], tokens: Tokens, vocabulary: tuple[str
         ids: int32, shape (tokens,), the texts one after another.
         offsets: int64, shape (rows + 1,); text i is ids[offsets[i]:offsets[i + 1]].
     """
-    numbers = {token.encode(): n for n, token in enumerate(vocabulary, start=2)}
-    rows = [[numbers.get(token, OOV) for token in _tokenize(text, tokens)] for text in texts]
+    return encode_known(texts, tokens, numbered(vocabulary))
+
+
+def numbered(vocabulary: Iterable[str]) -> dict[bytes, int]:
+    """The id of every known token, in UTF-8."""
+    return {token.encode(): n for n, token in enumerate(vocabulary, start=2)}
+
+
+def encode_known(
+    texts: Sequence[str] | Texts, tokens: Tokens, numbers: dict[bytes, int], most: int | None = None
+) -> Encoded:
+    """As `encode`, with the ids that `numbered` gave, for texts that come a few at a time.
+
+    Args:
+        texts, tokens: as for `encode`.
+        numbers: ids by token.
+        most: how many of the first tokens of a text are enough; None for all.
+    """
+    rows = [[numbers.get(token, OOV) for token in _tokenize(text, tokens, most)] for text in texts]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, lengths.sum())
     return _filled(ids, lengths)
@@ -123,15 +141,15 @@ def decode(
     return [between.join(words[i] for i in ids[offsets[r] : offsets[r + 1]]) for r in rows]
 
 
-def _tokenize(text: str, tokens: Tokens) -> list[bytes]:
+def _tokenize(text: str, tokens: Tokens, most: int | None = None) -> list[bytes]:
     """What TextVectorization makes of a text, which knows ASCII's letters and spaces only.
 
     TensorFlow takes ten times as long (`tests/test_encode.py` holds the two together).
     """
     clean = text.encode(errors="replace").lower().translate(None, PUNCTUATION)
     if tokens == "whitespace":
-        return clean.split()
-    return [character.encode() for character in clean.decode()]
+        return clean.split() if most is None else clean.split(None, most)[:most]
+    return [character.encode() for character in clean.decode()[:most]]
 
 
 def _filled(ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> Encoded:

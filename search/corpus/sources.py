@@ -68,8 +68,8 @@ def read(source: str, text_column: str | None = None, label_column: str | None =
         return _folder(path)
     frame = _frame(path, READERS)
     columns = list(frame.columns)
-    text = _choose(path, columns, text_column, TEXT_COLUMNS, "text")
-    label = _choose(path, columns, label_column, LABEL_COLUMNS, "label")
+    text = choose_column(path, columns, text_column, TEXT_COLUMNS, "text")
+    label = choose_column(path, columns, label_column, LABEL_COLUMNS, "label")
     if text == label:
         raise DataError(f"{path}: column {text!r} cannot be both the text and the label")
     table = pd.DataFrame({"text": frame[text], "label": frame[label]})
@@ -100,8 +100,8 @@ def read_texts(source: str, text_column: str | None = None) -> npt.NDArray[np.ob
         table = pd.DataFrame({"text": texts}, index=[str(file) for file in files], dtype=object)
     else:
         frame = _frame(path, {**READERS, ".txt": _lines})
-        wanted = None if _kind(path) == ".txt" else text_column
-        column = _choose(path, list(frame.columns), wanted, TEXT_COLUMNS, "text")
+        wanted = None if kind(path) == ".txt" else text_column
+        column = choose_column(path, list(frame.columns), wanted, TEXT_COLUMNS, "text")
         table = pd.DataFrame({"text": frame[column]})
         table.index = pd.RangeIndex(1, len(table) + 1)
     cells = _checked(path, table)["text"].fillna("").str.strip().to_numpy(dtype=object)
@@ -118,10 +118,10 @@ def _is_seen(file: Path, folder: Path) -> bool:
     return file.is_file() and not any(part.startswith(".") for part in parts)
 
 
-def _kind(path: Path) -> str:
+def kind(path: Path) -> str:
     """A file's ending, without that of a compression."""
-    kind = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if kind in (".gz", ".zst") else kind
+    ending = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if ending in (".gz", ".zst") else ending
 
 
 def _frame(path: Path, readers: "Readers") -> Table:
@@ -131,13 +131,13 @@ def _frame(path: Path, readers: "Readers") -> Table:
         raise DataError(
             f"{path}: no such file or folder, and no data set of that name (known: {known})"
         )
-    if _kind(path) not in readers:
+    if kind(path) not in readers:
         raise DataError(
             f"{path}: expected a file ending in {', '.join(readers)} "
             f"(or those with .gz or .zst), found {''.join(path.suffixes) or 'no ending'}"
         )
     try:
-        frame = readers[_kind(path)](path)
+        frame = readers[kind(path)](path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if frame.empty:
@@ -163,7 +163,7 @@ def _checked(path: Path, table: Table) -> Table:
     return table
 
 
-def _choose(
+def choose_column(
     path: Path, columns: list[str], wanted: str | None, usual: tuple[str, ...], what: str
 ) -> str:
     """Picks the text or the label column, or says what there is to pick from."""

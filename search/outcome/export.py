@@ -5,18 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from search.corpus import Corpus
 from search.corpus.batches import Reading
-from search.corpus.encode import OOV, decode, text_vectorization
-from search.errors import SearchError
+from search.corpus.encode import OOV, text_vectorization
 from search.files import TEMPORARY, flush_folder
-from search.outcome.calibration import tempered
-from search.tuning.engine import Probabilities
-
-PARITY_ROWS = 64
-PARITY = 1e-5  # of a probability
 
 
 def text_model(
@@ -95,49 +88,6 @@ def save_model(model: keras.Model, path: Path) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     flush_folder(path.parent)
-
-
-def check_parity(
-    path: Path, corpus: Corpus, expected: Probabilities, temperature: float = 1.0
-) -> float:
-    """Loads a saved model and compares it with what the search computed.
-
-    Args:
-        path: the .keras file.
-        corpus: its validation rows are turned back into text.
-        expected: probabilities of the validation rows before tempering, (rows, outputs).
-        temperature: of the saved model.
-
-    Returns:
-        The largest difference: of probabilities after tempering or before, whichever are surer.
-
-    Raises:
-        SearchError: it is larger than `PARITY`.
-    """
-    split = corpus.validation
-    rows = np.linspace(0, len(split) - 1, min(PARITY_ROWS, len(split))).astype(int)
-    texts = decode((split.ids, split.offsets), rows.tolist(), corpus.tokens, corpus.vocabulary)
-    given = keras.models.load_model(path).predict(_strings(texts), verbose=0)
-    wanted = expected[rows]
-    if temperature < 1:
-        wanted = tempered(wanted, temperature)
-    elif temperature > 1:
-        # The other way round: a float32 near 1 has too few digits left to be drawn away from it.
-        given = tempered(given, 1 / temperature)
-    difference = float(np.abs(given - wanted).max())
-    if not difference <= PARITY:
-        raise SearchError(
-            f"{path}: the saved model's probabilities differ from the search's by "
-            f"{difference:.2g}; does the network's result depend on the padding of a text "
-            "(an Embedding without mask_zero)?"
-        )
-    return difference
-
-
-def _strings(texts: list[str]) -> Any:
-    import tensorflow as tf
-
-    return tf.constant(texts)
 
 
 def sha256(path: Path) -> str:

@@ -3,44 +3,46 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.batches import Reading
 from search.corpus.encode import decode
 from search.corpus.load import read_sides
-from search.corpus.store import Split
-from search.errors import NothingUsable, ResultsError, SearchError
+from search.errors import NothingUsable, SearchError
 from search.files import write_json
-from search.network.lstm import with_stock_layers
 from search.outcome.baselines import Baseline, baselines
 from search.outcome.calibration import (
-    abstain_threshold,
     expected_calibration_error,
     temperature,
     tempered,
 )
+from search.outcome.card import write_card
 from search.outcome.comparison import compared, smallest_of_equals
-from search.outcome.export import check_parity, save_model, sha256, takes_temperature, text_model
+from search.outcome.export import sha256
+from search.outcome.formats import export_best, remove_exports
 from search.outcome.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.outcome.measures import interval, unit, values_of
 from search.outcome.mistakes import mistakes, slice_lines, slices
 from search.outcome.report import read_report
+from search.outcome.saving import (
+    Saved,
+    measures,
+    model_behind,
+    probabilities,
+    save_runners_up,
+    save_trial,
+)
 from search.outcome.statistics import verdict, wilson_interval
 from search.tables import write_table
-from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
-from search.tuning.finals import finals_of, standing
-from search.tuning.objective import Labels, Numbers, measured, score, signed
-from search.tuning.records import TrialRecord, ranked, trial_of
-from search.tuning.rundir import now
+from search.tuning.finals import standing
+from search.tuning.objective import Numbers, measured, score, signed
+from search.tuning.records import TrialRecord
 from search.tuning.tuner import SearchTuner
-from search.version import __version__
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Outcome:
         model: the path of best_model.keras.
         table: the path of leaderboard.csv.
         tested: how many models of this run were measured on the test rows.
+        runners_up: the paths of the models after the best one, best first.
     """
 
     leaderboard: pd.DataFrame
@@ -60,6 +63,7 @@ class Outcome:
     model: Path
     table: Path
     tested: int
+    runners_up: tuple[Path, ...] = ()
 
     def _repr_html_(self) -> str:
         """The report, in a notebook."""
@@ -83,11 +87,13 @@ def record_leaderboard(
 def conclude(tuner: SearchTuner) -> Outcome:
     """Exports the best trial's network and measures it, and the baselines, on the test rows.
 
+    Then the formats and the runners-up that the settings ask for, which no test row is shown to.
     If that network is already exported, its file and its facts stay as they are, and the test rows
     are not looked at again.
 
     Raises:
         NothingUsable: no trial completed; no model is written.
+        SearchError: what a file says is not what the search said; the file is not written.
     """
     with tuner.run.claimed():
         best_first = tuner.best_first()
@@ -101,7 +107,7 @@ def conclude(tuner: SearchTuner) -> Outcome:
         chosen = best_first[0]
         if tuner.settings.prefer_small:
             chosen = smallest_of_equals(tuner, best_first)
-        best = _model_of(tuner, chosen)
+        best = model_behind(tuner, chosen)
         facts = _exported(tuner, best) or _export(tuner, best)
         tied, bias = compared(tuner, best_first)
         finals = standing(chosen.trial_id, tuner.finals_in_force())
@@ -115,12 +121,13 @@ def conclude(tuner: SearchTuner) -> Outcome:
             write_json(tuner.run.best_model_facts, facts)
         table = record_leaderboard(tuner, tied, facts["baselines"])
         tested = tuner.run.test_openings()
-    return Outcome(table, facts, tuner.run.best_model, tuner.run.leaderboard, tested)
-
-
-def _model_of(tuner: SearchTuner, trial: TrialRecord) -> TrialRecord:
-    """Whose weights stand for a trial: its best final, or its own where it has none."""
-    return next(iter(ranked(finals_of(trial.trial_id, tuner.finals_in_force()))), trial)
+        runners_up = save_runners_up(tuner, best_first)
+        missing = [name for name in tuner.settings.export if name not in facts["formats"]]
+        if missing:
+            facts = export_best(tuner.run, missing)
+        write_card(tuner.run)
+    path = tuner.run.best_model
+    return Outcome(table, facts, path, tuner.run.leaderboard, tested, runners_up)
 
 
 def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
@@ -133,94 +140,40 @@ def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
 
 
 def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
-    plain = with_stock_layers(tuner.model_of(best))
     path = tuner.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     tuner.run.best_model_facts.unlink(missing_ok=True)
-    reading = tuner.shape.reading(tuner.configuration(best))
-    corpus = tuner.corpus
-    engine = _engine(tuner, best, plain)
-    validation, labels = probabilities(engine, corpus.validation, reading), corpus.validation.labels
-    divisor = temperature(validation, labels) if takes_temperature(plain) else 1.0
-    save_model(text_model(plain, corpus, reading, divisor), path)
-    difference = check_parity(path, corpus, validation, divisor)
-    calibrated = tempered(validation, divisor)
-    objective = tuner.settings.objective
+    remove_exports(tuner.run.path)
+    saved = save_trial(tuner, best, path)
+    corpus, labels = tuner.corpus, tuner.corpus.validation.labels
     balanced = tuner.settings.class_weight is not None
-    fitted = baselines(corpus, objective, balanced=balanced)
+    fitted = baselines(corpus, tuner.settings.objective, balanced=balanced)
     tuner.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
-    errors = (expected_calibration_error(p, labels) for p in (validation, calibrated))
-    threshold = abstain_threshold(calibrated, labels)
-    epoch = best.best
-    assert epoch is not None
-    rows, names = len(corpus.validation), corpus.class_names
+    errors = (expected_calibration_error(p, labels) for p in (saved.validation, saved.calibrated))
     return {
-        "trial_id": trial_of(best.trial_id),
-        "weights": best.trial_id,
-        "hyperparameters": best.values,
-        "class_names": list(names),
-        "output": (
-            f"probability of {names[1]!r}, shape (texts, 1)"
-            if len(names) == 2
-            else f"probabilities in the order of class_names, shape (texts, {len(names)})"
-        ),
-        "objective": objective,
-        "class_weight": tuner.settings.class_weight,
-        **_measures(validation, labels, "val_"),
-        f"{objective}_ci": interval(objective, validation, labels),
-        "val_accuracy": epoch.val_accuracy,
-        "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
-        "val_loss": epoch.val_loss,
-        "val_rows": rows,
-        **_tested(tuner, best, engine, reading, divisor, fitted),
-        "temperature": divisor,
+        **saved.facts,
+        **_tested(tuner, best, saved, fitted),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
-        "abstain": None if threshold is None else asdict(threshold),
-        "weak_slices": where_it_fails(tuner, reading, calibrated, fitted),
-        "best_epoch": epoch.epoch,
-        "parameters": best.parameters,
-        "vocabulary_size": reading.vocabulary_size,
-        "max_length": reading.max_length,
-        "cut": reading.cut,
-        "tokens": corpus.tokens,
-        "data": tuner.settings.data,
-        "data_fingerprint": corpus.fingerprint,
-        "seed": tuner.settings.seed,
-        "trial_seed": best.seed,
-        "versions": {
-            "bilstm-search": __version__,
-            **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
-        },
-        "created_at": now(),
+        "weak_slices": where_it_fails(tuner, saved.reading, saved.calibrated, fitted),
         "size_bytes": path.stat().st_size,
         "sha256": sha256(path),
-        "parity": difference,
+        "parity": saved.proof["parity"],
+        "formats": {"keras": saved.proof},
     }
-
-
-def _measures(probabilities: Numbers, labels: Labels, before: str) -> dict[str, float | None]:
-    """What more there is to say of predictions than accuracy and loss."""
-    found = {}
-    for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):
-        value = measured(objective, probabilities, labels)
-        name = before + objective.removeprefix("val_")
-        found[name] = value if np.isfinite(value) else None
-    return found
 
 
 def _tested(
     tuner: SearchTuner,
     best: TrialRecord,
-    engine: Engine,
-    reading: Reading,
-    divisor: float,
+    saved: Saved,
     fitted: list[Baseline],
 ) -> dict[str, Any]:
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
     tuner.run.open_test(best.trial_id)
     test, validation = tuner.corpus.test, tuner.corpus.validation
     objective = tuner.settings.objective
-    mine = tempered(probabilities(engine, test, reading), divisor)
+    untempered = probabilities(saved.engine, test, saved.reading)
+    mine = tempered(untempered, saved.facts["temperature"])
     accuracy = measured("val_accuracy", mine, test.labels)
     facts: list[dict[str, Any]] = []
     values = {}
@@ -235,7 +188,7 @@ def _tested(
                 "val_accuracy": measured("val_accuracy", *known),
                 "val_loss": measured("val_loss", *known),
                 "test_accuracy": measured("val_accuracy", theirs, test.labels),
-                **_measures(theirs, test.labels, "test_"),
+                **measures(theirs, test.labels, "test_"),
                 "parameters": baseline.coefficients.size + baseline.intercept.size,
                 "seconds": baseline.seconds,
                 "values": baseline.values,
@@ -244,7 +197,7 @@ def _tested(
     strongest = _strongest(tuner, fitted)
     spent = (*tuner.records.values(), *tuner.finals.values())
     return {
-        **_measures(mine, test.labels, "test_"),
+        **measures(mine, test.labels, "test_"),
         f"{objective.replace('val_', 'test_', 1)}_ci": interval(objective, mine, test.labels),
         "test_accuracy": accuracy,
         "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
@@ -268,22 +221,6 @@ def _strongest(tuner: SearchTuner, fitted: list[Baseline]) -> Baseline:
     """The baseline that is best on the validation rows."""
     objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
     return max(fitted, key=lambda baseline: score(objective, baseline.validation, labels))
-
-
-def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
-    """A model's weights in what the trials were scored with."""
-    if not tuner.compiled:
-        return KerasEngine(plain)
-    engine = FastEngine(tuner.configuration(record), tuner.shape, record.seed)
-    engine.assign(plain.get_weights())
-    return engine
-
-
-def probabilities(engine: Engine, split: Split, reading: Reading) -> Probabilities:
-    """Probabilities of all rows of one side, shape (rows, outputs)."""
-    if not len(split):
-        raise ResultsError("there are no rows to score")
-    return predict(engine, evaluation_batches(split, reading), len(split))
 
 
 def where_it_fails(

@@ -67,7 +67,7 @@ def test_the_files_and_no_others(sample_run):
     names = {p.name for p in results.iterdir()}
     assert names == {
         *("leaderboard.csv", "best_model.keras", "best_model.json", "run.json"),
-        *("audit.json", "errors.csv", "slices.csv", "report.html"),
+        *("audit.json", "errors.csv", "slices.csv", "report.html", "MODEL_CARD.md"),
         *("trials", "cache", ".lock"),
     }
     assert {p.name for p in (results / "trials" / "0002").iterdir()} == {

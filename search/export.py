@@ -1,0 +1,62 @@
+"""`python -m search.export`: the best model of a search in the formats that people deploy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.commands import command, run_and_leave, say
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format", help="saved_model, onnx or litert; several with commas between them."
+        ),
+    ],
+    results: Annotated[
+        Path, typer.Option(help="The results of a search; its best model is exported.")
+    ] = Path("results"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Export the best model of a search, and prove the export in its own runtime.
+
+    Leaves a folder of the format's name in the results directory: a SavedModel that takes texts, or
+    an ONNX or LiteRT model that takes token ids, with a vocabulary.txt.
+
+    Example: python -m search.export --format saved_model,onnx
+    """
+    with command(debug=debug, stopped="stopped; what was exported before stays as it was"):
+        from search.outcome.card import write_card
+        from search.outcome.formats import chosen_formats, export_best
+        from search.outcome.modelfile import ModelFile
+        from search.tuning.rundir import RunDirectory
+
+        names = chosen_formats(formats)
+        run = RunDirectory(results)
+        ModelFile(run.best_model)  # before the directory is claimed, which would make one
+        with run.claimed():
+            for name in names:
+                if not quiet:
+                    say(f"exporting {name}, and running it on 500 texts")
+                measured = export_best(run, [name])["formats"][name]
+                typer.echo(f"{name}: {results / name} ({format_line(measured)})")
+            write_card(run)
+
+
+def format_line(measured: dict[str, float]) -> str:
+    """What was measured of a format, in one line."""
+    return (
+        f"{measured['median_ms']:.2f} ms a text, 95% below {measured['p95_ms']:.2f} ms, "
+        f"{measured['texts_per_second']:,.0f} texts/s in batches of 32; at most "
+        f"{measured['parity']:.1g} from the search on {measured['texts']} texts"
+    )
+
+
+if __name__ == "__main__":
+    run_and_leave(app)

@@ -1,0 +1,128 @@
+"""`python -m search.predict`: classify texts with an exported model."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.commands import command, run_and_leave, say
+from search.errors import SettingsError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+BETWEEN_REPORTS = 10  # seconds
+
+
+@app.command()
+def main(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A .csv, .tsv, .jsonl or .parquet file, to which answers are added."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Where the file with answers goes; by default NAME.predicted.csv, …"),
+    ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="The column with the text, such as review.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object for each text; for a file, a summary.")
+    ] = False,
+    results: Annotated[
+        Path, typer.Option(help="The results of a search; its best model is used.")
+    ] = Path("results"),
+    model: Annotated[
+        Path | None, typer.Option(help="Another .keras file that a search exported.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answers only.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Classify texts: those given, those of a file, or the lines of the standard input.
+
+    Prints label, probability, whether to abstain, and the text. To a file the columns label,
+    probability and abstain are added.
+
+    Example: cat reviews.txt | python -m search.predict > answers.tsv
+    """
+    with command(debug=debug, stopped="stopped"):
+        path = model or results / "best_model.keras"
+        if file is None:
+            for name, value in (("--output", output), ("--text-column", text_column)):
+                if value is not None:
+                    raise SettingsError(f"{name} has no meaning without --file")
+            classify_texts(path, texts, as_json=as_json, quiet=quiet)
+            return
+        if texts:
+            raise SettingsError(f"expected texts or --file, found both: {texts[0]!r} and {file}")
+        classify_file(path, file, output, text_column, as_json=as_json, quiet=quiet)
+
+
+def classify_texts(model: Path, texts: list[str] | None, *, as_json: bool, quiet: bool) -> None:
+    """Prints a line for each text, or for each line of the standard input as they come."""
+    from search.outcome.classifier import load_classifier
+    from search.outcome.lines import answer_lines, texts_of
+
+    classifier = load_classifier(model)
+    if not texts and sys.stdin.isatty() and not quiet:
+        say("reading texts from the terminal, one a line; Ctrl-D ends")
+    for some in [texts] if texts else texts_of(sys.stdin.fileno()):
+        lines = answer_lines(classifier, some, as_json=as_json)
+        sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode(errors="replace"))
+        sys.stdout.buffer.flush()
+
+
+def classify_file(
+    model: Path,
+    file: Path,
+    output: Path | None,
+    text_column: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Adds answers to a file, and prints what they are like."""
+    from search.outcome.classifier import load_classifier
+    from search.outcome.scoring import check_files, score_file, target_of
+
+    target = output or target_of(file)
+    check_files(file, target)
+    classifier = load_classifier(model)
+    started = reported = time.monotonic()
+
+    def progress(rows: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > BETWEEN_REPORTS and not quiet:
+            reported = time.monotonic()
+            say(f"{rows:,} rows, {rows / (reported - started):,.0f} a second")
+
+    signal.signal(signal.SIGTERM, _leave)
+    found = score_file(file, target, classifier, text_column, progress)
+    if found["empty"] and not quiet:
+        say(f"{found['empty']} of {found['rows']} rows have no text; they are read as empty ones")
+    if found["abstained"] is None and not quiet:
+        say(
+            f"no confidence was large enough on the validation rows: {found['columns'][2]} is empty"
+        )
+    if as_json:
+        typer.echo(json.dumps({"output": str(target), **found}, ensure_ascii=False))
+        return
+    for label, rows in sorted(found["labels"].items()):
+        typer.echo(f"{label}: {rows} rows")
+    if found["abstained"] is not None:
+        typer.echo(f"to abstain from: {found['abstained']} rows")
+    typer.echo(f"answers: {target}")
+
+
+def _leave(number: int, frame: object) -> None:
+    """On SIGTERM: as any other end, so that nothing is left half-written."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    run_and_leave(app)

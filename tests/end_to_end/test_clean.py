@@ -1,0 +1,57 @@
+"""What the README says that a model needs is all that it needs: nothing else is installed."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from search.outcome.classifier import load_classifier
+from search.outcome.formats import export_best
+from search.tuning.rundir import RunDirectory
+from tests.conftest import ROOT
+from tests.test_readme import PYTHON
+
+TEXTS = ["a warm and funny film", "dull, and far too long"]  # those of the README
+
+
+@pytest.fixture(scope="module")
+def results(sample_run, tmp_path_factory):
+    copied = shutil.copytree(sample_run[0], tmp_path_factory.mktemp("clean") / "results")
+    export_best(RunDirectory(copied), ["onnx"])
+    return copied
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("packages", "code", "absent"),
+    [
+        (["tensorflow"], PYTHON[0], ["search", "keras_tuner", "pandas", "onnxruntime", "numba"]),
+        (["onnxruntime", "numpy"], PYTHON[2], ["search", "tensorflow", "keras", "pandas"]),
+    ],
+    ids=["the .keras file", "ONNX"],
+)
+def test_the_readmes_lines(results, tmp_path, packages, code, absent):
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    install = ["-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *packages]
+    subprocess.run([python, *install], check=True)
+    there = f"import importlib.util as u; print([m for m in {absent} if u.find_spec(m)])"
+    found = subprocess.run(
+        [python, "-c", there], cwd=results.parent, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "PYTHON"))}
+    done = subprocess.run(
+        [python, "-c", code], cwd=results.parent, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()[-len(TEXTS) :]
+    given = [float(re.search(r"\d\.\d+", line).group()) for line in printed]
+    wanted = load_classifier(results / "best_model.keras").score(TEXTS)
+    np.testing.assert_allclose(given, wanted[:, 0], atol=1e-6)
+    assert json.loads((results / "best_model.json").read_text())["formats"]["onnx"]
