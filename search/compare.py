@@ -39,7 +39,7 @@ def main(
 
         found = compare(read_archive(a), read_archive(b))
         if as_json:
-            show(json.dumps({"a": str(a), "b": str(b), **asdict(found)}))
+            typer.echo(json.dumps({"a": str(a), "b": str(b), **asdict(found)}))
         else:
             _print(str(a), str(b), found)
 

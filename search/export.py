@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, run_and_leave, say
+from search.commands import command, run_and_leave, say, show
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -45,7 +45,7 @@ def main(
                 if not quiet:
                     say(f"exporting {name}, and running it on 500 texts")
                 measured = export_best(run, [name])["formats"][name]
-                typer.echo(f"{name}: {results / name} ({format_line(measured)})")
+                show(f"{name}: {results / name} ({format_line(measured)})")
             write_card(run)
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, run_and_leave, say
+from search.commands import command, run_and_leave, say, show
+from search.display import visible
 from search.errors import SettingsError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -73,7 +74,10 @@ def classify_texts(model: Path, texts: list[str] | None, *, as_json: bool, quiet
         say("reading texts from the terminal, one a line; Ctrl-D ends")
     for some in [texts] if texts else texts_of(sys.stdin.fileno()):
         lines = answer_lines(classifier, some, as_json=as_json)
-        sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode(errors="replace"))
+        answers = "".join(f"{line}\n" for line in lines)
+        if sys.stdout.isatty():
+            answers = visible(answers)  # a program gets what it gave, and no terminal acts on it
+        sys.stdout.buffer.write(answers.encode(errors="replace"))
         sys.stdout.buffer.flush()
 
 
@@ -110,13 +114,13 @@ def classify_file(
             f"no confidence was large enough on the validation rows: {found['columns'][2]} is empty"
         )
     if as_json:
-        typer.echo(json.dumps({"output": str(target), **found}, ensure_ascii=False))
+        typer.echo(json.dumps({"output": str(target), **found}))
         return
     for label, rows in sorted(found["labels"].items()):
-        typer.echo(f"{label}: {rows} rows")
+        show(f"{label}: {rows} rows")
     if found["abstained"] is not None:
-        typer.echo(f"to abstain from: {found['abstained']} rows")
-    typer.echo(f"answers: {target}")
+        show(f"to abstain from: {found['abstained']} rows")
+    show(f"answers: {target}")
 
 
 def _leave(number: int, frame: object) -> None:

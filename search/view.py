@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from search.outcome import Outcome
+    from search.outcome.winner import Outcome
     from search.tuning.records import TrialRecord
     from search.tuning.tuner import SearchTuner
 

@@ -1,39 +1,42 @@
 import shlex
 
+import pytest
 from typer.main import get_command
 
+from search import run
 from search.outcome.reproduce import command_line
-from search.run import app
 from search.settings import Settings
 
+USUAL = Settings.checked()
 
-def parsed(line):
+
+def parsed(line, monkeypatch):
+    """The settings that the search would be run with."""
+    found = []
+    monkeypatch.setattr(run, "search", lambda settings, **options: found.append(settings))
+    monkeypatch.setattr(run, "_print_outcome", lambda outcome: None)
     words = shlex.split(line)
     assert words[:3] == ["python", "-m", "search.run"]
-    return get_command(app).make_context("search.run", words[3:]).params
+    with pytest.raises(SystemExit) as end:
+        get_command(run.app)(words[3:])
+    assert end.value.code == 0
+    return found[0]
 
 
 def test_defaults_are_left_out():
-    assert command_line(Settings.checked().model_dump(mode="json")) == "python -m search.run"
+    assert command_line(USUAL.model_dump(mode="json")) == "python -m search.run"
 
 
-def test_it_is_understood_as_it_was_meant():
-    changed = {
-        "data": "my reviews; rm -rf.csv",
-        "trials": 7,
-        "seed": -3,
-        "timeout": 90.0,
-        "remove_leaks": True,
-        "fixed": ("dropout=0.2..0.5", "batch_size={32,64}"),
-        "tried_first": ("lstm_units=32,dropout=0.4",),
-        "unlabelled": ("none",),
-        "max_epochs": 3,
-    }
-    line = command_line(Settings.checked(**changed).model_dump(mode="json"))
-    found = parsed(line)
-    for name, value in changed.items():
-        assert found[name] == (list(value) if isinstance(value, tuple) else value), name
-    assert found["patience"] == Settings.checked().patience
+def test_any_settings_make_a_command_that_makes_them(monkeypatch):
+    settings = Settings.checked(
+        data="my reviews; rm -rf.csv", text_column="it's", unlabelled=("a.txt", "b.txt"), trials=7,
+        seed=-3, remove_leaks=True, fixed=("dropout=0.2..0.5", "batch_size={32,64}"), keep=9,
+        tried_first=("lstm_units=32,dropout=0.4",), top=2, export=("onnx", "saved_model"),
+        finals=0, validation="v.csv", test="t.csv", max_parameters=9, reduction=1, space="wide",
+        results="r", timeout=90.5, objective="val_auc", class_weight="balanced",
+        prefer_small=True, tensorboard=True,
+    )  # fmt: skip
+    assert parsed(command_line(settings.model_dump(mode="json")), monkeypatch) == settings
 
 
 def test_settings_of_other_versions_are_left_out():

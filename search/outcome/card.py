@@ -5,7 +5,6 @@ licence, is left out. It is made of best_model.json, run.json, audit.json and sl
 """
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import pandas as pd
 
 from search.errors import ResultsError
 from search.files import write_text
-from search.settings import Settings
+from search.outcome.measures import told_bias
+from search.outcome.reproduce import command_line
+from search.tables import read_table
+from search.tuning.objective import named
 from search.tuning.rundir import RunDirectory
-
-OPTIONS = {"fixed": "--set", "tried_first": "--try"}
-"""The options whose names are not those of their settings."""
 
 LOADING = """\
 ```python
@@ -40,7 +39,7 @@ def write_card(run: RunDirectory) -> Path:
         raise ResultsError(f"{run.path}: there is no best_model.json or no run.json in it")
     audit = run.read_json(run.path / "audit.json") or {}
     table = run.path / "slices.csv"
-    slices = pd.read_csv(table) if table.is_file() else pd.DataFrame()
+    slices = read_table(table) if table.is_file() else pd.DataFrame()
     path = run.path / "MODEL_CARD.md"
     text = model_card(best, about, audit, slices)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -158,15 +157,12 @@ def _metrics(best: dict[str, Any]) -> list[str]:
     if (finals := best["finals"]) is not None:
         lines.append(
             f"Trained with {finals['seeds']} seeds, the same hyperparameters have a validation "
-            f"accuracy of {finals['mean']:.4f} on average (standard deviation "
+            f"{named(best['objective'])} of {finals['mean']:.4f} on average (standard deviation "
             f"{finals['std']:.4f}); this model is one of these."
         )
     if (bias := best["selection_bias"]) is not None:
-        lines.append(
-            f"The best validation accuracy of {bias['trials']} trials is to be taken for "
-            f"{100 * bias['estimate']:.1f} points less (95% interval {100 * bias['low']:.1f} to "
-            f"{100 * bias['high']:.1f}), because it was chosen on these rows."
-        )
+        told = told_bias(best["objective"], bias)
+        lines.append(f"{told[:1].upper()}{told[1:]}.")
     error = best["calibration_error"]
     lines.append(
         f"Logits are divided by {best['temperature']:.3f}; the expected calibration error of the "
@@ -236,21 +232,3 @@ def _reproduction(best: dict[str, Any], run: dict[str, Any]) -> list[str]:
     if best["network"] != "bilstm":
         lines += ["from Python, with the HyperModel that the search was given.", ""]
     return [*lines, f"On: {machine}."]
-
-
-def command_line(settings: dict[str, Any]) -> str:
-    """The command that has these settings, as run.json has them; defaults are left out."""
-    defaults = Settings.model_validate({}).model_dump(mode="json")
-    words = ["python", "-m", "search.run"]
-    for name, value in settings.items():
-        if name in defaults and value == defaults[name]:
-            continue
-        option = OPTIONS.get(name, "--" + name.replace("_", "-"))
-        if name == "export":
-            words += [option, ",".join(value)]
-        elif isinstance(value, bool):
-            words += [option]
-        else:
-            many = value if isinstance(value, list) else [value]
-            words += [word for one in many for word in (option, str(one))]
-    return shlex.join(words)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from search.errors import SearchError
 from search.outcome import runtimes
-from search.outcome.calibration import Numbers, tempered
+from search.outcome.calibration import tempered
+from search.tuning.objective import Numbers
 
 PARITY = 1e-5  # of a probability
 TEXTS = 500  # that a file is tried on, at least;

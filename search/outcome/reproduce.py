@@ -24,7 +24,9 @@ def command_line(settings: Mapping[str, Any]) -> str:
         option = OPTIONS.get(name, "--" + name.replace("_", "-"))
         if value is True:
             words.append(option)
-            continue
-        for one in value if isinstance(value, list) else [value]:
-            words += [option, f"{one:g}" if isinstance(one, float) else str(one)]
+        elif name == "export":
+            words += [option, ",".join(value)]
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                words += [option, f"{one:g}" if isinstance(one, float) else str(one)]
     return shlex.join(words)
