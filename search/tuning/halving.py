@@ -5,8 +5,11 @@ came as far. Nobody waits for the others: it is compared with what is there, and
 stopped goes on later, from its saved state, if the trials after it turn out weaker.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from search.tuning.records import Epoch, TrialRecord, best_epoch
 
@@ -28,7 +31,7 @@ class Halving:
     reduction: int
     max_epochs: int
 
-    @property
+    @cached_property
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which it is decided."""
         if self.reduction == 1:
@@ -39,57 +42,92 @@ class Halving:
             rung *= self.reduction
         return tuple(found)
 
-    def stops(self, history: History, others: Iterable[TrialRecord]) -> bool:
+
+class Ladder:
+    """The trials that ended, in order at every rung.
+
+    The order is kept, not found again for every question: with thousands of trials, a question
+    after every epoch of each would take longer than the epoch.
+
+    Args:
+        rule: of the search.
+        records: of trials; see `put`.
+    """
+
+    def __init__(self, rule: Halving, records: Iterable[TrialRecord] = ()) -> None:
+        self._rule = rule
+        self._ended: dict[str, TrialRecord] = {}
+        # Of all that came as far as a rung, the scores; of those stopped there, who they are.
+        self._scores: dict[int, list[Any]] = {rung: [] for rung in rule.rungs}
+        self._stopped: dict[int, list[Any]] = {rung: [] for rung in rule.rungs}
+        self._between: list[Any] = []
+        for record in records:
+            self.put(record)
+
+    def put(self, record: TrialRecord) -> None:
+        """Takes a trial in as it now is; one that runs or failed has no place."""
+        before = self._ended.pop(record.trial_id, None)
+        if before is not None:
+            for ordered, entry in self._entries(before):
+                del ordered[bisect_left(ordered, entry)]
+        if record.status in ("completed", "pruned") and record.history:
+            self._ended[record.trial_id] = record
+            for ordered, entry in self._entries(record):
+                insort(ordered, entry)
+
+    def _entries(self, record: TrialRecord) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
+        """The lists that a trial has a place in, and what it is there."""
+        epochs = len(record.history)
+        for rung, scores in self._scores.items():
+            # One that ended by itself is as good later as it was.
+            if record.status == "completed" or epochs >= rung:
+                yield scores, _score(record.history, rung)
+        if record.status == "pruned":
+            entry = _score(record.history, epochs), record.number, record.trial_id
+            if epochs in self._stopped:
+                yield self._stopped[epochs], entry
+            else:
+                yield self._between, (-epochs, *entry)
+
+    def stops(self, history: History, running: Iterable[History] = ()) -> bool:
         """Whether a running trial is stopped now; the best one so far never is.
 
         Args:
             history: its epochs.
-            others: all other trials; of running ones, what `history` they have is counted.
+            running: those of all others that run.
         """
         epochs = len(history)
-        if epochs not in self.rungs:
+        if epochs not in self._scores:
             return False
-        rank, count = self._place(history, others)
-        return rank > max(1, count // self.reduction)
+        mine, scores = _score(history, epochs), self._scores[epochs]
+        others = [_score(other, epochs) for other in running if len(other) >= epochs]
+        rank = 1 + bisect_right(scores, mine) + sum(score <= mine for score in others)
+        return rank > max(1, (1 + len(scores) + len(others)) // self._rule.reduction)
 
-    def promoted(self, records: Iterable[TrialRecord]) -> TrialRecord | None:
+    def promoted(self) -> TrialRecord | None:
         """The stopped trial that should go on next, if there is one.
 
         Trials that were stopped between rungs, by a lack of time, come first; then those of the
         highest rung, and of these the best.
         """
-        records = list(records)
-        found = []
-        for record in records:
-            if record.status != "pruned":
-                continue
-            epochs = len(record.history)
-            between = epochs not in self.rungs
-            others = [r for r in records if r is not record]
-            rank, count = self._place(record.history, others)
-            if between or rank <= count // self.reduction:
-                found.append((not between, -epochs, rank, record.number, record))
-        return min(found)[-1] if found else None
+        if self._between:
+            return self._ended[self._between[0][-1]]
+        for rung in reversed(self._rule.rungs):
+            scores, stopped = self._scores[rung], self._stopped[rung]
+            if (
+                stopped
+                and bisect_right(scores, stopped[0][0]) <= len(scores) // self._rule.reduction
+            ):
+                return self._ended[stopped[0][-1]]
+        return None
 
-    def may_go_on(self, record: TrialRecord, records: Iterable[TrialRecord], trials: int) -> bool:
+    def may_go_on(self, record: TrialRecord, trials: int) -> bool:
         """Whether a stopped trial can still be promoted before there are `trials` of them."""
-        if len(record.history) not in self.rungs:
+        epochs = len(record.history)
+        if epochs not in self._scores:
             return True
-        others = [r for r in records if r.trial_id != record.trial_id]
-        return self._place(record.history, others)[0] <= trials // self.reduction
-
-    def _place(self, history: History, others: Iterable[TrialRecord]) -> tuple[int, int]:
-        """The rank of a trial among all that came as far as it, and how many they are."""
-        epochs = len(history)
-        mine = _score(history, epochs)
-        # One that ended by itself is as good later as it was.
-        scores = [
-            _score(other.history, epochs)
-            for other in others
-            if other.status == "completed" or len(other.history) >= epochs
-            if other.status != "failed" and other.history
-        ]
-        return 1 + sum(score <= mine for score in scores), 1 + len(scores)
+        rank = bisect_right(self._scores[epochs], _score(record.history, epochs))
+        return rank <= trials // self._rule.reduction
 
 
 def _score(history: History, epochs: int) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 Status = Literal["running", "completed", "pruned", "failed"]
@@ -78,7 +79,7 @@ class TrialRecord:
         """Whether a trial is trained once more with another seed: see `search.tuning.finals`."""
         return "-" in self.trial_id
 
-    @property
+    @cached_property  # found once: every ranking asks every trial
     def best(self) -> Epoch | None:
         """The epoch whose weights are kept: see `best_epoch`; the last one of a final."""
         if self.is_final:

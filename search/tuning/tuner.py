@@ -42,7 +42,7 @@ from search.settings import Settings
 from search.tuning import finals, oracles
 from search.tuning.engine import Probabilities
 from search.tuning.executors import Slot, default_workers, slots, threads_for
-from search.tuning.halving import Halving
+from search.tuning.halving import Halving, Ladder
 from search.tuning.interrupts import StopRequest, stop_requests
 from search.tuning.objective import balanced_weights, check_measurable, signed
 from search.tuning.records import Epoch, Status, TrialRecord, finished, ranked, trial_of
@@ -167,9 +167,13 @@ class SearchTuner(keras_tuner.Tuner):
         )
         own_budgets = isinstance(oracle, oracles.Hyperband)  # an algorithm with epochs of its own
         self._keeps_states = own_budgets
-        self.halving = Halving(
+        self._halving = Halving(
             settings.min_epochs, 1 if own_budgets else settings.reduction, settings.max_epochs
         )
+        self._ladder = Ladder(self._halving)
+        # Trials whose files may be there: not all are looked at whenever one ends.
+        self._with_weights: set[str] = set()
+        self._with_state: set[str] = set()
         self._deadline = math.inf
         results = settings.results.absolute()
         super().__init__(oracle, hypermodel, directory=results.parent, project_name=results.name)
@@ -318,6 +322,8 @@ class SearchTuner(keras_tuner.Tuner):
         found = self.run.records()
         self.records = {record.trial_id: record for record in found if not record.is_final}
         self.finals = {record.trial_id: record for record in found if record.is_final}
+        self._ladder = Ladder(self._halving, self.records.values())
+        self._with_weights, self._with_state = set(self.records), set(self.records)
         self._check_kept_weights()
         self._remove_unneeded()
         oracles.restore(self.oracle, [self._trial_of(record) for record in self.records.values()])
@@ -398,13 +404,16 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _remove_unneeded(self) -> None:
         """Removes the weights of trials that are not leading, and the states of ended ones."""
-        for record in ranked(list(self.records.values()))[self.settings.keep :]:
+        there = [self.records[trial_id] for trial_id in self._with_weights]
+        for record in ranked(there)[self.settings.keep :]:
             self.run.remove_weights(record.trial_id)
-        for record in self.records.values():
+            self._with_weights.discard(record.trial_id)
+        for record in [self.records[trial_id] for trial_id in self._with_state]:
             needed = record.status == "running" or self._keeps_states or self._may_go_on(record)
             if not needed:
                 self.run.remove_state(record.trial_id)
-        wanted = self._finals_wanted()
+                self._with_state.discard(record.trial_id)
+        wanted = self._finals_wanted() if self.finals else []
         for record in self.finals.values():
             if record.status != "running":
                 self.run.remove_state(record.trial_id)
@@ -413,13 +422,10 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _may_go_on(self, record: TrialRecord) -> bool:
         """Whether a trial was stopped early and may be wanted later."""
-        others = self.records.values()
-        return record.status == "pruned" and self.halving.may_go_on(
-            record, others, self.settings.trials
-        )
+        return record.status == "pruned" and self._ladder.may_go_on(record, self.settings.trials)
 
     def _promoted(self) -> TrialRecord | None:
-        return self.halving.promoted(self.records.values())
+        return self._ladder.promoted()
 
     def _trial_of(self, record: TrialRecord) -> Any:
         """KerasTuner's view of a record."""
@@ -554,9 +560,8 @@ class SearchTuner(keras_tuner.Tuner):
         """Whether a running trial is stopped, to be promoted later or not."""
         if job.record.is_final or len(job.history) <= job.record.granted:
             return False
-        known = {**self.records, **{o.record.trial_id: o.so_far for o in others}}
-        known.pop(job.record.trial_id)
-        return self.halving.stops(job.history, known.values())
+        running = [other.history for other in others if not other.record.is_final]
+        return self._ladder.stops(job.history, running)
 
     def _reopened(self, record: TrialRecord) -> _Job:
         """A stopped trial on its way again."""
@@ -816,7 +821,13 @@ class SearchTuner(keras_tuner.Tuner):
         self._save_oracle()
 
     def _remember(self, record: TrialRecord) -> None:
-        (self.finals if record.is_final else self.records)[record.trial_id] = record
+        if record.is_final:
+            self.finals[record.trial_id] = record
+            return
+        self.records[record.trial_id] = record
+        self._ladder.put(record)
+        for names in (self._with_weights, self._with_state):
+            (names.discard if record.status == "failed" else names.add)(record.trial_id)
 
     def _save_oracle(self) -> None:
         if not isinstance(self.oracle, oracles.FromTrials):

@@ -12,6 +12,7 @@ not had yet, which the algorithm is told as its own; so all have the same noise 
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 
 import search
 from search.network.space import CORE, FIELDS, Configuration, Range, Space, declare, wide
-from search.tuning.halving import Halving
+from search.tuning.halving import Halving, Ladder
 from search.tuning.oracles import make_oracle, reopen
 from search.tuning.records import Epoch, TrialRecord, finished
 
@@ -142,9 +143,8 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
     oracle.first = table.values[:first]
     if first == 0:
         generator = np.random.default_rng(seed)
-    halving = Halving(1, reduction, MAX_EPOCHS)
+    ladder = Ladder(Halving(1, reduction, MAX_EPOCHS))
     rows: dict[str, int] = {}
-    records: dict[str, TrialRecord] = {}
     reached = [0.0]
 
     def run(trial, start: int) -> None:
@@ -154,13 +154,10 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
             history = whole[:epochs]
             reached.append(max(reached[-1], history[-1].val_accuracy))
             over = finished(history, MAX_EPOCHS, patience) or len(whole) == epochs
-            others = [r for r in records.values() if r.trial_id != trial.trial_id]
-            if over or halving.stops(history, others):
+            if over or ladder.stops(history):
                 break
         status = "completed" if over else "pruned"
-        records[trial.trial_id] = TrialRecord(
-            trial.trial_id, status, {}, 0, {}, 64, "", history=history
-        )
+        ladder.put(TrialRecord(trial.trial_id, status, {}, 0, {}, 64, "", history=history))
         for epoch in history:
             oracle.update_trial(
                 trial.trial_id,
@@ -171,8 +168,9 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
         oracle.end_trial(trial)
 
     while True:
-        promoted = halving.promoted(records.values())
+        promoted = ladder.promoted()
         if promoted is not None:
+            ladder.put(replace(promoted, status="running"))
             trial = oracle.trials[promoted.trial_id]
             reopen(oracle, trial)
             run(trial, len(promoted.history))
