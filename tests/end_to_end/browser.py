@@ -44,10 +44,11 @@ def resize(driver, width, height):
 
 
 def requests(driver):
-    """The addresses of everything that was asked for so far."""
+    """The addresses of everything that pages asked for so far; the browser's own are no pages."""
     events = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
     return [
         event["params"]["request"]["url"]
         for event in events
         if event["method"] == "Network.requestWillBeSent"
+        and not event["params"]["documentURL"].startswith("chrome")
     ]
