@@ -52,8 +52,8 @@ KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
 
 
 def now() -> str:
-    """The time, ISO 8601 with the time zone."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+    """The time to the millisecond, ISO 8601 with the time zone: several trials end in a second."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 class RunDirectory:
@@ -129,7 +129,7 @@ class RunDirectory:
                 {
                     "pid": os.getpid(),
                     "host": socket.gethostname(),
-                    "started_at": started.isoformat(timespec="seconds"),
+                    "started_at": started.isoformat(timespec="milliseconds"),
                 },
             )
             remove_leftovers(self.path)
