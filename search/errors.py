@@ -5,6 +5,7 @@ SearchError                      1
 │   ├── SettingsError            2   an option or a setting
 │   ├── DataError                2   the reviews: file, row, column, label
 │   ├── ResultsError             2   the results directory: unwritable, in use, of another run
+│   ├── ClusterError             2   a Ray cluster: not there, not fit to train, or gone
 │   └── ModelError               2   a model file: missing, damaged, changed, not of this project
 ├── NothingUsable                1   every trial failed
 └── Interrupted            130/143   Ctrl-C or SIGTERM; everything is saved
@@ -35,6 +36,10 @@ class DataError(InputError):
 
 class ResultsError(InputError):
     """The results directory cannot be used for this run."""
+
+
+class ClusterError(InputError):
+    """A Ray cluster cannot be used, or not any more."""
 
 
 class ModelError(InputError):

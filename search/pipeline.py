@@ -16,7 +16,7 @@ from search.outcome.report import Rewriting
 from search.outcome.tensorboard import Board, check_installed
 from search.outcome.winner import Outcome, record_leaderboard
 from search.settings import Settings
-from search.tuning.executors import Slot
+from search.tuning.executors import Slots
 from search.tuning.records import TrialRecord
 from search.tuning.tuner import SearchTuner
 
@@ -34,7 +34,7 @@ def tune(
     watch: Callable[[SearchTuner], None] = lambda tuner: None,
     warn: Say = print,
     progress: Say = lambda message: None,
-    workers: list[Slot] | None = None,
+    workers: Slots | None = None,
     learned: Callable[[], Vectors] | None = None,
 ) -> SearchTuner:
     """Searches, or goes on with the search that `settings.results` holds.
@@ -50,7 +50,7 @@ def tune(
         watch: called with the tuner several times a second while it searches.
         warn: gets one sentence for everything unexpected that was dealt with.
         progress: gets a sentence for what is worth knowing.
-        workers: where to train; by default worker processes for this search.
+        workers: where to train; by default what the settings say, for this search.
         learned: gives the word features of the corpus, where they are being learned already.
 
     Returns:

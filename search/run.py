@@ -145,6 +145,19 @@ def main(
         int | None,
         typer.Option(min=1, help="Trials at a time; by default what cores and memory allow."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.",
+        ),
+    ] = None,
+    cpus_per_trial: Annotated[
+        float, typer.Option(help="Cores of the cluster that a trial takes.")
+    ] = 1,
+    gpus_per_trial: Annotated[
+        float, typer.Option(help="GPUs of the cluster that a trial takes, such as 0.25.")
+    ] = 0,
     keep: Annotated[int, typer.Option(min=1, help="Trials whose weights are kept.")] = 5,
     trial_timeout: Annotated[
         float | None,
@@ -202,6 +215,9 @@ def main(
             export=() if formats is None else tuple(formats.split(",")),
             results=results,
             workers=workers,
+            cluster=cluster,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
             keep=max(keep, top),
             trial_timeout=trial_timeout,
             tensorboard=tensorboard,
@@ -251,7 +267,7 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     """Runs the search that the command line asked for."""
     progress = view.progress
     from search.outcome.tensorboard import check_installed
-    from search.tuning.executors import default_workers, slots
+    from search.tuning.executors import LocalSlots, default_workers, slots_for
     from search.tuning.rundir import RunDirectory
 
     if settings.tensorboard:
@@ -263,12 +279,13 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
 
         formats.check_installed(settings.export)
     count = settings.workers or default_workers()
-    progress(
-        f"reading {settings.data}; {count} {'worker starts' if count == 1 else 'workers start'}"
-    )
-    # The workers import TensorFlow while this process reads the data.
-    with slots(count) as workers:
-        for worker in workers:
+    where = f"{count} {'worker starts' if count == 1 else 'workers start'}"
+    if settings.cluster is not None:
+        where = f"asking the cluster {settings.cluster} for workers"
+    progress(f"reading {settings.data}; {where}")
+    # The workers get ready while this process reads the data.
+    with slots_for(settings, say) as workers:
+        for worker in workers if isinstance(workers, LocalSlots) else ():
             worker.warm_up()
         from search.corpus.load import encode_sides, read_sides, read_unlabelled
         from search.corpus.words import word_features
@@ -279,7 +296,8 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         corpus = encode_sides(settings, read_sides(settings), read_unlabelled(settings))
         space = chosen_space(settings.space, settings.fixed, corpus)
         learned, there = None, directory.features(corpus.fingerprint).exists()
-        if not there and settings.embeddings is None and starts_from_words(space):
+        wanted = not there and settings.embeddings is None and starts_from_words(space)
+        if wanted and isinstance(workers, LocalSlots):
             # In a worker that has nothing to do yet, while this process imports TensorFlow.
             learned = workers[0].submit(word_features, corpus, *features_size(space, corpus)).result
         with tensorflow_silenced():

@@ -90,6 +90,9 @@ class Settings(BaseModel):
 
     results: Path = Path("results")
     workers: PositiveInt | None = None
+    cluster: str | None = Field(None, description="a Ray cluster: auto, HOST:PORT, ray://…")
+    cpus_per_trial: float = Field(1, gt=0, description="of a cluster")
+    gpus_per_trial: float = Field(0, ge=0, description="of a cluster; also a share of one")
     keep: PositiveInt = 5
     tensorboard: bool = Field(False, description="write what TensorBoard shows")
     trial_timeout: float | None = Field(None, gt=0, description="seconds")

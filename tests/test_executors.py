@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from search.tuning.executors import Slot, default_workers, slots, threads_for
+from search.tuning.executors import LocalSlot, default_workers, slots, threads_for
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_the_cores_are_shared_out(monkeypatch):
 def test_threads_are_set_before_anything_is_imported(monkeypatch):
     for name in ("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    worker = Slot(threads=1)
+    worker = LocalSlot(threads=1)
     try:
         assert worker.submit(environment, "TF_NUM_INTEROP_THREADS").result(timeout=60) == "1"
         assert worker.submit(environment, "TF_NUM_INTRAOP_THREADS").result(timeout=60) == "1"

@@ -45,7 +45,7 @@ def test_commands(command):
         arguments = words[words.index(module) + 1 :]
         if "<" in arguments:
             del arguments[arguments.index("<") :]
-        get_command(import_module(module).app).make_context(module, arguments)
+        get_command(import_module(module).app).make_context(module, list(arguments))
         if module == "search.export":
             chosen_formats(arguments[arguments.index("--format") + 1])
     elif words[0] == ".venv/bin/tensorboard":  # which runs in tests/test_tensorboard.py

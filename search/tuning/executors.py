@@ -1,7 +1,8 @@
 """Where trials are trained: slots, each with one worker process of its own.
 
-A slot is a `concurrent.futures` executor with a single process. An executor whose process dies is
-broken for good, and with one process a slot it is clear which trial died with it.
+On this machine a slot is a `concurrent.futures` executor with a single process. An executor whose
+process dies is broken for good, and with one process a slot it is clear which trial died with it.
+Those of a cluster are in `search.tuning.cluster`.
 """
 
 import contextlib
@@ -13,10 +14,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
+from search.errors import SettingsError
+from search.settings import Settings
 from search.startup import tensorflow_silenced
 
 TRIALS_A_WORKER = 200  # then its process is replaced: Keras leaks a little with every network
@@ -37,8 +40,73 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-class Slot:
+class MachineLost(BrokenProcessPool):
+    """The process is gone with the machine, or the way to it: no trial is to blame."""
+
+
+class Slot(Protocol):
     """One place where a trial can be trained.
+
+    Attributes:
+        holds: (trial id, epochs done) of the state in the process's memory.
+    """
+
+    holds: tuple[str, int] | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process has started and can train."""
+
+    def threads(self, trials: int) -> int:
+        """How many a trial may use, with so many trained at a time."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Runs a function in the process; it raises BrokenProcessPool if that dies."""
+
+    def kill(self) -> None:
+        """Ends the process at once; whatever it was running raises BrokenProcessPool."""
+
+    def replace(self) -> None:
+        """Ends the process and makes room for a new one."""
+
+    def trial_ended(self) -> None:
+        """Replaces the process after many trials."""
+
+
+class Slots(Protocol):
+    """The slots there are; their number may change with every `refresh`."""
+
+    def __iter__(self) -> Iterator[Slot]: ...
+
+    def __len__(self) -> int: ...
+
+    def prepare(self, given: dict[str, Any], *, keras: bool) -> None:
+        """Gets ready to train.
+
+        Args:
+            given: what the processes would read from files, by path: see `training.give`.
+            keras: whether networks of Keras are trained, which had better be imported early.
+        """
+
+    def refresh(self) -> None:
+        """Looks which slots there are now."""
+
+
+class LocalSlots(list["LocalSlot"]):
+    """Slots of this machine: always the same."""
+
+    def prepare(self, given: dict[str, Any], *, keras: bool) -> None:
+        """See `Slots`; the processes read the files."""
+        for slot in self:
+            slot.keras = keras
+            slot.warm_up()
+
+    def refresh(self) -> None:
+        """See `Slots`."""
+
+
+class LocalSlot:
+    """A place on this machine where a trial can be trained: see `Slot`.
 
     Args:
         threads: how many TensorFlow may keep busy there, if it is needed at all.
@@ -68,12 +136,16 @@ class Slot:
     def warm_up(self) -> None:
         """Starts the process, if there is none, and lets it import what its first trial needs."""
         if not self._processes():
-            self._warm = self.submit(_import_training, self.keras)
+            self._warm = self.submit(import_training, self.keras)
 
     @property
     def ready(self) -> bool:
         """Whether the process has started and can train."""
         return self._warm is None or self._warm.done()
+
+    def threads(self, trials: int) -> int:
+        """See `Slot`."""
+        return threads_for(trials)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Runs a function in the worker; in a new one, if it died while it was idle."""
@@ -105,6 +177,8 @@ class Slot:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = self._new_executor()
         self._first_memory, self._trials, self.holds = None, 0, None
+        if self._warm is not None:
+            self.warm_up()
 
     def trial_ended(self) -> None:
         """Replaces the process after many trials or when it has grown."""
@@ -128,14 +202,43 @@ class Slot:
 
 
 @contextlib.contextmanager
-def slots(count: int) -> Iterator[list[Slot]]:
+def slots(count: int) -> Iterator[LocalSlots]:
     """`count` slots, whose processes end with the block."""
-    made = [Slot(threads_for(count)) for _ in range(count)]
+    made = LocalSlots(LocalSlot(threads_for(count)) for _ in range(count))
     try:
         yield made
     finally:
         for slot in made:
             slot.close()
+
+
+def slots_for(
+    settings: Settings, warn: Callable[[str], None]
+) -> contextlib.AbstractContextManager[Slots]:
+    """The slots that the settings ask for: of a cluster, or of this machine.
+
+    Args:
+        settings: of the run.
+        warn: gets a sentence for everything worth knowing of a cluster.
+
+    Raises:
+        SettingsError: they ask for what cannot be.
+    """
+    if settings.cluster is None:
+        for name in ("cpus_per_trial", "gpus_per_trial"):
+            if getattr(settings, name) != type(settings).model_fields[name].default:
+                option = name.replace("_", "-")
+                raise SettingsError(f"--{option} has no meaning without --cluster")
+        return slots(settings.workers or default_workers())
+    from search.tuning.cluster import cluster_slots
+
+    return cluster_slots(
+        settings.cluster,
+        settings.cpus_per_trial,
+        settings.gpus_per_trial,
+        settings.workers,
+        warn,
+    )
 
 
 def threads_for(trials: int) -> int:
@@ -151,16 +254,25 @@ def threads_for(trials: int) -> int:
 
 def _start_worker(threads: int = 2) -> None:
     """Runs first in every worker process, before NumPy or TensorFlow is imported."""
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(threads))
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name, value in environment(threads).items():
+        os.environ.setdefault(name, value)
     # Ctrl-C goes to the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _import_training(keras: bool) -> None:
+def environment(threads: int) -> dict[str, str]:
+    """What a process that trains must have in its environment before it imports anything."""
+    return {
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def import_training(keras: bool) -> None:
+    """Lets a process import, or compile, what its first trial needs."""
     import search.tuning.training
 
     if keras:

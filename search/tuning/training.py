@@ -135,10 +135,21 @@ def train(work: Work) -> Progress:
     return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
 
 
+_given: dict[str, Any] = {}
+"""What came over a network: the corpus by its folder, features by their file's path."""
+
+
+def give(contents: dict[str, Any]) -> None:
+    """Has this process train with what it is given instead of with files, by their paths."""
+    _given.update(contents)
+    open_corpus.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def open_corpus(folder: str) -> Corpus:
     """The run's corpus, mapped once a process."""
-    return Corpus.open(Path(folder))
+    found: Corpus = _given[folder] if folder in _given else Corpus.open(Path(folder))
+    return found
 
 
 @lru_cache(maxsize=2)
@@ -165,7 +176,7 @@ def _engine_for(work: Work) -> Engine:
 
 
 def _new_engine(work: Work) -> Engine:
-    features = None if work.features is None else np.load(work.features, mmap_mode="r")
+    features = None if work.features is None else _features(work.features)
     if work.hypermodel is None:
         return FastEngine(work.configuration, work.shape, work.seed, features, work.class_weights)
     import keras
@@ -181,6 +192,10 @@ def _new_engine(work: Work) -> Engine:
     if type(work.hypermodel) is SentimentHyperModel:
         assign(model, initial_weights(work.configuration, work.shape, work.seed, features))
     return KerasEngine(model, work.configuration.learning_rate_decay, work.class_weights)
+
+
+def _features(path: str) -> Any:
+    return _given[path] if path in _given else np.load(path, mmap_mode="r")
 
 
 def warm_up() -> None:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+import numpy as np
 import tensorflow
 from keras_tuner.engine.trial import Trial
 
 from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
-from search.corpus.store import fingerprint
+from search.corpus.store import Split, fingerprint
 from search.corpus.words import Vectors, word_features
 from search.errors import Interrupted, NothingUsable, ResultsError, SettingsError
 from search.files import npy, write_atomically, write_json
@@ -40,8 +41,9 @@ from search.network.spacefile import spec_text, values_of
 from search.network.weights import Shape, parameters
 from search.settings import Settings
 from search.tuning import finals, oracles
+from search.tuning.cluster import travels_by_value
 from search.tuning.engine import Probabilities
-from search.tuning.executors import Slot, default_workers, slots, threads_for
+from search.tuning.executors import MachineLost, Slot, Slots, slots_for
 from search.tuning.halving import Halving, Ladder
 from search.tuning.interrupts import StopRequest, stop_requests
 from search.tuning.objective import balanced_weights, check_measurable, signed
@@ -51,6 +53,7 @@ from search.tuning.training import Progress, StateMissing, Work, train
 from search.version import __version__
 
 MOST_DEATHS = 2  # of workers, that a trial survives
+MOST_LOSSES = 20  # of machines, that it survives
 ALIKE_FAILURES = 3  # of the first trials; after them a search is given up
 POLL_SECONDS = 0.2
 
@@ -70,6 +73,7 @@ class _Job:
     best: Weights | None = None
     predicted: Probabilities | None = None  # of the validation rows, with the best weights
     deaths: int = 0
+    losses: int = 0
     submitted_at: float = 0.0
     timed_out: bool = False
 
@@ -139,7 +143,8 @@ class SearchTuner(keras_tuner.Tuner):
         # A HyperModel of somebody's own is trained by Keras; everything is where there is a GPU.
         self._own = type(hypermodel) is SentimentHyperModel
         self.shape: Shape = getattr(hypermodel, "shape", shape.of(Configuration()))
-        self.compiled = self._own and not tensorflow.config.list_physical_devices("GPU")
+        there = tensorflow.config.list_physical_devices("GPU")
+        self.compiled = self._own and not (settings.gpus_per_trial if settings.cluster else there)
         self.space = hypermodel.space if self._own else {}
         check_measurable(settings.objective, corpus)
         self._class_weights = None
@@ -156,6 +161,7 @@ class SearchTuner(keras_tuner.Tuner):
         self.trials_begun = 0  # by this process, those that were continued included
         self.epochs_trained = 0  # by this process
         self.under_way: list[TrialRecord | None] = []
+        self._waiting: deque[_Job] = deque()  # trials that are under way, but in no slot
         self._slot_count = 1
         self._features: str | None = None  # the file, for the workers
         oracle = oracle or oracles.make_oracle(
@@ -281,11 +287,11 @@ class SearchTuner(keras_tuner.Tuner):
     def _best_trials(self, count: int) -> list[Trial]:
         return [self.oracle.trials[record.trial_id] for record in self.best_first()[:count]]
 
-    def search(self, workers: list[Slot] | None = None, *, overwrite: bool = False) -> None:
+    def search(self, workers: Slots | None = None, *, overwrite: bool = False) -> None:
         """Searches until there are `settings.trials` trials in the results directory.
 
         Args:
-            workers: slots to train in; by default as many as the settings say, for this search.
+            workers: slots to train in; by default those that the settings say, for this search.
             overwrite: move an older run in the directory aside first.
 
         Raises:
@@ -300,10 +306,11 @@ class SearchTuner(keras_tuner.Tuner):
             left = self.remaining_trials or self._unfinished() or self._promoted()
             if not (left or self._next_final()):
                 return
-            count = self.settings.workers or default_workers()
             with (
                 stop_requests() as stop,
-                slots(count) if workers is None else nullcontext(workers) as places,
+                slots_for(self.settings, self.warn)
+                if workers is None
+                else nullcontext(workers) as places,
             ):
                 self._drive(places, stop)
 
@@ -473,26 +480,31 @@ class SearchTuner(keras_tuner.Tuner):
 
     # -- the loop --------------------------------------------------------------------------
 
-    def _drive(self, places: list[Slot], stop: StopRequest) -> None:
+    def _drive(self, places: Slots, stop: StopRequest) -> None:
         """Keeps every slot busy until nothing is left to do."""
-        self._slot_count = len(places)
-        for slot in places:
-            slot.keras = not self.compiled
-            slot.warm_up()
-        waiting = deque(self._job(record) for record in self._unfinished())
+        if self.settings.cluster is not None and not self._own:
+            travels_by_value(self.hypermodel)
+        places.prepare(self._given(), keras=not self.compiled)
+        self._waiting = deque(self._job(record) for record in self._unfinished())
         running: dict[Slot, tuple[_Job, Future[Progress]]] = {}
         while True:
+            places.refresh()
+            self._slot_count = max(1, len(places))
             for slot in places:
                 if stop or self._out_of_time or slot in running:
                     continue
-                job = self._next(waiting, [job for job, _ in running.values()])
+                job = self._next([job for job, _ in running.values()])
                 if job is None:
                     break
                 running[slot] = job, self._submit(slot, job)
-            self.under_way = [running[s][0].so_far if s in running else None for s in places]
+            busy = {slot: job.so_far for slot, (job, _) in running.items()}
+            self.under_way = [busy.get(slot) for slot in dict.fromkeys([*places, *busy])]
             self.watch(self)
             if not running:
-                break
+                if len(places) or stop or self._out_of_time:
+                    break
+                time.sleep(POLL_SECONDS)  # until a machine is there
+                continue
             futures = [future for _, future in running.values()]
             wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for slot, (job, future) in list(running.items()):
@@ -516,18 +528,32 @@ class SearchTuner(keras_tuner.Tuner):
                 stop.signal_number,
             )
 
+    def _given(self) -> dict[str, Any]:
+        """What other machines get of this one's files: all but the test rows."""
+        nothing = np.empty(0, np.int32)
+        none = Split(nothing, np.zeros(1, np.int64), nothing, np.empty(0, np.int64))
+        given: dict[str, Any] = {
+            self._corpus_folder(): replace(self.corpus, test=none, unlabelled=none)
+        }
+        if self._features is not None:
+            given[self._features] = np.load(self._features)
+        return given
+
+    def _corpus_folder(self) -> str:
+        return str(self.run.corpus(self.corpus.fingerprint).absolute())
+
     @property
     def _out_of_time(self) -> bool:
         return time.monotonic() > self._deadline
 
-    def _next(self, waiting: deque[_Job], running: list[_Job]) -> _Job | None:
+    def _next(self, running: list[_Job]) -> _Job | None:
         """The next trial to train: an unfinished one, one that deserves more epochs, a new one."""
-        while waiting:
-            job = waiting.popleft()
+        while self._waiting:
+            job = self._waiting.popleft()
             # Both if it was killed between an epoch and the decision about it.
             if job.is_over(self.settings.patience):
                 self._keep(job, "completed")
-            elif self._is_weak(job, [*waiting, *running]):
+            elif self._is_weak(job, [*self._waiting, *running]):
                 self._keep(job, "pruned")
             else:
                 return job
@@ -634,7 +660,7 @@ class SearchTuner(keras_tuner.Tuner):
         return slot.submit(
             train,
             Work(
-                corpus=str(self.run.corpus(self.corpus.fingerprint).absolute()),
+                corpus=self._corpus_folder(),
                 configuration=self.configuration(job.record),
                 hypermodel=None if self.compiled else self.hypermodel,
                 shape=self.shape,
@@ -644,7 +670,7 @@ class SearchTuner(keras_tuner.Tuner):
                 batch_size=job.record.batch_size,
                 from_epoch=done,
                 to_epoch=done + 1,
-                threads=threads_for(self._trials_at_a_time()),
+                threads=slot.threads(self._trials_at_a_time()),
                 objective=self.settings.objective,
                 class_weights=self._class_weights,
                 features=self._features,
@@ -675,10 +701,10 @@ class SearchTuner(keras_tuner.Tuner):
         """Deals with what a worker gave back; returns the trial's next epoch, if there is one."""
         try:
             progress = future.result()
-        except BrokenProcessPool:
+        except BrokenProcessPool as error:
             slot.replace()
-            slot.warm_up()
-            return self._after_death(slot, job, stopping)
+            self._after_death(job, lost=isinstance(error, MachineLost))
+            return None
         except StateMissing:  # the process was replaced between two epochs
             slot.holds = None
             return None if stopping else self._submit(slot, job)
@@ -760,24 +786,35 @@ class SearchTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Called after a trial ended and is recorded; for subclasses."""
 
-    def _after_death(self, slot: Slot, job: _Job, stopping: bool) -> "Future[Progress] | None":
+    def _after_death(self, job: _Job, *, lost: bool) -> None:
+        """Has a trial go on whose worker died, unless the trial is to blame.
+
+        Args:
+            job: the trial.
+            lost: whether the whole machine is gone.
+        """
         if job.timed_out:
             reason = f"it took longer than the trial timeout of {self.settings.trial_timeout:g} s"
             self._fail(job, reason, reason + "\n")
-            return None
-        job.deaths += 1
+            return
+        job.deaths, job.losses = job.deaths + (not lost), job.losses + lost
         epoch = job.done_epochs + 1
-        if job.deaths > MOST_DEATHS:
-            reason = f"its worker process was killed {job.deaths} times, last in epoch {epoch}"
+        if job.deaths > MOST_DEATHS or job.losses > MOST_LOSSES:
+            reason = (
+                f"its worker process was killed {job.deaths} times"
+                + (f" and its machine lost {job.losses} times" if job.losses else "")
+                + f", last in epoch {epoch}"
+            )
             self._fail(job, reason, reason + "\n")
-            return None
+            return
         self.warn(
-            f"the worker of trial {job.record.trial_id} died in epoch {epoch}; "
+            f"the {'machine' if lost else 'worker'} of trial {job.record.trial_id} "
+            f"{'was lost' if lost else 'died'} in epoch {epoch}; "
             "the trial goes on from its last epoch"
         )
         job.record = replace(job.record, attempts=job.record.attempts + 1)
         self._store(job.record)
-        return None if stopping else self._submit(slot, job)
+        self._waiting.appendleft(job)
 
     def _with_half_batches(
         self, slot: Slot, job: _Job, stopping: bool

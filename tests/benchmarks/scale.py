@@ -22,6 +22,7 @@ import numpy as np
 import search
 from search.network.space import CORE
 from search.tuning import tuner as loop
+from search.tuning.executors import LocalSlots
 from search.tuning.training import Progress
 from tests.benchmarks.replay import MAX_EPOCHS, Table
 from tests.conftest import SAMPLE
@@ -105,6 +106,9 @@ class SleepingSlot:
         self.clock.finish_later(seconds, future, progress)
         return future
 
+    def threads(self, trials: int) -> int:
+        return 1
+
     def warm_up(self) -> None: ...
     def kill(self) -> None: ...
     def replace(self) -> None: ...
@@ -121,7 +125,7 @@ def simulate(
     )  # fmt: skip
     corpus = search.load_corpus(settings)
     clock, table = Clock(), Table("core", CORE)
-    places = [SleepingSlot(clock, table, factor) for _ in range(slots)]
+    places = LocalSlots(SleepingSlot(clock, table, factor) for _ in range(slots))
     spent: list[float] = []
     proposals: list[float] = []
     last_proposal = [0.0]

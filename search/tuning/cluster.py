@@ -1,0 +1,370 @@
+"""Slots on a Ray cluster: the same trials, on whatever machines there are.
+
+A slot is an actor, one process that keeps the network it trained last, as at home. The code of this
+package, the corpus and the word features go to every node once, through Ray; what comes of an epoch
+comes back as plain values, and this process alone writes. So no file system is shared, and a node
+may go at any time: its trials go on elsewhere, from their last epoch.
+
+Ray is imported only when a cluster is asked for.
+"""
+
+import contextlib
+import math
+import platform
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import search
+from search.errors import ClusterError, SettingsError
+from search.tuning import training
+from search.tuning.executors import TRIALS_A_WORKER, MachineLost, environment, import_training
+
+SAME = ("ray", "numpy", "numba", "scipy")
+"""Packages that must be of the same version everywhere: arrays and results travel."""
+
+LOOK_SECONDS = 1.0  # between looks at which nodes there are
+REACH_SECONDS = 10.0  # in which an address must answer
+ADDRESS = re.compile(r"auto|(ray://)?(\[[^\]]+\]|[^\s:/]+):(\d{1,5})")
+
+
+class Trainer:
+    """What an actor is: it runs functions in a process of its own, on some node."""
+
+    def start(self, keras: bool) -> dict[str, Any]:
+        """Imports what training takes; returns what is known of the node."""
+        import ray
+
+        import_training(keras)
+        versions = {name: version(name) for name in SAME} | {"python": platform.python_version()}
+        return {"node": ray.get_runtime_context().get_node_id(), "versions": versions}
+
+    def give(self, *pairs: Any) -> None:
+        """Takes names and contents in turn: see `training.give`."""
+        training.give(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs a function."""
+        return function(*arguments)
+
+
+class ClusterSlot:
+    """One actor: see `search.tuning.executors.Slot`.
+
+    Attributes:
+        started: what `Trainer.start` says; None until then.
+        gone: whether it was given up.
+    """
+
+    def __init__(self, owner: "ClusterSlots") -> None:
+        self.holds: tuple[str, int] | None = None
+        self.gone = False
+        self.started: dict[str, Any] | None = None
+        self._owner, self._trials = owner, 0
+        self._actor = owner.new_actor()
+        self.starting: Future[Any] = self._call(self._actor.start, owner.keras)
+
+    @property
+    def ready(self) -> bool:
+        """See `Slot`."""
+        return self.started is not None and not self.gone
+
+    def threads(self, trials: int) -> int:
+        """See `Slot`: what it was promised, and no more than two directions can use."""
+        return self._owner.threads
+
+    def give(self, references: dict[str, Any]) -> None:
+        """Gives the process what it trains with."""
+        self._actor.give.remote(*(part for pair in references.items() for part in pair))
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """See `Slot`."""
+        return self._call(self._actor.run, function, *arguments)
+
+    def _call(self, method: Any, *arguments: Any) -> "Future[Any]":
+        """The future of a call, which raises what a local one would."""
+        from ray import exceptions
+
+        future: Future[Any] = Future()
+
+        def pass_on(done: "Future[Any]") -> None:
+            error = done.exception()
+            if error is None:
+                future.set_result(done.result())
+            elif isinstance(error, exceptions.RayTaskError):
+                cause = error.cause
+                cause.__cause__ = RuntimeError(error.traceback_str)
+                future.set_exception(cause)
+            elif isinstance(error, (exceptions.RayActorError, exceptions.ObjectLostError)):
+                # Of a process that died its node tells; where nobody does, the node is gone.
+                alone = isinstance(error, exceptions.ActorDiedError)
+                lost = not alone or "its node" in str(error)
+                broken = (MachineLost if lost else BrokenProcessPool)(_first_line(error))
+                broken.__cause__ = error
+                future.set_exception(broken)
+            else:
+                future.set_exception(error)
+
+        method.remote(*arguments).future().add_done_callback(pass_on)
+        return future
+
+    def kill(self) -> None:
+        """See `Slot`."""
+        self._owner.kill(self._actor)
+
+    def replace(self) -> None:
+        """See `Slot`; the new process is another slot, as soon as there is room for it."""
+        self.kill()
+        self.gone = True
+
+    def trial_ended(self) -> None:
+        """See `Slot`."""
+        self._trials += 1
+        if self._trials >= TRIALS_A_WORKER:
+            self.replace()
+
+
+class ClusterSlots:
+    """The slots of a cluster, as many as its nodes have room for.
+
+    Args:
+        cpus, gpus: that a slot takes.
+        count: how many are asked for, whether there is room or not: what does not fit waits, which
+            makes a cluster that can grow do so. None for as many as there is room for.
+        warn: gets a sentence when their number changes.
+
+    Attributes:
+        keras: whether they train networks of Keras.
+        threads: that each may use.
+    """
+
+    def __init__(
+        self, cpus: float, gpus: float, count: int | None, warn: Callable[[str], None]
+    ) -> None:
+        import ray
+
+        self._ray: Any = ray
+        self._cpus, self._gpus, self._count, self._warn = cpus, gpus, count, warn
+        self.keras = gpus > 0
+        self.threads = max(1, min(2, int(cpus)))
+        self._actors: Any = ray.remote(Trainer).options(
+            num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0
+        )
+        self._all: list[ClusterSlot] = []
+        self._references: dict[str, Any] = {}
+        self._told = (0, 0)
+        self._next_look = 0.0
+
+    def __iter__(self) -> Iterator[ClusterSlot]:
+        return iter([slot for slot in self._all if slot.ready])
+
+    def __len__(self) -> int:
+        return sum(slot.ready for slot in self._all)
+
+    def new_actor(self) -> Any:
+        """An actor that starts as soon as some node has room for it."""
+        return self._actors.remote()
+
+    def kill(self, actor: Any) -> None:
+        """Ends an actor's process."""
+        with contextlib.suppress(Exception):  # it, or its node, or the cluster is gone
+            self._ray.kill(actor)
+
+    def nodes(self) -> dict[str, dict[str, float]]:
+        """What each living node has, by its id."""
+        try:
+            return {
+                node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]
+            }
+        except Exception as error:  # Ray raises what its network raises
+            raise ClusterError(
+                f"the cluster does not answer any more ({_first_line(error)}). What was finished "
+                "is saved; the same command continues, also on another cluster"
+            ) from error
+
+    def prepare(self, given: dict[str, Any], *, keras: bool) -> None:
+        """See `search.tuning.executors.Slots`."""
+        if keras and not self.keras:
+            self.keras = True
+            for slot in self._all:  # which import what is not needed
+                slot.replace()
+        self._references = {name: self._ray.put(content) for name, content in given.items()}
+        for slot in self._all:
+            slot.give(self._references)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See `search.tuning.executors.Slots`.
+
+        Raises:
+            ClusterError: a node cannot train, or the cluster is gone.
+        """
+        if time.monotonic() < self._next_look and all(s.ready for s in self._all):
+            return
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        nodes = self.nodes()
+        for slot in self._all:
+            if slot.started is None and slot.starting.done() and not slot.gone:
+                self._take_on(slot)
+            if slot.started is not None and slot.started["node"] not in nodes:
+                slot.gone = True
+        self._all = [slot for slot in self._all if not slot.gone]
+        wanted = self._count or max(1, sum(map(self._room, nodes.values())))
+        while len(self._all) < wanted:
+            slot = ClusterSlot(self)
+            if self._references:
+                slot.give(self._references)
+            self._all.append(slot)
+        for slot in [slot for slot in self._all if slot.started is None][: len(self._all) - wanted]:
+            slot.replace()  # for it there is no room any more
+        used = {slot.started["node"] for slot in self._all if slot.started is not None}
+        told = (len(self), len(used))
+        if told != self._told:
+            self._told = told
+            self._warn(f"{told[0]} trials at a time on {told[1]} nodes of the cluster")
+
+    def _room(self, resources: dict[str, float]) -> int:
+        """How many slots fit on a node with nothing else to do."""
+        asked = {"CPU": self._cpus, "GPU": self._gpus}
+        fit = [resources.get(name, 0) / amount for name, amount in asked.items() if amount]
+        return math.floor(min(fit) + 1e-6)  # four quarters of a GPU are one
+
+    def _take_on(self, slot: ClusterSlot) -> None:
+        """Looks whether a process that has started can train what this one asks for."""
+        try:
+            started = slot.starting.result()
+        except BrokenProcessPool:  # with its node, as a rule
+            slot.gone = True
+            return
+        except Exception as error:
+            raise ClusterError(
+                f"a node of the cluster cannot train: {_first_line(error)}; install this package's "
+                "requirements on every node, with the same constraints.txt"
+            ) from error
+        mine = {name: version(name) for name in SAME} | {"python": platform.python_version()}
+        for name, found in started["versions"].items():
+            if found != mine[name]:
+                raise ClusterError(
+                    f"a node of the cluster has {name} {found}, this machine {mine[name]}; install "
+                    "the same everywhere, with the same constraints.txt"
+                )
+        slot.started = started
+
+
+@contextlib.contextmanager
+def cluster_slots(
+    address: str,
+    cpus: float,
+    gpus: float,
+    count: int | None,
+    warn: Callable[[str], None],
+) -> Iterator[ClusterSlots]:
+    """Slots on a cluster, whose processes end with the block.
+
+    Args:
+        address: auto, HOST:PORT or ray://HOST:PORT.
+        cpus, gpus: that a trial takes.
+        count: trials at a time; None for as many as there is room for.
+        warn: gets a sentence for everything worth knowing.
+
+    Raises:
+        SettingsError: the address is none, or Ray is not installed.
+        ClusterError: there is no such cluster, or it cannot be used from here.
+    """
+    check_installed()
+    matched = ADDRESS.fullmatch(address)
+    if matched is None:
+        raise SettingsError(f"--cluster {address}: expected auto, HOST:PORT or ray://HOST:PORT")
+    if matched[3] is not None:
+        _reach(matched[2].strip("[]"), int(matched[3]))
+    ray = _connected(address, threads=max(1, min(2, int(cpus))))
+    if _open_to_all():
+        warn(
+            "the cluster has no authentication: whoever reaches its ports can run code on it "
+            "(README, “On many machines”)"
+        )
+    try:
+        slots = ClusterSlots(cpus, gpus, count, warn)
+        slots.refresh()
+        yield slots
+    finally:
+        ray.shutdown()
+
+
+def check_installed() -> None:
+    """Looks whether Ray is installed.
+
+    Raises:
+        SettingsError: it is not; the message says how to install it.
+    """
+    if find_spec("ray") is None:
+        raise SettingsError(
+            "--cluster needs ray, not installed here: "
+            'pip install -c constraints.txt -e ".[cluster]"'
+        )
+
+
+def _reach(host: str, port: int) -> None:
+    """Ray itself would try for minutes."""
+    try:
+        socket.create_connection((host, port), REACH_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(
+            f"--cluster {host}:{port}: nobody answers there ({error.strerror or error}); is the "
+            "cluster started, and its port open to this machine?"
+        ) from error
+
+
+def _connected(address: str, threads: int) -> Any:
+    """Ray, connected to a cluster; every node gets the code of this package."""
+    import logging
+
+    import ray
+    from ray import _private
+
+    # What it prints to stdout of dying processes; that they died is told by the tuner.
+    _private.worker._worker_logs_enabled = False
+    variables = {**environment(threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    package = str(Path(search.__file__).parent)
+    try:
+        ray.init(
+            address,
+            runtime_env={"py_modules": [package], "env_vars": variables},
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:  # Ray raises whatever its parts raise
+        hint = "; `ray start --head` starts one" if address == "auto" else ""
+        raise ClusterError(
+            f"--cluster {address}: cannot be used: {_first_line(error)}{hint}"
+        ) from error
+    return ray
+
+
+def _open_to_all() -> bool:
+    from ray._private.authentication.authentication_utils import is_token_auth_enabled
+
+    return not is_token_auth_enabled()
+
+
+def _first_line(error: BaseException) -> str:
+    """An error of Ray's in a line: they go on for pages."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300]
+
+
+def travels_by_value(thing: object) -> None:
+    """Has the module of a class of the user's own travel with it, which nodes need not have."""
+    from ray import cloudpickle
+
+    module = sys.modules[type(thing).__module__]
+    if module.__name__.split(".")[0] not in ("search", "keras_tuner"):
+        cloudpickle.register_pickle_by_value(module)

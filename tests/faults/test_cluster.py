@@ -1,0 +1,206 @@
+"""The search on a Ray cluster of several nodes: equal to one at home, and nothing is ever lost."""
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+import search
+from search.tuning import cluster
+from tests.conftest import ROOT, SAMPLE, run_command, run_here, trials_of
+from tests.end_to_end.own_network import TwoLayers
+from tests.faults.conftest import assert_equals, options, wait_until
+from tests.faults.misbehaving import BEHAVIOURS, Misbehaving
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402  (where there is Ray)
+
+# Most of a minute of training, so that something can happen meanwhile.
+LONG = ["--data", str(ROOT / "data" / "sample_reviews.csv"), "--trials", "24", "--max-epochs", "12"]
+LONG += ["--patience", "12", "--set", "lstm_units=128"]
+
+
+@contextlib.contextmanager
+def nodes(count, **resources):
+    """A cluster of so many nodes, with one core each but for the first, which has none."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        made.workers = [made.add_node(num_cpus=1, **resources) for _ in range(count)]
+        yield made
+    finally:
+        if ray.is_initialized():
+            ray.shutdown()
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def two_nodes():
+    with nodes(2) as made:
+        yield made
+
+
+def asked(results, made, *more):
+    """The command of a search on a cluster: as many trials at a time as there is room for."""
+    usual = options(results)
+    usual = usual[: usual.index("--workers")] + usual[usual.index("--workers") + 2 :]
+    return [*usual, "--cluster", made.address, *more]
+
+
+def begun(results, made):
+    """A long search that was not waited for."""
+    command = [sys.executable, "-m", *asked(results, made, *LONG)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def ended(results, number):
+    """Whether so many trials have come to an end."""
+    records = [path.read_text() for path in results.glob("trials/*/trial.json")]
+    return sum('"ended_at": "' in record for record in records) >= number
+
+
+def test_the_same_as_at_home(tmp_path, reference, two_nodes):
+    results = tmp_path / "results"
+    done = run_command(*asked(results, two_nodes))
+    assert done.returncode == 0, done.stderr
+    assert "2 trials at a time on 2 nodes" in done.stderr
+    assert_equals(results, reference)
+    assert "raylet" not in done.stdout + done.stderr, "Ray's own messages are not shown"
+
+
+def test_nodes_with_other_versions_are_refused(tmp_path, two_nodes, monkeypatch):
+    right = cluster.version
+    monkeypatch.setattr(cluster, "version", lambda n: "0.1" if n == "numpy" else right(n))
+    done = run_here(*asked(tmp_path / "results", two_nodes))
+    assert done.returncode == 2
+    assert re.search(r"has numpy \d\S+, this machine 0\.1; install the same", done.stderr)
+
+
+def test_a_network_of_ones_own(tmp_path, two_nodes, monkeypatch):
+    """Its module is not on the nodes: it travels by value."""
+    settings = search.Settings(
+        data=str(SAMPLE), trials=2, max_epochs=1, finals=0, results=tmp_path / "results",
+        cluster=two_nodes.address,
+    )  # fmt: skip
+    monkeypatch.setattr(sys.modules["tests.end_to_end.own_network"], "__name__", "tests_own")
+    monkeypatch.setattr(TwoLayers, "__module__", "tests_own")
+    monkeypatch.setitem(sys.modules, "tests_own", sys.modules["tests.end_to_end.own_network"])
+    tuner = search.tune(settings, search.load_corpus(settings), hypermodel=TwoLayers())
+    assert {record.status for record in tuner.records.values()} <= {"completed", "pruned"}
+    assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("nowhere", "--cluster nowhere: expected auto, HOST:PORT or ray://HOST:PORT"),
+        ("127.0.0.1:1", "--cluster 127.0.0.1:1: nobody answers there (Connection refused)"),
+        ("ray://127.0.0.1:1", "--cluster 127.0.0.1:1: nobody answers there"),
+    ],
+)
+def test_addresses_that_lead_nowhere(tmp_path, address, message):
+    done = run_here(*options(tmp_path / "results"), "--cluster", address)
+    assert done.returncode == 2 and message in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_without_ray(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = run_here(*options(tmp_path / "results"), "--cluster", "auto")
+    assert done.returncode == 2
+    assert 'pip install -c constraints.txt -e ".[cluster]"' in done.stderr
+
+
+def test_options_that_need_a_cluster(tmp_path):
+    done = run_here(*options(tmp_path / "results"), "--gpus-per-trial", "0.25")
+    assert done.returncode == 2 and "no meaning without --cluster" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_node_is_lost_and_another_joins(tmp_path):
+    at_home, results = tmp_path / "home", tmp_path / "results"
+    assert run_command(*options(at_home), *LONG, "--workers", "2").returncode == 0
+    with nodes(2) as made:
+        running = begun(results, made)
+        wait_until(lambda: len(list(results.glob("trials/*/state.npz"))) == 2, 120)  # both train
+        made.remove_node(made.workers[0], allow_graceful=False)  # SIGKILL to its processes
+        made.add_node(num_cpus=1)
+        _, errors = running.communicate(timeout=300)
+    assert running.returncode == 0, errors
+    told = [line for line in errors.splitlines() if "a time on" in line or "goes on" in line]
+    losses = [n for n, line in enumerate(told) if line.startswith("the machine of trial")]
+    both = [n for n, line in enumerate(told) if line.startswith("2 trials at a time on 2 nodes")]
+    assert len(losses) == 1 and both[0] < losses[0] < both[-1], told
+    assert_equals(results, at_home)
+
+
+@pytest.mark.slow
+def test_the_driver_is_killed_and_goes_on_elsewhere(tmp_path):
+    at_home, results = tmp_path / "home", tmp_path / "results"
+    assert run_command(*options(at_home), *LONG, "--workers", "2").returncode == 0
+    with nodes(2) as made:
+        running = begun(results, made)
+        wait_until(lambda: ended(results, 5), 120)
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+        # On the same cluster, where the processes of the killed one have ended.
+        running = begun(results, made)
+        wait_until(lambda: ended(results, 10), 120)
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+    with nodes(2) as another:
+        done = run_command(*asked(results, another, *LONG))
+        assert done.returncode == 0, done.stderr
+    assert_equals(results, at_home)
+
+
+@pytest.mark.slow
+def test_every_way_to_fail_is_told_as_at_home(tmp_path, two_nodes):
+    settings = search.Settings(
+        data=str(SAMPLE), trials=6, max_epochs=2, finals=0, results=tmp_path / "results",
+        trial_timeout=20, tuner="grid", cluster=two_nodes.address,
+    )  # fmt: skip
+    search.tune(settings, search.load_corpus(settings), hypermodel=Misbehaving())
+    table = trials_of(settings.results).set_index("hp_behaviour")
+    assert sorted(table.index) == sorted(BEHAVIOURS)
+    reasons = {
+        "raises": "ValueError: no such layer, says the layer",
+        "nan": "NotFinite: the training loss became",
+        "no memory": "MemoryError: cannot allocate 9 TB",
+        "dies": "its worker process was killed 3 times, last in epoch 1",
+        "sleeps": "it took longer than the trial timeout of 20 s",
+    }
+    for behaviour, reason in reasons.items():
+        assert table.loc[behaviour, "error"].startswith(reason)
+    details = settings.results / "trials" / table.loc["raises", "trial_id"] / "error.txt"
+    assert "misbehaving.py" in details.read_text(), "the traceback of the node"
+
+
+@pytest.mark.slow
+def test_trials_share_a_gpu_by_parts(tmp_path):
+    """Ray only counts GPUs; the four trials find none and are trained by Keras on the CPU."""
+    results = tmp_path / "results"
+    with nodes(1, num_gpus=1) as made:
+        more = ["--gpus-per-trial", "0.25", "--cpus-per-trial", "0.25", "--trials", "4"]
+        done = run_command(*asked(results, made, *more, "--max-epochs", "1"))
+    assert done.returncode == 0, done.stderr
+    assert "4 trials at a time on 1 nodes" in done.stderr
+
+
+@pytest.mark.slow
+def test_only_who_has_the_token_may(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", uuid.uuid4().hex)
+    with nodes(1) as made:
+        wrong = run_command(*asked(tmp_path / "a", made), RAY_AUTH_TOKEN=uuid.uuid4().hex)
+        none = run_command(*asked(tmp_path / "b", made), RAY_AUTH_MODE="disabled")
+        right = run_command(*asked(tmp_path / "c", made, "--trials", "1"))
+    assert right.returncode == 0, right.stderr
+    assert "no authentication" not in right.stderr
+    for done in (wrong, none):
+        assert done.returncode == 2 and "cannot be used" in done.stderr, done.stderr
