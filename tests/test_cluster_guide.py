@@ -14,7 +14,7 @@ import yaml
 from typer.main import get_command
 
 from search.run import app
-from tests.conftest import ROOT, SAMPLE, trials_of
+from tests.conftest import ROOT, SAMPLE, run_command, trials_of
 
 ray = pytest.importorskip("ray")
 
@@ -63,7 +63,7 @@ def test_the_launchers_file():
 
 @pytest.mark.slow
 def test_two_machines_by_hand(tmp_path):
-    """The recipe, to the letter but for addresses: two nodes of this machine."""
+    """The recipe, to the letter but for addresses: two nodes of this machine, and nobody else's."""
     begin = GUIDE.index("## Two machines by hand")
     head, other, command = re.findall(r"^```bash\n(.*?)^```", GUIDE[begin:], re.M | re.S)[:3]
     with socket.socket() as free:
@@ -84,6 +84,17 @@ def test_two_machines_by_hand(tmp_path):
             ["bash", "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True,
             timeout=300, check=False,
         )  # fmt: skip
+        usual = {name: environment[name] for name in ("PATH", "HOME")}
+        for strange in (
+            {"RAY_AUTH_MODE": "disabled"},
+            {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 32},
+        ):
+            stranger = run_command(
+                "search.run", "--data", SAMPLE, "--cluster", f"127.0.0.1:{port}",
+                "--results", tmp_path / "none", **usual, **strange,
+            )  # fmt: skip
+            assert stranger.returncode == 2, stranger.stderr
+            assert "the token of both sides must be the same" in stranger.stderr
     finally:
         subprocess.run(
             ["ray", "stop", "--force"], env=environment, capture_output=True, check=False

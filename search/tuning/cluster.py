@@ -101,7 +101,7 @@ class ClusterSlot:
                 future.set_result(done.result())
             elif isinstance(error, exceptions.RayTaskError):
                 cause = error.cause
-                cause.__cause__ = RuntimeError(error.traceback_str)
+                cause.__cause__ = RuntimeError(str(error))  # the traceback there
                 future.set_exception(cause)
             elif isinstance(error, (exceptions.RayActorError, exceptions.ObjectLostError)):
                 # Of a process that died its node tells; where nobody does, the node is gone.
@@ -342,9 +342,11 @@ def _connected(address: str, threads: int) -> Any:
             logging_level=logging.ERROR,
         )
     except Exception as error:  # Ray raises whatever its parts raise
-        hint = "; `ray start --head` starts one" if address == "auto" else ""
+        hint = "`ray start --head` starts one"
+        if address != "auto":
+            hint = "the token of both sides must be the same (CLUSTER.md, “Security”)"
         raise ClusterError(
-            f"--cluster {address}: cannot be used: {_first_line(error)}{hint}"
+            f"--cluster {address}: cannot be used: {_first_line(error)}; {hint}"
         ) from error
     return ray
 

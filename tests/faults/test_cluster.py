@@ -5,13 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
 
 import pytest
 
 import search
 from search.tuning import cluster
-from tests.conftest import ROOT, SAMPLE, run_command, run_here, trials_of
+from tests.conftest import ROOT, SAMPLE, run_command, run_here
 from tests.end_to_end.own_network import TwoLayers
 from tests.faults.conftest import assert_equals, options, wait_until
 from tests.faults.misbehaving import BEHAVIOURS, Misbehaving
@@ -165,9 +164,9 @@ def test_every_way_to_fail_is_told_as_at_home(tmp_path, two_nodes):
         data=str(SAMPLE), trials=6, max_epochs=2, finals=0, results=tmp_path / "results",
         trial_timeout=20, tuner="grid", cluster=two_nodes.address,
     )  # fmt: skip
-    search.tune(settings, search.load_corpus(settings), hypermodel=Misbehaving())
-    table = trials_of(settings.results).set_index("hp_behaviour")
-    assert sorted(table.index) == sorted(BEHAVIOURS)
+    tuner = search.tune(settings, search.load_corpus(settings), hypermodel=Misbehaving())
+    found = {record.values["behaviour"]: record for record in tuner.records.values()}
+    assert sorted(found) == sorted(BEHAVIOURS)
     reasons = {
         "raises": "ValueError: no such layer, says the layer",
         "nan": "NotFinite: the training loss became",
@@ -176,8 +175,8 @@ def test_every_way_to_fail_is_told_as_at_home(tmp_path, two_nodes):
         "sleeps": "it took longer than the trial timeout of 20 s",
     }
     for behaviour, reason in reasons.items():
-        assert table.loc[behaviour, "error"].startswith(reason)
-    details = settings.results / "trials" / table.loc["raises", "trial_id"] / "error.txt"
+        assert found[behaviour].error.startswith(reason)
+    details = settings.results / "trials" / found["raises"].trial_id / "error.txt"
     assert "misbehaving.py" in details.read_text(), "the traceback of the node"
 
 
@@ -190,17 +189,3 @@ def test_trials_share_a_gpu_by_parts(tmp_path):
         done = run_command(*asked(results, made, *more, "--max-epochs", "1"))
     assert done.returncode == 0, done.stderr
     assert "4 trials at a time on 1 nodes" in done.stderr
-
-
-@pytest.mark.slow
-def test_only_who_has_the_token_may(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", uuid.uuid4().hex)
-    with nodes(1) as made:
-        wrong = run_command(*asked(tmp_path / "a", made), RAY_AUTH_TOKEN=uuid.uuid4().hex)
-        none = run_command(*asked(tmp_path / "b", made), RAY_AUTH_MODE="disabled")
-        right = run_command(*asked(tmp_path / "c", made, "--trials", "1"))
-    assert right.returncode == 0, right.stderr
-    assert "no authentication" not in right.stderr
-    for done in (wrong, none):
-        assert done.returncode == 2 and "cannot be used" in done.stderr, done.stderr
