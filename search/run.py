@@ -350,15 +350,15 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
 def _trial_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
     """One line for a trial that ended."""
     from search.tuning.objective import signed
-    from search.tuning.records import ranked
+    from search.tuning.records import best_of
 
     objective, total = tuner.settings.objective, tuner.settings.trials
     ended = [r for r in tuner.records.values() if r.status != "running"]
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
-        leader = ranked(ended)[0]
-        assert leader.best is not None
+        leader = best_of(ended)
+        assert leader is not None and leader.best is not None
         result = (
             f"{objective} {signed(objective, record.best.score):.4f} "
             f"(best {signed(objective, leader.best.score):.4f}, trial {leader.trial_id}), "

@@ -45,7 +45,7 @@ def wanted(records: Iterable[TrialRecord], finalists: int, seeds: int) -> list[s
         seeds: finals of each.
     """
     chosen: list[TrialRecord] = []
-    for record in ranked(list(records)):
+    for record in ranked(records):
         if len(chosen) < finalists and _own(record) not in map(_own, chosen):
             chosen.append(record)
     return [final_id(r.trial_id, number) for number in range(1, seeds + 1) for r in chosen]
@@ -83,4 +83,4 @@ def final_ranking(
         found = standing(record.trial_id, finals)
         return found is None, 0.0 if found is None else -found.mean
 
-    return sorted(ranked(list(records)), key=key)  # sorting is stable
+    return sorted(ranked(records), key=key)  # sorting is stable

@@ -1,6 +1,7 @@
 """What is known of a trial, as plain values: the content of trial.json."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
@@ -127,13 +128,23 @@ def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool
     return done >= last_epoch or done - best.epoch > patience
 
 
-def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Trials that can be used, best first: score, then val_loss, then the earlier trial."""
+    return sorted(_usable(records), key=_merit)
 
-    def key(record: TrialRecord) -> tuple[float, float, int]:
-        best = record.best
-        if best is None:
-            return (math.inf, math.inf, record.number)
-        return (-best.score, best.val_loss, record.number)
 
-    return sorted((r for r in records if r.status in ("completed", "pruned")), key=key)
+def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """The first of `ranked`."""
+    return min(_usable(records), key=_merit, default=None)
+
+
+def _usable(records: Iterable[TrialRecord]) -> Iterator[TrialRecord]:
+    return (record for record in records if record.status in ("completed", "pruned"))
+
+
+def _merit(record: TrialRecord) -> tuple[float, float, int]:
+    """The less, the better."""
+    best = record.best
+    if best is None:
+        return (math.inf, math.inf, record.number)
+    return (-best.score, best.val_loss, record.number)

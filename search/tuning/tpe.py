@@ -66,28 +66,36 @@ class TPE(FromTrials, keras_tuner.Oracle):
             self._study = None  # a trial that had ended runs again: Optuna cannot take back
             self._numbers, self._open = {}, set()
             return self._synchronised()
-        for trial_id in sorted(self.trials.keys() - self._numbers.keys(), key=int):
-            self._numbers[trial_id] = len(self._study.get_trials(deepcopy=False))
-            self._open.add(trial_id)
-            self._study.add_trial(self._frozen(self.trials[trial_id]))
         for trial_id in sorted(self._open, key=int):
-            trial = self.trials[trial_id]
-            if trial.status == "COMPLETED":
-                sign = 1 if self.objective.direction == "max" else -1
-                self._study.tell(self._numbers[trial_id], sign * trial.score)
-            elif trial.status not in ("RUNNING", "IDLE"):
-                self._study.tell(self._numbers[trial_id], state=TrialState.FAIL)
-            else:
-                continue
-            self._open.discard(trial_id)
+            state, value = self._told(self.trials[trial_id])
+            if state != TrialState.RUNNING:
+                self._study.tell(self._numbers[trial_id], value, state)
+                self._open.discard(trial_id)
+        for trial_id in sorted(self.trials.keys() - self._numbers.keys(), key=int):
+            frozen = self._frozen(self.trials[trial_id])
+            self._numbers[trial_id] = len(self._study.get_trials(deepcopy=False))
+            self._study.add_trial(frozen)
+            if frozen.state == TrialState.RUNNING:
+                self._open.add(trial_id)
         return self._study
+
+    def _told(self, trial: Any) -> tuple[TrialState, float | None]:
+        """What Optuna is told of how a trial stands."""
+        if trial.status == "COMPLETED":
+            sign = 1 if self.objective.direction == "max" else -1
+            return TrialState.COMPLETE, sign * trial.score
+        if trial.status in ("RUNNING", "IDLE"):
+            return TrialState.RUNNING, None
+        return TrialState.FAIL, None
 
     def _frozen(self, trial: Any) -> optuna.trial.FrozenTrial:
         hp = trial.hyperparameters
         active = {p.name: p for p in hp.space if hp.is_active(p) and p.name in hp.values}
+        state, value = self._told(trial)
         return optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            params={name: _told(p, hp.values[name]) for name, p in active.items()},
+            state=state,
+            value=value,
+            params={name: _placed(p, hp.values[name]) for name, p in active.items()},
             distributions={name: _distribution(p) for name, p in active.items()},
         )
 
@@ -121,7 +129,7 @@ def _distribution(hp: Any) -> BaseDistribution:
     return CategoricalDistribution(tuple(hp.values))
 
 
-def _told(hp: Any, value: Any) -> Any:
+def _placed(hp: Any, value: Any) -> Any:
     """A value as Optuna is told it."""
     if _as_it_is(hp):
         return value

@@ -400,7 +400,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _check_kept_weights(self) -> None:
         """Trains a leading trial or a final again if its weights are gone or cannot be read."""
-        leading = ranked(list(self.records.values()))[: self.settings.keep]
+        leading = ranked(self.records.values())[: self.settings.keep]
         there = [self.finals[name] for name in self._finals_wanted() if name in self.finals]
         for record in (*leading, *(final for final in there if final.status == "completed")):
             if self.run.load_weights(record.trial_id) is None:
