@@ -19,7 +19,16 @@ import numpy as np
 import pandas as pd
 
 import search
-from search.network.space import CORE, FIELDS, Configuration, Range, Space, declare, wide
+from search.network.space import (
+    CORE,
+    FIELDS,
+    Configuration,
+    Range,
+    Space,
+    declare,
+    starting_points,
+    wide,
+)
 from search.tuning.halving import Halving, Ladder
 from search.tuning.oracles import make_oracle, reopen
 from search.tuning.records import Epoch, TrialRecord, finished
@@ -133,14 +142,14 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
         tuner: the algorithm.
         reduction: of successive halving; 1 for none.
         patience: epochs without a better one, before a trial is ended.
-        first: how many known-good configurations come first: the first rows of the table.
+        first: how many known-good configurations come first.
         seed: of the algorithm.
     """
     oracle = make_oracle(tuner, trials=TRIALS, seed=seed, max_epochs=MAX_EPOCHS)
     hp = oracle.get_space()
     declare(hp, table.space)
     oracle.update_space(hp)
-    oracle.first = table.values[:first]
+    oracle.first = starting_points(table.space, ())[:first]
     if first == 0:
         generator = np.random.default_rng(seed)
     ladder = Ladder(Halving(1, reduction, MAX_EPOCHS))
