@@ -128,7 +128,9 @@ def test_the_tokenizer_on_hard_texts(tmp_path, tokens):
 
 
 @given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1),
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1
+    ),
     st.sampled_from(["whitespace", "character"]),
 )
 @settings(max_examples=30, deadline=None)

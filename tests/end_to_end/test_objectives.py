@@ -34,7 +34,13 @@ def files(folder):
     )
 
 
-@pytest.mark.parametrize("objective", ["val_balanced_accuracy", "val_f1", "val_auc", "val_loss"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        *("val_f1", "val_auc"),
+        *(pytest.param(o, marks=pytest.mark.slow) for o in ("val_balanced_accuracy", "val_loss")),
+    ],
+)
 def test_an_objective_decides(unbalanced, tmp_path, objective):
     results = tmp_path / "r"
     options = ("--objective", objective, "--class-weight", "balanced", "--final-seeds", 1)

@@ -175,7 +175,10 @@ def test_the_seeds_shape_is_there(sample_run):
 
 @pytest.mark.parametrize(
     ("options", "workers"),
-    [(("--tuner", "random", "--reduction", 1), (1, 2)), ((), (1, 1))],
+    [
+        (("--tuner", "random", "--reduction", 1), (1, 2)),
+        pytest.param((), (1, 1), marks=pytest.mark.slow),
+    ],
     ids=["any number of workers", "one worker, where results decide"],
 )
 def test_same_seed_same_table(tmp_path, options, workers):

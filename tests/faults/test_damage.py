@@ -63,7 +63,11 @@ def test_damaged_state_of_a_running_trial(tmp_path, reference):
     assert_equals(results, reference)
 
 
-@pytest.mark.parametrize("most", [20_000, 200_000, 400_000], ids=["corpus", "vectors", "state"])
+@pytest.mark.parametrize(
+    "most",
+    [*(pytest.param(n, marks=pytest.mark.slow) for n in (20_000, 200_000)), 400_000],
+    ids=["corpus", "vectors", "state"],
+)
 def test_full_disk(tmp_path, reference, most):
     """No file may grow beyond that many bytes: one clear error; with room again, it goes on."""
     results = tmp_path / "results"

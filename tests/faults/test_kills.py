@@ -45,7 +45,9 @@ def small_reference(tmp_path_factory):
     return results
 
 
-@pytest.mark.parametrize("chain", [[1, 9, 26, 45], [33, 60, 87]])
+@pytest.mark.parametrize(
+    "chain", [[1, 9, 26, 45], pytest.param([33, 60, 87], marks=pytest.mark.slow)]
+)
 def test_killed_between_two_writes(tmp_path, reference, chain):
     results = tmp_path / "results"
     for number in chain:
@@ -144,7 +146,9 @@ def test_no_orphans_when_the_parent_is_killed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    ids=["Ctrl-C", "SIGTERM"],
 )
 def test_asked_to_stop(tmp_path, reference, number, code):
     results = tmp_path / "results"
