@@ -102,8 +102,8 @@ def test_what_is_tried_first():
     }
     assert len(points) == 1 + len(KNOWN_GOOD)
     assert points[1] == {name: getattr(Configuration(), name) for name in CORE}
-    one = starting_points({"lstm_units": 8, "dropout": (0.5, 0.6)}, [])
-    assert one == [{"lstm_units": 8, "dropout": 0.5}, {"lstm_units": 8, "dropout": 0.6}]
+    one = starting_points({"lstm_units": 8, "dropout": (0.3, 0.5)}, [])
+    assert one == [{"lstm_units": 8, "dropout": 0.5}, {"lstm_units": 8, "dropout": 0.3}]
 
 
 def test_the_largest_value():
