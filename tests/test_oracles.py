@@ -13,6 +13,14 @@ from search.settings import Algorithm
 from search.tuning.oracles import make_oracle, next_trial_id, reopen, restore, trial_seed
 
 EVERY = pytest.mark.parametrize("algorithm", get_args(Algorithm))
+# Gaussian processes take seconds for what the others do in none.
+EVERY_BUT_SLOWLY = pytest.mark.parametrize(
+    "algorithm",
+    [
+        pytest.param(a, marks=pytest.mark.slow) if a == "bayesian" else a
+        for a in get_args(Algorithm)
+    ],
+)
 
 
 RANDOM = {"embedding_dim": 64, "lstm_units": 16, "dropout": 0.2, "learning_rate": 1e-3}
@@ -100,7 +108,7 @@ def test_resumed_is_as_if_never_stopped(algorithm, stop_after):
     assert before + search(resumed) == whole
 
 
-@EVERY
+@EVERY_BUT_SLOWLY
 def test_no_two_trials_are_alike(algorithm):
     values = [v for v in search(oracle_for(algorithm, trials=30)) if not v.get("tuner/round")]
     assert len({str(sorted(searched(v).items())) for v in values}) == len(values)
@@ -119,7 +127,7 @@ def test_a_finite_space_is_exhausted_and_then_it_stops(algorithm, monkeypatch):
     assert len(values) == 6
 
 
-@EVERY
+@EVERY_BUT_SLOWLY
 def test_what_is_not_allowed_is_never_proposed(algorithm):
     """As with --max-parameters."""
     oracle = oracle_for(algorithm, trials=25)

@@ -80,6 +80,7 @@ def test_nodes_with_other_versions_are_refused(tmp_path, two_nodes, monkeypatch)
     assert re.search(r"has numpy \d\S+, this machine 0\.1; install the same", done.stderr)
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own(tmp_path, two_nodes, monkeypatch):
     """Its module is not on the nodes: it travels by value."""
     settings = search.Settings(

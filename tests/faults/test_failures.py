@@ -17,7 +17,7 @@ def corpus():
 def failed_run(tmp_path_factory, corpus):
     results = tmp_path_factory.mktemp("failures") / "results"
     settings = search.Settings(
-        data=str(SAMPLE), results=results, trials=6, max_epochs=2, workers=2, trial_timeout=20
+        data=str(SAMPLE), results=results, trials=6, max_epochs=2, workers=2, trial_timeout=12
     )
     said = []
     tuner = search.tune(
@@ -51,7 +51,7 @@ def test_one_row_each(failed_run):
         ("nan", "NotFinite: the training loss became"),
         ("no memory", "MemoryError: cannot allocate 9 TB"),
         ("dies", "its worker process was killed 3 times, last in epoch 1"),
-        ("sleeps", "it took longer than the trial timeout of 20 s"),
+        ("sleeps", "it took longer than the trial timeout of 12 s"),
     ],
 )
 def test_reasons(failed_run, behaviour, reason):
