@@ -25,9 +25,14 @@ def options(results: Path) -> list[str]:
 
 
 def start(results: Path, *more: str) -> "subprocess.Popen[str]":
-    """Starts the command without waiting for it."""
+    """Starts the search without waiting for it."""
+    return launch(*options(results), *more)
+
+
+def launch(*arguments: str) -> "subprocess.Popen[str]":
+    """Starts `python -m …` without waiting for it."""
     return subprocess.Popen(
-        [sys.executable, "-m", *options(results), *more],
+        [sys.executable, "-m", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -10,6 +10,17 @@ import keras_tuner
 BEHAVIOURS = ["fine", "raises", "nan", "no memory", "dies", "sleeps"]
 
 
+def reasons(timeout: int) -> dict[str, str]:
+    """How the error of each behaviour begins, where a trial may take so many seconds."""
+    return {
+        "raises": "ValueError: no such layer, says the layer",
+        "nan": "NotFinite: the training loss became",
+        "no memory": "MemoryError: cannot allocate 9 TB",
+        "dies": "its worker process was killed 3 times, last in epoch 1",
+        "sleeps": f"it took longer than the trial timeout of {timeout} s",
+    }
+
+
 class Misbehaving(keras_tuner.HyperModel):
     """A bag of embeddings; the hyperparameter `behaviour` says what happens when it is built."""
 

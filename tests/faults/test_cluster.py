@@ -3,24 +3,22 @@
 import contextlib
 import re
 import signal
-import subprocess
 import sys
 
 import pytest
 
 import search
 from search.tuning import cluster
-from tests.conftest import ROOT, SAMPLE, run_command, run_here
+from tests.conftest import SAMPLE, run_command, run_here
 from tests.end_to_end.own_network import TwoLayers
-from tests.faults.conftest import assert_equals, options, wait_until
-from tests.faults.misbehaving import BEHAVIOURS, Misbehaving
+from tests.faults.conftest import assert_equals, launch, options, wait_until
+from tests.faults.misbehaving import BEHAVIOURS, Misbehaving, reasons
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402  (where there is Ray)
 
 # Most of a minute of training, so that something can happen meanwhile.
-LONG = ["--data", str(ROOT / "data" / "sample_reviews.csv"), "--trials", "24", "--max-epochs", "12"]
-LONG += ["--patience", "12", "--set", "lstm_units=128"]
+LONG = ["--trials", "24", "--max-epochs", "12", "--patience", "12", "--set", "lstm_units=128"]
 
 
 @contextlib.contextmanager
@@ -42,19 +40,20 @@ def two_nodes():
         yield made
 
 
+@pytest.fixture(scope="module")
+def long_at_home(tmp_path_factory):
+    """The long search without a cluster."""
+    results = tmp_path_factory.mktemp("home") / "results"
+    assert run_command(*options(results), *LONG, "--workers", "2").returncode == 0
+    return results
+
+
 def asked(results, made, *more):
     """The command of a search on a cluster: as many trials at a time as there is room for."""
     usual = options(results)
-    usual = usual[: usual.index("--workers")] + usual[usual.index("--workers") + 2 :]
+    place = usual.index("--workers")
+    del usual[place : place + 2]
     return [*usual, "--cluster", made.address, *more]
-
-
-def begun(results, made):
-    """A long search that was not waited for."""
-    command = [sys.executable, "-m", *asked(results, made, *LONG)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
 
 
 def ended(results, number):
@@ -122,11 +121,10 @@ def test_options_that_need_a_cluster(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_is_lost_and_another_joins(tmp_path):
-    at_home, results = tmp_path / "home", tmp_path / "results"
-    assert run_command(*options(at_home), *LONG, "--workers", "2").returncode == 0
+def test_a_node_is_lost_and_another_joins(tmp_path, long_at_home):
+    results = tmp_path / "results"
     with nodes(2) as made:
-        running = begun(results, made)
+        running = launch(*asked(results, made, *LONG))
         wait_until(lambda: len(list(results.glob("trials/*/state.npz"))) == 2, 120)  # both train
         made.remove_node(made.workers[0], allow_graceful=False)  # SIGKILL to its processes
         made.add_node(num_cpus=1)
@@ -136,27 +134,26 @@ def test_a_node_is_lost_and_another_joins(tmp_path):
     losses = [n for n, line in enumerate(told) if line.startswith("the machine of trial")]
     both = [n for n, line in enumerate(told) if line.startswith("2 trials at a time on 2 nodes")]
     assert len(losses) == 1 and both[0] < losses[0] < both[-1], told
-    assert_equals(results, at_home)
+    assert_equals(results, long_at_home)
 
 
 @pytest.mark.slow
-def test_the_driver_is_killed_and_goes_on_elsewhere(tmp_path):
-    at_home, results = tmp_path / "home", tmp_path / "results"
-    assert run_command(*options(at_home), *LONG, "--workers", "2").returncode == 0
+def test_the_driver_is_killed_and_goes_on_elsewhere(tmp_path, long_at_home):
+    results = tmp_path / "results"
     with nodes(2) as made:
-        running = begun(results, made)
+        running = launch(*asked(results, made, *LONG))
         wait_until(lambda: ended(results, 5), 120)
         running.send_signal(signal.SIGKILL)
         running.communicate()
         # On the same cluster, where the processes of the killed one have ended.
-        running = begun(results, made)
+        running = launch(*asked(results, made, *LONG))
         wait_until(lambda: ended(results, 10), 120)
         running.send_signal(signal.SIGKILL)
         running.communicate()
     with nodes(2) as another:
         done = run_command(*asked(results, another, *LONG))
         assert done.returncode == 0, done.stderr
-    assert_equals(results, at_home)
+    assert_equals(results, long_at_home)
 
 
 @pytest.mark.slow
@@ -168,14 +165,7 @@ def test_every_way_to_fail_is_told_as_at_home(tmp_path, two_nodes):
     tuner = search.tune(settings, search.load_corpus(settings), hypermodel=Misbehaving())
     found = {record.values["behaviour"]: record for record in tuner.records.values()}
     assert sorted(found) == sorted(BEHAVIOURS)
-    reasons = {
-        "raises": "ValueError: no such layer, says the layer",
-        "nan": "NotFinite: the training loss became",
-        "no memory": "MemoryError: cannot allocate 9 TB",
-        "dies": "its worker process was killed 3 times, last in epoch 1",
-        "sleeps": "it took longer than the trial timeout of 20 s",
-    }
-    for behaviour, reason in reasons.items():
+    for behaviour, reason in reasons(20).items():
         assert found[behaviour].error.startswith(reason)
     details = settings.results / "trials" / found["raises"].trial_id / "error.txt"
     assert "misbehaving.py" in details.read_text(), "the traceback of the node"
