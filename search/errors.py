@@ -14,6 +14,12 @@ A message says what was expected, what was found, and what to do.
 """
 
 
+def one_line(error: BaseException, longest: int = 500) -> str:
+    """An error that may go on for pages, in one line of so many characters."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:longest] if text else type(error).__name__
+
+
 class SearchError(Exception):
     """Base class: an error with a message for the user instead of a traceback."""
 

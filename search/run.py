@@ -285,7 +285,8 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     progress(f"reading {settings.data}; {where}")
     # The workers get ready while this process reads the data.
     with slots_for(settings, say) as workers:
-        for worker in workers if isinstance(workers, LocalSlots) else ():
+        here = workers if isinstance(workers, LocalSlots) else LocalSlots()
+        for worker in here:
             worker.warm_up()
         from search.corpus.load import encode_sides, read_sides, read_unlabelled
         from search.corpus.words import word_features
@@ -296,10 +297,9 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         corpus = encode_sides(settings, read_sides(settings), read_unlabelled(settings))
         space = chosen_space(settings.space, settings.fixed, corpus)
         learned, there = None, directory.features(corpus.fingerprint).exists()
-        wanted = not there and settings.embeddings is None and starts_from_words(space)
-        if wanted and isinstance(workers, LocalSlots):
+        if here and not there and settings.embeddings is None and starts_from_words(space):
             # In a worker that has nothing to do yet, while this process imports TensorFlow.
-            learned = workers[0].submit(word_features, corpus, *features_size(space, corpus)).result
+            learned = here[0].submit(word_features, corpus, *features_size(space, corpus)).result
         with tensorflow_silenced():
             from search import pipeline
             from search.tuning.tuner import SearchTuner

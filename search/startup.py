@@ -1,9 +1,12 @@
-"""Importing TensorFlow without the lines it prints about its build and its missing GPUs."""
+"""Before imports: which modules there are, and TensorFlow without the lines that it prints."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+
+from search.errors import SettingsError
 
 
 @contextlib.contextmanager
@@ -30,3 +33,22 @@ def tensorflow_silenced() -> Iterator[None]:
         os.close(nowhere)
         # Not for the programs this one starts: each silences itself.
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+def check_modules(what: str, modules: Sequence[str], extra: str) -> None:
+    """Looks, without importing them, whether some optional modules are installed.
+
+    Args:
+        what: needs them.
+        modules: their names.
+        extra: of pyproject.toml, that installs them.
+
+    Raises:
+        SettingsError: they are not; the message says how to install them.
+    """
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise SettingsError(
+            f"{what} needs {', '.join(missing)}, not installed here: "
+            f'pip install -c constraints.txt -e ".[{extra}]"'
+        )

@@ -10,9 +10,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search import startup
 from search.corpus.encode import learn_vocabulary, text_vectorization
 from search.errors import SearchError, SettingsError
-from search.outcome import formats, parity
+from search.outcome import parity
 from search.outcome.classifier import load_classifier
 from search.outcome.export import sha256
 from search.outcome.formats import check_installed, chosen_formats, export_best, remove_exports
@@ -100,7 +101,7 @@ def test_what_is_missing_is_named(monkeypatch):
     for names in ("pickle", "", "onnx,", "onnx, litert"):
         with pytest.raises(SettingsError, match="'saved_model', 'onnx' or 'litert'"):
             chosen_formats(names)
-    monkeypatch.setattr(formats, "find_spec", lambda name: None if "onnx" in name else name)
+    monkeypatch.setattr(startup, "find_spec", lambda name: None if "onnx" in name else name)
     check_installed(["saved_model", "litert"])
     with pytest.raises(SettingsError, match=r"tf2onnx, onnx, onnxruntime.*\"\.\[onnx\]\""):
         check_installed(["saved_model", "onnx"])

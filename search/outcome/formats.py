@@ -8,18 +8,18 @@ as backslash and n. Each folder has the classifier.json of the model file, too.
 import json
 import shutil
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from search.corpus.encode import decode
 from search.corpus.store import Corpus
-from search.errors import ResultsError, SettingsError
+from search.errors import ResultsError
 from search.files import TEMPORARY, flush_folder, write_json, write_text
 from search.outcome.classifier import load_classifier
 from search.outcome.modelfile import DESCRIPTION, ModelFile
 from search.outcome.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.settings import Format, Settings
+from search.startup import check_modules
 from search.tuning.rundir import RunDirectory
 
 NEEDED: dict[Format, tuple[str, ...]] = {
@@ -48,12 +48,7 @@ def check_installed(formats: Iterable[Format]) -> None:
         SettingsError: it is not; the message says how to install it.
     """
     for name in formats:
-        missing = [module for module in NEEDED[name] if find_spec(module) is None]
-        if missing:
-            raise SettingsError(
-                f"the format {name} needs {', '.join(missing)}, not installed here: "
-                f'pip install -c constraints.txt -e ".[{name}]"'
-            )
+        check_modules(f"the format {name}", NEEDED[name], name)
 
 
 def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:

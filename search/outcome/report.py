@@ -106,7 +106,7 @@ class Report:
             command=command_line(archive.facts["settings"]),
             opened=len(opened),
             bias=None if bias is None else told_bias(archive.objective, bias),
-            written_at=now().partition(".")[0],
+            written_at=now("seconds"),
             style=Markup(_style("figure.css") + _style("report.css")),
             script=Markup(script),
             script_hash=digest,

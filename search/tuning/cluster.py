@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import search
-from search.errors import ClusterError, SettingsError
+from search.errors import ClusterError, SettingsError, one_line
+from search.startup import check_modules
 from search.tuning import training
 from search.tuning.executors import TRIALS_A_WORKER, MachineLost, environment, import_training
 
@@ -33,7 +33,13 @@ SAME = ("ray", "numpy", "numba", "scipy")
 
 LOOK_SECONDS = 1.0  # between looks at which nodes there are
 REACH_SECONDS = 10.0  # in which an address must answer
+LONGEST = 300  # characters of an error of Ray's that are shown
 ADDRESS = re.compile(r"auto|(ray://)?(\[[^\]]+\]|[^\s:/]+):(\d{1,5})")
+
+
+def versions() -> dict[str, str]:
+    """What is installed here of what must be the same everywhere."""
+    return {name: version(name) for name in SAME} | {"python": platform.python_version()}
 
 
 class Trainer:
@@ -44,8 +50,7 @@ class Trainer:
         import ray
 
         import_training(keras)
-        versions = {name: version(name) for name in SAME} | {"python": platform.python_version()}
-        return {"node": ray.get_runtime_context().get_node_id(), "versions": versions}
+        return {"node": ray.get_runtime_context().get_node_id(), "versions": versions()}
 
     def give(self, *pairs: Any) -> None:
         """Takes names and contents in turn: see `training.give`."""
@@ -71,6 +76,7 @@ class ClusterSlot:
         self._owner, self._trials = owner, 0
         self._actor = owner.new_actor()
         self.starting: Future[Any] = self._call(self._actor.start, owner.keras)
+        self.give()
 
     @property
     def ready(self) -> bool:
@@ -78,12 +84,13 @@ class ClusterSlot:
         return self.started is not None and not self.gone
 
     def threads(self, trials: int) -> int:
-        """See `Slot`: what it was promised, and no more than two directions can use."""
+        """See `Slot`: what it was promised, however many others there are."""
         return self._owner.threads
 
-    def give(self, references: dict[str, Any]) -> None:
-        """Gives the process what it trains with."""
-        self._actor.give.remote(*(part for pair in references.items() for part in pair))
+    def give(self) -> None:
+        """Gives the process what it trains with, as far as that is known."""
+        if pairs := self._owner.references.items():
+            self._actor.give.remote(*(part for pair in pairs for part in pair))
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """See `Slot`."""
@@ -107,7 +114,7 @@ class ClusterSlot:
                 # Of a process that died its node tells; where nobody does, the node is gone.
                 alone = isinstance(error, exceptions.ActorDiedError)
                 lost = not alone or "its node" in str(error)
-                broken = (MachineLost if lost else BrokenProcessPool)(_first_line(error))
+                broken = (MachineLost if lost else BrokenProcessPool)(one_line(error, LONGEST))
                 broken.__cause__ = error
                 future.set_exception(broken)
             else:
@@ -137,29 +144,36 @@ class ClusterSlots:
 
     Args:
         cpus, gpus: that a slot takes.
+        threads: that its trials may use.
         count: how many are asked for, whether there is room or not: what does not fit waits, which
             makes a cluster that can grow do so. None for as many as there is room for.
         warn: gets a sentence when their number changes.
 
     Attributes:
         keras: whether they train networks of Keras.
-        threads: that each may use.
+        references: what they train with, in the object store, by name.
+        threads: as above.
     """
 
     def __init__(
-        self, cpus: float, gpus: float, count: int | None, warn: Callable[[str], None]
+        self,
+        cpus: float,
+        gpus: float,
+        threads: int,
+        count: int | None,
+        warn: Callable[[str], None],
     ) -> None:
         import ray
 
         self._ray: Any = ray
         self._cpus, self._gpus, self._count, self._warn = cpus, gpus, count, warn
         self.keras = gpus > 0
-        self.threads = max(1, min(2, int(cpus)))
+        self.threads = threads
         self._actors: Any = ray.remote(Trainer).options(
             num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )
         self._all: list[ClusterSlot] = []
-        self._references: dict[str, Any] = {}
+        self.references: dict[str, Any] = {}
         self._told = (0, 0)
         self._next_look = 0.0
 
@@ -186,19 +200,21 @@ class ClusterSlots:
             }
         except Exception as error:  # Ray raises what its network raises
             raise ClusterError(
-                f"the cluster does not answer any more ({_first_line(error)}). What was finished "
-                "is saved; the same command continues, also on another cluster"
+                f"the cluster does not answer any more ({one_line(error, LONGEST)}). What was "
+                "finished is saved; the same command continues, also on another cluster"
             ) from error
 
-    def prepare(self, given: dict[str, Any], *, keras: bool) -> None:
+    def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
         """See `search.tuning.executors.Slots`."""
-        if keras and not self.keras:
-            self.keras = True
-            for slot in self._all:  # which import what is not needed
-                slot.replace()
-        self._references = {name: self._ray.put(content) for name, content in given.items()}
+        if hypermodel is not None:
+            _travels_by_value(hypermodel)
+            if not self.keras:
+                self.keras = True
+                for slot in self._all:  # which import what is not needed
+                    slot.replace()
+        self.references = {name: self._ray.put(content) for name, content in given().items()}
         for slot in self._all:
-            slot.give(self._references)
+            slot.give()
         self.refresh()
 
     def refresh(self) -> None:
@@ -207,7 +223,8 @@ class ClusterSlots:
         Raises:
             ClusterError: a node cannot train, or the cluster is gone.
         """
-        if time.monotonic() < self._next_look and all(s.ready for s in self._all):
+        changed = any(s.gone or (s.started is None and s.starting.done()) for s in self._all)
+        if time.monotonic() < self._next_look and not changed:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
         nodes = self.nodes()
@@ -219,10 +236,7 @@ class ClusterSlots:
         self._all = [slot for slot in self._all if not slot.gone]
         wanted = self._count or max(1, sum(map(self._room, nodes.values())))
         while len(self._all) < wanted:
-            slot = ClusterSlot(self)
-            if self._references:
-                slot.give(self._references)
-            self._all.append(slot)
+            self._all.append(ClusterSlot(self))
         for slot in [slot for slot in self._all if slot.started is None][: len(self._all) - wanted]:
             slot.replace()  # for it there is no room any more
         used = {slot.started["node"] for slot in self._all if slot.started is not None}
@@ -246,10 +260,10 @@ class ClusterSlots:
             return
         except Exception as error:
             raise ClusterError(
-                f"a node of the cluster cannot train: {_first_line(error)}; install this package's "
-                "requirements on every node, with the same constraints.txt"
+                f"a node of the cluster cannot train: {one_line(error, LONGEST)}; install this "
+                "package's requirements on every node, with the same constraints.txt"
             ) from error
-        mine = {name: version(name) for name in SAME} | {"python": platform.python_version()}
+        mine = versions()
         for name, found in started["versions"].items():
             if found != mine[name]:
                 raise ClusterError(
@@ -279,37 +293,25 @@ def cluster_slots(
         SettingsError: the address is none, or Ray is not installed.
         ClusterError: there is no such cluster, or it cannot be used from here.
     """
-    check_installed()
+    check_modules("--cluster", ("ray",), "cluster")
     matched = ADDRESS.fullmatch(address)
     if matched is None:
         raise SettingsError(f"--cluster {address}: expected auto, HOST:PORT or ray://HOST:PORT")
     if matched[3] is not None:
         _reach(matched[2].strip("[]"), int(matched[3]))
-    ray = _connected(address, threads=max(1, min(2, int(cpus))))
+    threads = max(1, min(2, int(cpus)))  # no more than two directions can use
+    ray = _connected(address, threads)
     if _open_to_all():
         warn(
             "the cluster has no authentication: whoever reaches its ports can run code on it "
             "(README, “On many machines”)"
         )
     try:
-        slots = ClusterSlots(cpus, gpus, count, warn)
+        slots = ClusterSlots(cpus, gpus, threads, count, warn)
         slots.refresh()
         yield slots
     finally:
         ray.shutdown()
-
-
-def check_installed() -> None:
-    """Looks whether Ray is installed.
-
-    Raises:
-        SettingsError: it is not; the message says how to install it.
-    """
-    if find_spec("ray") is None:
-        raise SettingsError(
-            "--cluster needs ray, not installed here: "
-            'pip install -c constraints.txt -e ".[cluster]"'
-        )
 
 
 def _reach(host: str, port: int) -> None:
@@ -346,7 +348,7 @@ def _connected(address: str, threads: int) -> Any:
         if address != "auto":
             hint = "the token of both sides must be the same (CLUSTER.md, “Security”)"
         raise ClusterError(
-            f"--cluster {address}: cannot be used: {_first_line(error)}; {hint}"
+            f"--cluster {address}: cannot be used: {one_line(error, LONGEST)}; {hint}"
         ) from error
     return ray
 
@@ -357,13 +359,7 @@ def _open_to_all() -> bool:
     return not is_token_auth_enabled()
 
 
-def _first_line(error: BaseException) -> str:
-    """An error of Ray's in a line: they go on for pages."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300]
-
-
-def travels_by_value(thing: object) -> None:
+def _travels_by_value(thing: object) -> None:
     """Has the module of a class of the user's own travel with it, which nodes need not have."""
     from ray import cloudpickle
 

@@ -80,12 +80,12 @@ class Slots(Protocol):
 
     def __len__(self) -> int: ...
 
-    def prepare(self, given: dict[str, Any], *, keras: bool) -> None:
+    def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
         """Gets ready to train.
 
         Args:
-            given: what the processes would read from files, by path: see `training.give`.
-            keras: whether networks of Keras are trained, which had better be imported early.
+            given: gives what the processes would read from files, by path: see `training.give`.
+            hypermodel: whose networks Keras trains, and had better be imported early; or None.
         """
 
     def refresh(self) -> None:
@@ -95,10 +95,10 @@ class Slots(Protocol):
 class LocalSlots(list["LocalSlot"]):
     """Slots of this machine: always the same."""
 
-    def prepare(self, given: dict[str, Any], *, keras: bool) -> None:
+    def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
         """See `Slots`; the processes read the files."""
         for slot in self:
-            slot.keras = keras
+            slot.keras = hypermodel is not None
             slot.warm_up()
 
     def refresh(self) -> None:

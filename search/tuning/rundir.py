@@ -51,9 +51,9 @@ TEST_OPENED = "test_opened"  # in run.json: whose weights were tested, and when
 KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
 
 
-def now() -> str:
-    """The time to the millisecond, ISO 8601 with the time zone: several trials end in a second."""
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+def now(timespec: str = "milliseconds") -> str:
+    """The time, ISO 8601 with the time zone; several trials may end in a second."""
+    return datetime.now().astimezone().isoformat(timespec=timespec)
 
 
 class RunDirectory:

@@ -25,7 +25,7 @@ from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
 from search.corpus.store import Split, fingerprint
 from search.corpus.words import Vectors, word_features
-from search.errors import Interrupted, NothingUsable, ResultsError, SettingsError
+from search.errors import Interrupted, NothingUsable, ResultsError, SettingsError, one_line
 from search.files import npy, write_atomically, write_json
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import (
@@ -41,7 +41,6 @@ from search.network.spacefile import spec_text, values_of
 from search.network.weights import Shape, parameters
 from search.settings import Settings
 from search.tuning import finals, oracles
-from search.tuning.cluster import travels_by_value
 from search.tuning.engine import Probabilities
 from search.tuning.executors import MachineLost, Slot, Slots, slots_for
 from search.tuning.halving import Halving, Ladder
@@ -482,9 +481,9 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _drive(self, places: Slots, stop: StopRequest) -> None:
         """Keeps every slot busy until nothing is left to do."""
-        if self.settings.cluster is not None and not self._own:
-            travels_by_value(self.hypermodel)
-        places.prepare(self._given(), keras=not self.compiled)
+        # Built by Keras, in the workers; None where the compiled code trains.
+        hypermodel = None if self.compiled else self.hypermodel
+        places.prepare(self._given, hypermodel)
         self._waiting = deque(self._job(record) for record in self._unfinished())
         running: dict[Slot, tuple[_Job, Future[Progress]]] = {}
         while True:
@@ -713,7 +712,7 @@ class SearchTuner(keras_tuner.Tuner):
             size = self.configuration(job.record).batch_size
             if _out_of_memory(error) and job.record.batch_size == size > 1:
                 return self._with_half_batches(slot, job, stopping)
-            self._fail(job, _one_line(error), "".join(traceback.format_exception(error)))
+            self._fail(job, one_line(error), "".join(traceback.format_exception(error)))
             return None
         job.history += progress.epochs
         self.epochs_trained += len(progress.epochs)
@@ -882,8 +881,3 @@ def _weights(state: Arrays, kind: str) -> Weights:
 
 def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
