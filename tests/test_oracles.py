@@ -5,11 +5,13 @@ from typing import get_args
 
 import keras_tuner
 import numpy as np
+import optuna
 import pytest
 from keras_tuner.engine.trial import Trial
 
 from search.network.space import declare
 from search.settings import Algorithm
+from search.tuning import tpe
 from search.tuning.oracles import make_oracle, next_trial_id, reopen, restore, trial_seed
 
 EVERY = pytest.mark.parametrize("algorithm", get_args(Algorithm))
@@ -150,18 +152,59 @@ def test_what_is_to_be_tried_first_is(algorithm):
     assert len(proposed) == 12
 
 
+def go_on(oracle, trial_id):
+    """A stopped trial goes on, another is proposed meanwhile, and then it is the best one."""
+    again = oracle.trials[trial_id]
+    reopen(oracle, again)
+    finish(oracle, oracle.create_trial("meanwhile"))
+    oracle.update_trial(trial_id, {"val_accuracy": 0.99}, step=3)
+    again.status = "COMPLETED"
+    oracle.end_trial(again)
+    return again
+
+
 def test_tpe_learns_anew_when_a_stopped_trial_goes_on():
     oracle = oracle_for("tpe", trials=20)
     search(oracle, 12)
-    again = oracle.trials["0003"]
-    reopen(oracle, again)
-    oracle.create_trial("meanwhile")
-    oracle.update_trial("0003", {"val_accuracy": 0.99}, step=3)
-    again.status = "COMPLETED"
-    oracle.end_trial(again)
+    again = go_on(oracle, "0003")
     best = max(oracle._synchronised().trials, key=lambda trial: trial.value or 0)
     assert best.value == 0.99
     assert best.params["learning_rate"] == again.hyperparameters.values["learning_rate"]
+
+
+@pytest.fixture
+def few_trials_known(monkeypatch):
+    for name, value in {"MOST_TRIALS": 10, "BLOCK": 4, "GOOD": 2}.items():
+        monkeypatch.setattr(tpe, name, value)
+
+
+@pytest.mark.usefixtures("few_trials_known")
+def test_tpe_rests_on_the_newest_trials_and_the_best():
+    oracle = oracle_for("tpe", trials=40)
+    proposed = search(oracle, 25)
+    known = [
+        trial.params["learning_rate"]
+        for trial in oracle._synchronised().trials
+        if trial.state == optuna.trial.TrialState.COMPLETE
+    ]
+    old, new = proposed[:16], proposed[16:]  # of 25, all but the newest 10, in blocks of 4
+    good = sorted(old, key=result)[-2:]
+    expected = [values for values in old if values in good] + new
+    assert known == [values["learning_rate"] for values in expected]
+
+
+@pytest.mark.usefixtures("few_trials_known")
+@pytest.mark.parametrize("trial_id", ["0001", "0018"], ids=["forgotten", "known"])
+def test_what_tpe_forgot_makes_no_difference_to_resuming(trial_id):
+    oracle = oracle_for("tpe", trials=40)
+    search(oracle, 25)
+    go_on(oracle, trial_id)
+    for resumed_after in (0, 1, 6):
+        search(oracle, resumed_after)
+        resumed = oracle_for("tpe", trials=40)
+        restore(resumed, copies(oracle))
+        proposed = resumed.create_trial("next").hyperparameters.values
+        assert oracle.create_trial("next").hyperparameters.values == proposed
 
 
 def test_a_proposal_takes_little_time_after_a_thousand_trials():

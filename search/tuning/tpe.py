@@ -4,6 +4,7 @@ Hyperparameters are proposed together, not one by one (multivariate), and trials
 training count as bad ones for the time being (constant liar), so that workers do not crowd.
 """
 
+import heapq
 import warnings
 from typing import Any
 
@@ -23,6 +24,9 @@ _Float = keras_tuner.engine.hyperparameters.Float
 
 STARTUP_TRIALS = 3  # before it proposes: as many as are known to be good and come first
 ATTEMPTS = 20  # at a proposal that was not tried before
+MOST_TRIALS = 800  # that a proposal rests on: the newest, without the oldest so many at a time,
+BLOCK = 200
+GOOD = 25  # and the best of all; Optuna calls no more than these good
 
 
 class TPE(FromTrials, keras_tuner.Oracle):
@@ -58,26 +62,40 @@ class TPE(FromTrials, keras_tuner.Oracle):
         return values
 
     def _synchronised(self) -> optuna.Study:
-        """A study that knows what the trials know."""
-        if self._study is None:
+        """A study that knows what the relevant trials know, and is as one made from them anew."""
+        wanted = self._relevant()
+        known = list(self._numbers)
+        again = any(self.trials[i].status == "RUNNING" for i in known if i not in self._open)
+        # Optuna cannot take back that a trial has ended, nor forget one.
+        if self._study is None or again or wanted[: len(known)] != known:
             optuna.logging.set_verbosity(optuna.logging.WARNING)
             self._study = optuna.create_study(direction="maximize", sampler=_sampler(0))
-        if any(self.trials[i].status == "RUNNING" for i in self._numbers.keys() - self._open):
-            self._study = None  # a trial that had ended runs again: Optuna cannot take back
             self._numbers, self._open = {}, set()
-            return self._synchronised()
         for trial_id in sorted(self._open, key=int):
             state, value = self._told(self.trials[trial_id])
             if state != TrialState.RUNNING:
                 self._study.tell(self._numbers[trial_id], value, state)
                 self._open.discard(trial_id)
-        for trial_id in sorted(self.trials.keys() - self._numbers.keys(), key=int):
+        for trial_id in wanted[len(self._numbers) :]:
             frozen = self._frozen(self.trials[trial_id])
             self._numbers[trial_id] = len(self._study.get_trials(deepcopy=False))
             self._study.add_trial(frozen)
             if frozen.state == TrialState.RUNNING:
                 self._open.add(trial_id)
         return self._study
+
+    def _relevant(self) -> list[str]:
+        """The trials that a proposal rests on, in their order.
+
+        All of them would make the last of 5,000 proposals take five times as long. Of bad trials
+        the old ones hardly count anyway: Optuna gives them less weight than the newest.
+        """
+        trial_ids = sorted(self.trials, key=int)
+        begin = -(-max(0, len(trial_ids) - MOST_TRIALS) // BLOCK) * BLOCK
+        old = [i for i in trial_ids[:begin] if self.trials[i].status == "COMPLETED"]
+        sign = 1 if self.objective.direction == "max" else -1
+        best = heapq.nlargest(GOOD, old, key=lambda i: sign * self.trials[i].score)
+        return sorted(best, key=int) + trial_ids[begin:]
 
     def _told(self, trial: Any) -> tuple[TrialState, float | None]:
         """What Optuna is told of how a trial stands."""
