@@ -45,6 +45,19 @@ def test_different_hyperparameters_share_a_table():
     assert list(table.columns)[-3:] == ["hp_a", "hp_b", "error"]
 
 
+def test_whole_hyperparameters_stay_whole_beside_baselines(tmp_path):
+    values = {"units": 64, "dropout": 0.0, "pooling": "max", "bigrams": True}
+    baseline = {"name": "b", "val_accuracy": 0.5, "val_loss": 1, "seconds": 1, "parameters": 3}
+    table = leaderboard([record(0, 0.7, values=values)], 10, baselines=[baseline])
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(path, table)
+    assert ",64,0.0,max,True," in path.read_text()
+    for one in (table, read_leaderboard(tmp_path)):
+        assert str(one["hp_units"].dtype) == "Int64" and str(one["hp_dropout"].dtype) == "float64"
+        assert one["hp_units"][0] == 64 and pd.isna(one["hp_units"][1])
+        assert one["hp_bigrams"][0] is True
+
+
 def test_no_leaderboard(tmp_path):
     with pytest.raises(ResultsError, match="no such file"):
         read_leaderboard(tmp_path)

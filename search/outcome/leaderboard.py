@@ -37,7 +37,7 @@ COLUMNS = (
 """The columns before the hyperparameters (`hp_…`); `error` comes last."""
 
 WHOLE_NUMBERS = ("rank", "n_seeds", "best_epoch", "epochs", "parameters", "seed")
-"""Columns of whole numbers that may be missing: pandas' Int64."""
+"""Columns of whole numbers that may be missing: pandas' Int64; whole hyperparameters are, too."""
 
 
 NOBODY: Mapping[str, Any] = MappingProxyType({})
@@ -66,7 +66,10 @@ def leaderboard(
     ended = [record for record in records if record.status != "running"]
     best_first = final_ranking(ended, finals)
     failed = sorted((r for r in ended if r.status == "failed"), key=lambda r: r.number)
-    names = list(dict.fromkeys(name for record in ended for name in record.values))
+    tried: dict[str, list[Any]] = {}
+    for record in ended:
+        for name, value in record.values.items():
+            tried.setdefault(f"hp_{name}", []).append(value)
     rows = []
     for record in best_first:
         row = _row(record, validation_rows, objective)
@@ -88,8 +91,10 @@ def leaderboard(
     columns = list(COLUMNS)
     if objective not in columns:
         columns.insert(columns.index("val_loss") + 1, objective)
-    frame = pd.DataFrame(rows, columns=[*columns, *(f"hp_{name}" for name in names), "error"])
-    return frame.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+    frame = pd.DataFrame(rows, columns=[*columns, *tried, "error"])
+    # Baselines have none; for the sake of their rows pandas would make 64.0 of 64.
+    whole = [name for name, values in tried.items() if all(type(v) is int for v in values)]
+    return frame.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))
 
 
 def _baseline_row(
@@ -150,4 +155,6 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
     if not path.is_file():
         raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
     table = pd.read_csv(path, dtype={"trial_id": str})
-    return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+    nullable = pd.read_csv(path, dtype_backend="numpy_nullable").select_dtypes("Int64")
+    whole = [name for name in nullable if name.startswith("hp_")]
+    return table.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))
