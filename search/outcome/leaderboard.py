@@ -156,5 +156,5 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
         raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
     table = pd.read_csv(path, dtype={"trial_id": str})
     nullable = pd.read_csv(path, dtype_backend="numpy_nullable").select_dtypes("Int64")
-    whole = [name for name in nullable if name.startswith("hp_")]
+    whole = nullable.filter(regex="^hp_").columns
     return table.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))
