@@ -46,7 +46,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("two classes", "five classes"),
+        *(pytest.param(case, marks=pytest.mark.slow) for case in ("characters", "few words")),
+    ],
+)
 def test_every_format_of_every_kind(tmp_path, case):
     run = run_of(tmp_path, **CASES[case])
     facts = export_best(run, ("saved_model", "onnx", "litert"))

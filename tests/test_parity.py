@@ -35,7 +35,9 @@ def test_hard_texts_are_many_different_and_the_same_every_time():
     assert hard_texts((), 60)[: len(HARD)] == list(HARD)
 
 
-@pytest.mark.parametrize(("temperature", "spread"), [(0.4, 1), (2.5, 1), (2.5, 300)])
+@pytest.mark.parametrize(
+    ("temperature", "spread"), [(0.4, 1), pytest.param(2.5, 1, marks=pytest.mark.slow), (2.5, 300)]
+)
 def test_parity_is_of_the_tempered(corpus, tmp_path, temperature, spread):  # noqa: F811
     """Also where a network is so sure that its probabilities come close to 0 and 1."""
     shape = shape_of(corpus)

@@ -37,8 +37,11 @@ def files(folder):
 @pytest.mark.parametrize(
     "objective",
     [
-        *("val_f1", "val_auc"),
-        *(pytest.param(o, marks=pytest.mark.slow) for o in ("val_balanced_accuracy", "val_loss")),
+        "val_f1",
+        *(
+            pytest.param(objective, marks=pytest.mark.slow)
+            for objective in ("val_auc", "val_balanced_accuracy", "val_loss")
+        ),
     ],
 )
 def test_an_objective_decides(unbalanced, tmp_path, objective):

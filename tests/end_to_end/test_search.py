@@ -234,7 +234,10 @@ def test_continuing(tmp_path):
     assert (moved / "best_model.keras").is_file()
 
 
-@pytest.mark.parametrize("tuner", ["grid", "bayesian", "hyperband"])
+@pytest.mark.parametrize(
+    "tuner",
+    [*(pytest.param(t, marks=pytest.mark.slow) for t in ("grid", "bayesian")), "hyperband"],
+)
 def test_every_algorithm(tmp_path, tuner):
     done = run_here(
         *("search.run", "--data", SAMPLE, "--trials", 5, "--max-epochs", 2, "--tuner", tuner),

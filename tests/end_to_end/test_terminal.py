@@ -58,7 +58,7 @@ def ended(child):
 
 @pytest.mark.parametrize(
     ("size", "environment"),
-    [((80, 24), {}), ((200, 50), {"NO_COLOR": "1"})],
+    [((80, 24), {}), pytest.param((200, 50), {"NO_COLOR": "1"}, marks=pytest.mark.slow)],
     ids=["80x24", "200x50 without colours"],
 )
 def test_one_table_in_place(tmp_path, size, environment):

@@ -17,7 +17,10 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    [*(pytest.param(d, marks=pytest.mark.slow) for d in ("truncated", "empty")), "garbage"],
+)
 def test_every_file_damaged_at_once(tmp_path, reference, damage):
     results = tmp_path / "results"
     shutil.copytree(reference, results)

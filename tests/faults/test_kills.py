@@ -163,6 +163,7 @@ def test_asked_to_stop(tmp_path, reference, number, code):
     assert_equals(results, reference)
 
 
+@pytest.mark.slow
 def test_asked_twice_to_stop(tmp_path, reference):
     results = tmp_path / "results"
     parent = start(results)
