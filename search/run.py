@@ -324,10 +324,7 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         started = time.monotonic()
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
-            if record.is_final:
-                view.trial(tuner, record, _final_line(tuner, record))
-                return
-            line = _trial_line(tuner, record)
+            line = (_final_line if record.is_final else _trial_line)(tuner, record)
             view.trial(tuner, record, line + left(tuner, time.monotonic() - started))
 
         tuner = pipeline.tune(

@@ -266,13 +266,31 @@ def _counted(tuner: "SearchTuner", finals: int, seconds: float) -> str:
 
 
 def left(tuner: "SearchTuner", seconds: float) -> str:
-    """About how long the trials will still take; nothing where that is not known.
+    """About how long the search will still take; nothing where that is not known.
+
+    As if every other trial took as many epochs as those that ended, each final as many as the best
+    trial's, and all at the speed so far.
 
     Args:
         tuner: that searches.
         seconds: since it began.
     """
-    rest = seconds / tuner.trials_begun * tuner.remaining_trials if tuner.trials_begun else 0
+    from search.tuning.records import best_of
+
+    settings = tuner.settings
+    ended = [r for r in tuner.records.values() if r.status != "running"]
+    if not (ended and tuner.epochs_trained):
+        return ""
+    epochs = sum(len(record.history) for record in ended) / len(ended)
+    rest = epochs * max(0, settings.trials - len(ended))
+    best = best_of(ended)
+    if best is not None and best.best is not None:
+        finals = min(settings.finals, settings.trials) * settings.final_seeds
+        done = sum(final.status != "running" for final in tuner.finals_in_force().values())
+        rest += best.best.epoch * (finals - done)
+    rest *= seconds / tuner.epochs_trained
+    if settings.timeout is not None:
+        rest = min(rest, settings.timeout - seconds)
     if rest < 1:
         return ""
     about = f"{rest:.0f} s" if rest < 100 else f"{rest / 60:.0f} min"

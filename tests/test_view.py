@@ -1,7 +1,12 @@
 import json
+from types import SimpleNamespace
 
-from search.view import Events, Lines, Picture, chosen_view
+import pytest
+
+from search.settings import Settings
+from search.view import Events, Lines, Picture, chosen_view, left
 from tests.conftest import SAMPLE, run_command
+from tests.test_rundir import record
 
 
 def test_what_fits(monkeypatch):
@@ -20,6 +25,28 @@ def test_lines(capsys):
     Lines().progress("a \x1b[1mline")
     Lines(silent=True).progress("nothing")
     assert capsys.readouterr() == ("", "a �[1mline\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds", "told"),
+    [
+        # 3 trials ended after an epoch each, 17 are left, and 9 finals of an epoch each.
+        ({}, 6, "; about 52 s left"),
+        ({}, 60, "; about 9 min left"),
+        ({"finals": 0}, 6, "; about 34 s left"),
+        ({"timeout": 30}, 6, "; about 24 s left"),
+        ({"trials": 3, "finals": 0}, 6, ""),
+    ],
+)
+def test_how_long_it_will_take(options, seconds, told):
+    settings = Settings(**{"trials": 20, "finals": 3, "final_seeds": 3, **options})
+    ended = [record(number, 0.8) for number in range(3)]
+    running = record(3, status="running", history=())
+    tuner = SimpleNamespace(
+        settings=settings, records={r.trial_id: r for r in (*ended, running)},
+        finals_in_force=dict, epochs_trained=3,
+    )  # fmt: skip
+    assert left(tuner, seconds) == told
 
 
 def test_json_is_all_there_is_on_stdout(tmp_path):
