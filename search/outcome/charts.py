@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from search.display import visible
 
 WIDTH, HEIGHT = 420, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 42
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 42
 STEPS = 5  # of the colour scale from worst to best
 Points = Sequence[tuple[float, float]]
 

@@ -1,12 +1,15 @@
 """The report in a real browser, from a file address, with no network."""
 
 import base64
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from search.outcome import charts
+from search.outcome.charts import Chart, across, up
 from search.outcome.report import NAME, read_report
 from tests.end_to_end.browser import browser, requests, resize, there
 from tests.made import HOSTILE, made_run
@@ -33,6 +36,15 @@ return [...document.querySelectorAll(".figure")].map((figure) => {
     seen: sized.length, none: colours.filter((colour) => colour === "none").length,
     trials: new Set([...drawn.querySelectorAll("[data-t]")].map((m) => m.dataset.t)).size,
   };
+});
+"""
+
+WRITTEN_OVER = """
+const box = (element) => element.getBoundingClientRect();
+return [...document.querySelectorAll("svg.chart")].flatMap((chart) => {
+  const title = chart.querySelector("text.label.middle[transform]");
+  const ticks = [...chart.querySelectorAll("text.tick.end")];
+  return title ? ticks.filter((t) => box(t).left < box(title).right).map((t) => t.textContent) : [];
 });
 """
 
@@ -89,6 +101,21 @@ def test_nothing_in_the_data_runs(driver, made):
     )
     assert driver.title == f"Search report: {HOSTILE[0]}"
     assert "Content Security Policy" in driver.get_log("browser")[0]["message"]
+
+
+def test_no_axis_is_written_over(driver, tmp_path):
+    """Ticks of five characters, such as 0.775, beside the title of their axis."""
+    figures = "".join(
+        str(Chart(across([0, 1]), up(values), "x", "validation accuracy").svg("a chart"))
+        for values in ([0.7, 0.8], [-0.8, -0.7], [1e-4, 3e-4])
+    )
+    style = (Path(charts.__file__).parent / "page" / "figure.css").read_text()
+    page = tmp_path / "charts.html"
+    page.write_text(f"<style>{style}</style><div style='width: 420px'>{figures}</div>")
+    opened(driver, page)
+    ticks = driver.find_elements(By.CSS_SELECTOR, "text.tick.end")
+    assert {"0.725", "-0.725"} <= {tick.text for tick in ticks}
+    assert driver.execute_script(WRITTEN_OVER) == []
 
 
 @pytest.mark.parametrize("width", [1280, 400])
