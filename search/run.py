@@ -370,14 +370,13 @@ def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
     from search.tuning.objective import signed
 
     objective = tuner.settings.objective
-    wanted, there = tuner.settings.finals * tuner.settings.final_seeds, tuner.finals_in_force()
-    ended = sum(final.status != "running" for final in there.values())
+    wanted = tuner.settings.finals * tuner.settings.final_seeds
     trial, _, number = record.trial_id.partition("-")
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
         result = f"{objective} {signed(objective, record.best.score):.4f}"
-    return f"[final {ended}/{wanted}] trial {trial}, seed {number}: {result}"
+    return f"[final {tuner.finals_ended()}/{wanted}] trial {trial}, seed {number}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:

@@ -286,8 +286,7 @@ def left(tuner: "SearchTuner", seconds: float) -> str:
     best = best_of(ended)
     if best is not None and best.best is not None:
         finals = min(settings.finals, settings.trials) * settings.final_seeds
-        done = sum(final.status != "running" for final in tuner.finals_in_force().values())
-        rest += best.best.epoch * (finals - done)
+        rest += best.best.epoch * (finals - tuner.finals_ended())
     rest *= seconds / tuner.epochs_trained
     if settings.timeout is not None:
         rest = min(rest, settings.timeout - seconds)

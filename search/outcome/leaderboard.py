@@ -1,6 +1,7 @@
 """Every trial as one row of one table: the columns, their order, and the file."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -154,7 +155,12 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
     path = Path(results) / "leaderboard.csv"
     if not path.is_file():
         raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
-    table = pd.read_csv(path, dtype={"trial_id": str})
-    nullable = pd.read_csv(path, dtype_backend="numpy_nullable").select_dtypes("Int64")
-    whole = nullable.filter(regex="^hp_").columns
+    content = path.read_bytes()  # once: a search may write the next one meanwhile
+    table = pd.read_csv(BytesIO(content), dtype={"trial_id": str})
+    hyperparameters = pd.read_csv(
+        BytesIO(content),
+        usecols=[name for name in table if str(name).startswith("hp_")],
+        dtype_backend="numpy_nullable",
+    )
+    whole = hyperparameters.select_dtypes("Int64").columns
     return table.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))

@@ -92,9 +92,9 @@ class TPE(FromTrials, keras_tuner.Oracle):
         """
         trial_ids = sorted(self.trials, key=int)
         begin = -(-max(0, len(trial_ids) - MOST_TRIALS) // BLOCK) * BLOCK
-        old = [i for i in trial_ids[:begin] if self.trials[i].status == "COMPLETED"]
-        sign = 1 if self.objective.direction == "max" else -1
-        best = heapq.nlargest(GOOD, old, key=lambda i: sign * self.trials[i].score)
+        told = ((i, self._told(self.trials[i])[1]) for i in trial_ids[:begin])
+        old = {i: value for i, value in told if value is not None}
+        best = heapq.nlargest(GOOD, old, key=old.__getitem__)
         return sorted(best, key=int) + trial_ids[begin:]
 
     def _told(self, trial: Any) -> tuple[TrialState, float | None]:

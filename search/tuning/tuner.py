@@ -275,6 +275,10 @@ class SearchTuner(keras_tuner.Tuner):
         """The finals that the settings ask for, as far as they are done."""
         return {name: self.finals[name] for name in self._finals_wanted() if name in self.finals}
 
+    def finals_ended(self) -> int:
+        """How many of the finals that the settings ask for have come to their end."""
+        return sum(final.status != "running" for final in self.finals_in_force().values())
+
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
         """The hyperparameters of the best trials, as `best_first` has them."""
         return [trial.hyperparameters for trial in self._best_trials(num_trials)]

@@ -8,7 +8,6 @@ through `python -m search.predict` on one core.
 Usage: python -m tests.benchmarks.files [TURNS]
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import pandas as pd
 from search.corpus.sources import read_texts
 from tests.benchmarks.run import MIDDLE
 from tests.conftest import ROOT
+from tests.end_to_end.test_predict import piped_on_one_core
 
 STOCK = """
 import sys
@@ -61,20 +61,9 @@ def whole_files(model: Path, data: str, turns: int) -> str:
 
 
 def pipe(model: Path) -> str:
-    """Sentences of rotten-tomatoes through the filter on one core, after its first answer."""
-    sentences = "\n".join(read_texts("rotten-tomatoes")).encode()
-    command = [sys.executable, "-m", "search.predict", "--model", str(model)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, [0]),
-    ) as process:  # fmt: skip
-        process.stdin.write(b"first\n")
-        process.stdin.flush()
-        process.stdout.readline()
-        started = time.perf_counter()
-        answers, _ = process.communicate(sentences)
-        seconds = time.perf_counter() - started
-    lines = answers.count(b"\n")
+    """The sentences of rotten-tomatoes."""
+    out, seconds = piped_on_one_core(model, read_texts("rotten-tomatoes"))
+    lines = out.count("\n")
     return f"a pipe on one core: {lines:,} sentences in {seconds:.1f} s, {lines / seconds:,.0f}/s"
 
 

@@ -68,19 +68,24 @@ def test_a_filter_answers_every_line_at_once(model_file):
         assert process.returncode == 0
 
 
-def test_a_filter_keeps_up(model_file):
-    """A thousand sentences a second on one core, after it has started; here of a small model."""
-    texts = pd.read_csv(SAMPLE)["text"].str.split(". ", regex=False).explode().tolist()
-    texts = [text for text in texts if text] * 20
+def piped_on_one_core(model, texts):
+    """What the filter prints for texts after its first answer, and in how many seconds."""
     one_core = {"preexec_fn": lambda: os.sched_setaffinity(0, [0])}
-    with started("--model", model_file, **one_core) as process:
+    with started("--model", model, **one_core) as process:
         process.stdin.write(b"first\n")
         process.stdin.flush()
         process.stdout.readline()
         begin = time.perf_counter()
         out, _ = process.communicate("\n".join(texts).encode(), timeout=120)
-        seconds = time.perf_counter() - begin
-    lines = out.decode().split("\n")[:-1]
+        return out.decode(), time.perf_counter() - begin
+
+
+def test_a_filter_keeps_up(model_file):
+    """A thousand sentences a second on one core, after it has started; here of a small model."""
+    texts = pd.read_csv(SAMPLE)["text"].str.split(". ", regex=False).explode().tolist()
+    texts = [text for text in texts if text] * 20
+    out, seconds = piped_on_one_core(model_file, texts)
+    lines = out.split("\n")[:-1]
     assert [line.split("\t", 3)[3] for line in lines] == texts
     assert len(texts) / seconds > 1000
 
