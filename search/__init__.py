@@ -21,27 +21,27 @@ from search.settings import Settings
 from search.version import __version__
 
 if TYPE_CHECKING:
+    from search.compiled.lstm import FastLSTM
+    from search.conclusion import Outcome
     from search.corpus import Corpus
     from search.corpus.load import load_corpus
+    from search.evaluation.leaderboard import read_leaderboard
     from search.network.hypermodel import SentimentHyperModel
-    from search.network.lstm import FastLSTM
-    from search.outcome.leaderboard import read_leaderboard
-    from search.outcome.report import read_report
-    from search.outcome.winner import Outcome
     from search.pipeline import conclude, tune
+    from search.reporting.report import read_report
     from search.tuning.tuner import SearchTuner
 
 _HOMES = {
     "Corpus": "search.corpus",
     "load_corpus": "search.corpus.load",
-    "FastLSTM": "search.network.lstm",
+    "FastLSTM": "search.compiled.lstm",
     "SentimentHyperModel": "search.network.hypermodel",
     "SearchTuner": "search.tuning.tuner",
     "tune": "search.pipeline",
-    "Outcome": "search.outcome.winner",
+    "Outcome": "search.conclusion",
     "conclude": "search.pipeline",
-    "read_leaderboard": "search.outcome.leaderboard",
-    "read_report": "search.outcome.report",
+    "read_leaderboard": "search.evaluation.leaderboard",
+    "read_report": "search.reporting.report",
 }
 
 __all__ = [

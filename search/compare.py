@@ -10,7 +10,7 @@ import typer
 from search.commands import command, run_and_leave, show
 
 if TYPE_CHECKING:
-    from search.outcome.differences import Comparison
+    from search.reporting.differences import Comparison
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -34,8 +34,8 @@ def main(
     Example: python -m search.compare results my_results
     """
     with command(debug=debug):
-        from search.outcome.archive import read_archive
-        from search.outcome.differences import compare
+        from search.reporting.archive import read_archive
+        from search.reporting.differences import compare
 
         found = compare(read_archive(a), read_archive(b))
         if as_json:

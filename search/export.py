@@ -32,9 +32,9 @@ def main(
     Example: python -m search.export --format saved_model,onnx
     """
     with command(debug=debug, stopped="stopped; what was exported before stays as it was"):
-        from search.outcome.card import write_card
-        from search.outcome.formats import chosen_formats, export_best
-        from search.outcome.modelfile import ModelFile
+        from search.packaging.formats import chosen_formats, export_best
+        from search.packaging.model_card import write_card
+        from search.packaging.modelfile import ModelFile
         from search.tuning.rundir import RunDirectory
 
         names = chosen_formats(formats)

@@ -1,10 +1,12 @@
-"""The whole road: corpus → network → tuning → outcome."""
+"""The whole road: corpus → network → compiled → tuning → evaluation → packaging, reporting."""
 
 import time
 from collections.abc import Callable
 
 import keras_tuner
 
+from search import conclusion
+from search.conclusion import Outcome, record_leaderboard
 from search.corpus import Corpus
 from search.corpus.embeddings import read_embeddings
 from search.corpus.load import load_corpus
@@ -12,10 +14,8 @@ from search.corpus.words import Vectors
 from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
-from search.outcome import winner
-from search.outcome.report import Rewriting
-from search.outcome.tensorboard import Board, check_installed
-from search.outcome.winner import Outcome, record_leaderboard
+from search.reporting.report import Rewriting
+from search.reporting.tensorboard import Board, check_installed
 from search.settings import Settings
 from search.tuning.executors import Slots
 from search.tuning.records import TrialRecord
@@ -133,13 +133,13 @@ class _Leaderboard:
 
 
 def conclude(tuner: SearchTuner) -> Outcome:
-    """Exports the best model, looks at the test rows, and writes the report: see `winner`.
+    """Exports the best model, looks at the test rows, and writes the report: see `conclusion`.
 
     Raises:
         NothingUsable: no trial completed; no model is written.
     """
     try:
-        return winner.conclude(tuner)
+        return conclusion.conclude(tuner)
     finally:
         Rewriting(tuner.settings.results, tuner.warn)(last=True)
 

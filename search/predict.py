@@ -66,8 +66,8 @@ def main(
 
 def classify_texts(model: Path, texts: list[str] | None, *, as_json: bool, quiet: bool) -> None:
     """Prints a line for each text, or for each line of the standard input as they come."""
-    from search.outcome.classifier import load_classifier
-    from search.outcome.lines import answer_lines, texts_of
+    from search.packaging.classifier import load_classifier
+    from search.packaging.lines import answer_lines, texts_of
 
     classifier = load_classifier(model)
     if not texts and sys.stdin.isatty() and not quiet:
@@ -91,8 +91,8 @@ def classify_file(
     quiet: bool,
 ) -> None:
     """Adds answers to a file, and prints what they are like."""
-    from search.outcome.classifier import load_classifier
-    from search.outcome.scoring import check_files, score_file, target_of
+    from search.packaging.classifier import load_classifier
+    from search.packaging.scoring import check_files, score_file, target_of
 
     target = output or target_of(file)
     check_files(file, target)

@@ -26,7 +26,7 @@ def main(
     Example: python -m search.report --results results --open
     """
     with command(debug=debug):
-        from search.outcome.report import NAME, read_report
+        from search.reporting.report import NAME, read_report
 
         report = read_report(results)
         try:

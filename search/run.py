@@ -12,7 +12,7 @@ from search.startup import tensorflow_silenced
 from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
-    from search.outcome.winner import Outcome
+    from search.conclusion import Outcome
     from search.tuning.records import TrialRecord
     from search.tuning.tuner import SearchTuner
 
@@ -266,8 +266,9 @@ def show_audit(settings: Settings) -> None:
 def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     """Runs the search that the command line asked for."""
     progress = view.progress
-    from search.outcome.tensorboard import check_installed
-    from search.tuning.executors import LocalSlots, default_workers, slots_for
+    from search.reporting.tensorboard import check_installed
+    from search.tuning.executors import LocalSlots, default_workers
+    from search.tuning.places import slots_for
     from search.tuning.rundir import RunDirectory
 
     if settings.tensorboard:
@@ -275,7 +276,7 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
     directory = RunDirectory(settings.results)
     directory.check_place()
     if settings.export:
-        from search.outcome import formats
+        from search.packaging import formats
 
         formats.check_installed(settings.export)
     count = settings.workers or default_workers()
@@ -381,7 +382,7 @@ def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
 
 def _print_outcome(outcome: "Outcome") -> None:
     """The result, on stdout."""
-    from search.outcome.measures import told_bias
+    from search.evaluation.measures import told_bias
 
     table = outcome.leaderboard
     best = outcome.best

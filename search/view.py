@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-    from search.outcome.winner import Outcome
+    from search.conclusion import Outcome
     from search.tuning.records import TrialRecord
     from search.tuning.tuner import SearchTuner
 
@@ -169,7 +169,7 @@ def picture(tuner: "SearchTuner", console: "Console", seconds: float) -> "Render
     from rich.console import Group
     from rich.text import Text
 
-    from search.outcome.statistics import wilson_interval
+    from search.evaluation.statistics import wilson_interval
     from search.tuning.finals import standing
     from search.tuning.objective import named, signed
 

@@ -73,9 +73,9 @@ def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values:
     from search.corpus.store import Corpus, Split
     from search.network.space import Configuration
     from search.network.weights import Shape
-    from search.outcome.export import save_model, text_model
-    from search.outcome.modelfile import describe
-    from tests.test_fast import pair
+    from search.packaging.modelfile import describe
+    from search.packaging.text_model import save_model, text_model
+    from tests.compiled.test_network import pair
 
     texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
     vocabulary, [encoded] = learn_vocabulary(tokens, texts)

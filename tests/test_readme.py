@@ -14,9 +14,9 @@ import tensorflow as tf
 from typer.main import get_command
 
 from search.corpus.encode import learn_vocabulary, text_vectorization
-from search.outcome.classifier import load_classifier
-from search.outcome.formats import chosen_formats, export_best
-from search.outcome.parity import hard_texts
+from search.packaging.classifier import load_classifier
+from search.packaging.formats import chosen_formats, export_best
+from search.packaging.parity import hard_texts
 from search.tuning.rundir import RunDirectory
 from tests.conftest import FIXTURES, ROOT, SAMPLE
 
@@ -48,7 +48,7 @@ def test_commands(command):
         get_command(import_module(module).app).make_context(module, list(arguments))
         if module == "search.export":
             chosen_formats(arguments[arguments.index("--format") + 1])
-    elif words[0] == ".venv/bin/tensorboard":  # which runs in tests/test_tensorboard.py
+    elif words[0] == ".venv/bin/tensorboard":  # which runs in tests/reporting/test_tensorboard.py
         assert words[1:] == ["--logdir", "results/tensorboard"]
     elif "install" in words:
         assert (ROOT / words[words.index("-c") + 1]).is_file()

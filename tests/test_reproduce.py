@@ -4,7 +4,7 @@ import pytest
 from typer.main import get_command
 
 from search import run
-from search.outcome.reproduce import command_line
+from search.reproduce import command_line
 from search.settings import Settings
 
 USUAL = Settings.checked()

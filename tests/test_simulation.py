@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
-from search.outcome import statistics
-from search.outcome.statistics import (
+from search.evaluation import statistics
+from search.evaluation.statistics import (
     bootstrap_interval,
     mcnemar,
     paired_difference,

@@ -144,7 +144,7 @@ def decode(
 def _tokenize(text: str, tokens: Tokens, most: int | None = None) -> list[bytes]:
     """What TextVectorization makes of a text, which knows ASCII's letters and spaces only.
 
-    TensorFlow takes ten times as long (`tests/test_encode.py` holds the two together).
+    TensorFlow takes ten times as long (`tests/corpus/test_encode.py` holds the two together).
     """
     clean = text.encode(errors="replace").lower().translate(None, PUNCTUATION)
     if tokens == "whitespace":

@@ -1,7 +1,7 @@
 """From a `Configuration` to a Keras model: Embedding → Bidirectional(LSTM) → Dense.
 
-This is the network that users keep, and the definition that `fast.py` is held against: the
-weights of the two are the same arrays in the same order.
+This is the network that users keep, and the definition that `compiled/network.py` is held against:
+the weights of the two are the same arrays in the same order.
 """
 
 from typing import Any

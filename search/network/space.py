@@ -1,7 +1,8 @@
 """The search space: the only place that names a hyperparameter, its range, scale and default.
 
 To add a hyperparameter: one field in `Configuration`, its range in `core` or `wide`, and its use
-where it takes effect (`build.py` and `fast.py` for the network, `batches.py` for what it reads).
+where it takes effect (`build.py` and `compiled/network.py` for the network, `batches.py` for what
+it reads).
 """
 
 from collections.abc import Mapping, Sequence

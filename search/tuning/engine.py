@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from search.network.adam import Adam
-from search.network.fast import FastNetwork
+from search.compiled.adam import Adam
+from search.compiled.network import FastNetwork
 from search.network.space import Configuration
 from search.network.weights import Shape, Weights, initial_weights
 

@@ -18,8 +18,6 @@ from typing import Any, Protocol
 
 import psutil
 
-from search.errors import SettingsError
-from search.settings import Settings
 from search.startup import tensorflow_silenced
 
 TRIALS_A_WORKER = 200  # then its process is replaced: Keras leaks a little with every network
@@ -210,35 +208,6 @@ def slots(count: int) -> Iterator[LocalSlots]:
     finally:
         for slot in made:
             slot.close()
-
-
-def slots_for(
-    settings: Settings, warn: Callable[[str], None]
-) -> contextlib.AbstractContextManager[Slots]:
-    """The slots that the settings ask for: of a cluster, or of this machine.
-
-    Args:
-        settings: of the run.
-        warn: gets a sentence for everything worth knowing of a cluster.
-
-    Raises:
-        SettingsError: they ask for what cannot be.
-    """
-    if settings.cluster is None:
-        for name in ("cpus_per_trial", "gpus_per_trial"):
-            if getattr(settings, name) != type(settings).model_fields[name].default:
-                option = name.replace("_", "-")
-                raise SettingsError(f"--{option} has no meaning without --cluster")
-        return slots(settings.workers or default_workers())
-    from search.tuning.cluster import cluster_slots
-
-    return cluster_slots(
-        settings.cluster,
-        settings.cpus_per_trial,
-        settings.gpus_per_trial,
-        settings.workers,
-        warn,
-    )
 
 
 def threads_for(trials: int) -> int:

@@ -23,9 +23,6 @@ from keras_tuner.oracles import (
 )
 from sklearn.exceptions import ConvergenceWarning
 
-from search.settings import Objective
-from search.tuning.objective import direction
-
 
 def trial_seed(seed: int, number: int | str) -> int:
     """The seed of a trial (by its number) or a final (by its id).
@@ -217,45 +214,3 @@ class Hyperband(FromTrials, HyperbandOracle):
     def _duplicate(self, values: dict[str, Any]) -> bool:
         """A continued trial has the values of the one it continues, and is meant to."""
         return bool(not values.get("tuner/round") and super()._duplicate(values))
-
-
-def _oracle(algorithm: str) -> Any:
-    """The class of an algorithm."""
-    if algorithm == "tpe":  # imported here: Optuna takes half a second, for those who want it
-        from search.tuning.tpe import TPE
-
-        return TPE
-    return {
-        "random": RandomSearch,
-        "grid": GridSearch,
-        "bayesian": BayesianOptimization,
-        "hyperband": Hyperband,
-    }[algorithm]
-
-
-def make_oracle(
-    algorithm: str,
-    *,
-    trials: int,
-    seed: int,
-    max_epochs: int,
-    objective: Objective = "val_accuracy",
-) -> keras_tuner.Oracle:
-    """Makes an oracle.
-
-    Args:
-        algorithm: one of `settings.Algorithm`.
-        trials: how many trials there may be in all.
-        seed: any integer.
-        max_epochs: for hyperband, the epochs of its longest trials.
-        objective: what it makes as good as it can.
-    """
-    extra: dict[str, Any] = {"max_trials": trials}
-    if algorithm == "hyperband":  # no end of iterations: the number of trials ends it
-        extra = {"max_epochs": max_epochs, "hyperband_iterations": None}
-    wanted = keras_tuner.Objective(objective, direction(objective))
-    oracle = _oracle(algorithm)(objective=wanted, **extra)
-    oracle.max_trials = trials
-    oracle.seed = seed  # not through the constructor: KerasTuner takes seed=0 for no seed
-    oracle.verbose = 0
-    return oracle

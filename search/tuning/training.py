@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from search.compiled.threads import allow
 from search.corpus.batches import Reading, evaluation_batches, training_batches
 from search.corpus.store import Corpus
 from search.network.space import Configuration
-from search.network.threads import allow
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict

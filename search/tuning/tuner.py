@@ -41,11 +41,13 @@ from search.network.spacefile import spec_text, values_of
 from search.network.weights import Shape, parameters
 from search.settings import Settings
 from search.tuning import finals, oracles
+from search.tuning.algorithms import make_oracle
 from search.tuning.engine import Probabilities
-from search.tuning.executors import MachineLost, Slot, Slots, slots_for
+from search.tuning.executors import MachineLost, Slot, Slots
 from search.tuning.halving import Halving, Ladder
 from search.tuning.interrupts import StopRequest, stop_requests
 from search.tuning.objective import balanced_weights, check_measurable, signed
+from search.tuning.places import slots_for
 from search.tuning.records import Epoch, Status, TrialRecord, finished, ranked, trial_of
 from search.tuning.rundir import Arrays, RunDirectory, Weights, machine, now, winners
 from search.tuning.training import Progress, StateMissing, Work, train
@@ -163,7 +165,7 @@ class SearchTuner(keras_tuner.Tuner):
         self._waiting: deque[_Job] = deque()  # trials that are under way, but in no slot
         self._slot_count = 1
         self._features: str | None = None  # the file, for the workers
-        oracle = oracle or oracles.make_oracle(
+        oracle = oracle or make_oracle(
             settings.tuner,
             trials=settings.trials,
             seed=settings.seed,

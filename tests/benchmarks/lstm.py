@@ -16,8 +16,8 @@ if __name__ == "__main__":
 import numpy as np
 import tensorflow as tf
 
-from search.network.recurrence import backward, forward
-from search.network.threads import side_by_side
+from search.compiled.recurrence import backward, forward
+from search.compiled.threads import side_by_side
 
 BATCH, TIME, FEATURES, UNITS = 64, 200, 64, 64
 OPERATIONS = 2 * 3 * 2 * BATCH * TIME * (FEATURES + UNITS) * 4 * UNITS

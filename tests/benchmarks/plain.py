@@ -19,7 +19,7 @@ from search.corpus.store import Corpus, Split
 from search.network.build import build
 from search.network.space import CORE, Configuration, declare, starting_points
 from search.network.weights import Shape, initial_weights
-from search.tuning.oracles import make_oracle
+from search.tuning.algorithms import make_oracle
 
 
 def arrays(split: Split, shape: Shape, rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -29,8 +29,9 @@ from search.network.space import (
     starting_points,
     wide,
 )
+from search.tuning.algorithms import make_oracle
 from search.tuning.halving import Halving, Ladder
-from search.tuning.oracles import make_oracle, reopen
+from search.tuning.oracles import reopen
 from search.tuning.records import Epoch, TrialRecord, finished
 
 CURVES = Path(__file__).with_name("curves.csv")

@@ -8,9 +8,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from search.outcome import charts
-from search.outcome.charts import Chart, across, up
-from search.outcome.report import NAME, read_report
+from search.reporting import charts
+from search.reporting.charts import Chart, across, up
+from search.reporting.report import NAME, read_report
 from tests.end_to_end.browser import browser, requests, resize, there
 from tests.made import HOSTILE, made_run
 

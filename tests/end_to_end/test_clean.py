@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from search.outcome.classifier import load_classifier
-from search.outcome.formats import export_best
+from search.packaging.classifier import load_classifier
+from search.packaging.formats import export_best
 from search.tuning.rundir import RunDirectory
 from tests.conftest import ROOT
 from tests.test_readme import PYTHON

@@ -1,7 +1,7 @@
 """A report of a search that goes on, made beside it, and of one that was killed."""
 
-from search.outcome.archive import read_archive
-from search.outcome.report import NAME
+from search.reporting.archive import read_archive
+from search.reporting.report import NAME
 from tests.conftest import run_here
 from tests.faults.conftest import start, wait_until
 

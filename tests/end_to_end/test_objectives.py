@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from search.outcome.leaderboard import read_leaderboard
+from search.evaluation.leaderboard import read_leaderboard
 from tests.conftest import SAMPLE, run_here
 
 BASE = ("search.run", "--trials", 4, "--max-epochs", 3, "--workers", 1)

@@ -13,10 +13,10 @@ import tensorflow as tf
 
 import search
 from search.corpus.load import read_sides
+from search.evaluation.calibration import tempered
+from search.evaluation.leaderboard import COLUMNS
 from search.network.space import Configuration
 from search.network.weights import parameters
-from search.outcome.calibration import tempered
-from search.outcome.leaderboard import COLUMNS
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_command, run_here, trials_of
 from tests.end_to_end.own_network import Renamed, TwoLayers

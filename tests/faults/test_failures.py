@@ -3,7 +3,8 @@
 import pytest
 
 import search
-from search.tuning.oracles import GridSearch, make_oracle
+from search.tuning.algorithms import make_oracle
+from search.tuning.oracles import GridSearch
 from tests.conftest import SAMPLE, trials_of
 from tests.faults.misbehaving import BEHAVIOURS, AlwaysRaises, Misbehaving, reasons
 

@@ -1,0 +1,1 @@
+"""The network of `search.network.build` as compiled code, held against it."""

@@ -1,0 +1,309 @@
+"""The network of `build.py` in compiled code: its probabilities and its gradients.
+
+TensorFlow takes two milliseconds to start the few dozen operations of a training step, and a
+second to trace them for every new size; this takes neither, and needs no TensorFlow in a worker.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.compiled import recurrence
+from search.compiled.adam import Rows
+from search.compiled.pooling import average, largest, to_average, to_largest
+from search.compiled.threads import side_by_side
+from search.compiled.vectors import LANES, compiled, load, store
+from search.network.space import Configuration
+from search.network.weights import Shape, Weights, sizes
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int32]
+
+NO_OUTPUTS = np.empty(0, np.float32)  # no gradient of the outputs of all steps
+
+
+@compiled
+def _look_up(table, width, ids, lengths, scale, x):
+    """x (batch, time, width), flat: each token's row of the table times its text's `scale`."""
+    batch, time = ids.shape
+    for r in range(batch):
+        for t in range(lengths[r]):
+            source, target = ids[r, t] * width, (r * time + t) * width
+            k = 0
+            while k + LANES <= width:
+                store(x, target + k, load(table, source + k) * load(scale, r * width + k))
+                k += LANES
+            while k < width:
+                x[target + k] = table[source + k] * scale[r * width + k]
+                k += 1
+
+
+@compiled
+def _token_gradients(first, second, width, ids, lengths, scale, tokens, rows):
+    """Gradients of the looked-up rows, one after another, from both directions' gradients of x."""
+    batch, time = ids.shape
+    n = 0
+    for r in range(batch):
+        for t in range(lengths[r]):
+            tokens[n] = ids[r, t]
+            source, target = (r * time + t) * width, n * width
+            k = 0
+            while k + LANES <= width:
+                total = load(first, source + k) + load(second, source + k)
+                store(rows, target + k, total * load(scale, r * width + k))
+                k += LANES
+            while k < width:
+                rows[target + k] = first[source + k] + second[source + k]
+                rows[target + k] *= scale[r * width + k]
+                k += 1
+            n += 1
+
+
+@dataclass
+class _Pass:
+    """What a layer's way back needs of its way there.
+
+    Attributes:
+        shape: of what it read, (batch, time, features).
+        saved: for each direction what `recurrence.backward` needs.
+        steps: for each direction what `to_largest` needs.
+        scale: (batch, features), what was dropped of what it read.
+    """
+
+    shape: tuple[int, ...]
+    saved: list[Floats]
+    steps: list[Any]
+    scale: Floats = field(default_factory=lambda: NO_OUTPUTS)
+
+
+class FastNetwork:
+    """Embedding → spatial dropout → Bidirectional(LSTM) → pooling → dropout → Dense.
+
+    With several layers, the outputs of one at every step are what the next one reads, after a
+    spatial dropout of their own.
+
+    Args:
+        configuration: the hyperparameters.
+        shape: what the data dictate.
+        class_weights: what the loss of a row of each class counts; None for 1 each.
+
+    Attributes:
+        configuration: the hyperparameters.
+        weights: in the order of the Keras model's; to be changed in place.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        shape: Shape,
+        class_weights: tuple[float, ...] | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self._class_weights = np.ones(shape.classes, np.float32)
+        if class_weights is not None:
+            self._class_weights[:] = class_weights
+        self.weights: Weights = [np.zeros(s, np.float32) for s in sizes(configuration, shape)]
+
+    def probabilities(self, ids: Ids) -> Floats:
+        """As the Keras model in inference.
+
+        Args:
+            ids: (batch, time), padded with 0 on the right.
+
+        Returns:
+            (batch, outputs).
+        """
+        hidden, _ = self._read(ids, _lengths(ids), None)
+        return _activated(hidden @ self.weights[-2] + self.weights[-1])
+
+    def loss_and_gradients(
+        self, ids: Ids, labels: Ids, generator: np.random.Generator
+    ) -> tuple[float, list[Floats | Rows]]:
+        """The mean cross-entropy in training, each row's times its class' weight; and its gradient.
+
+        Args:
+            ids: (batch, time), padded with 0 on the right.
+            labels: (batch,), class indices.
+            generator: draws what is dropped.
+
+        Returns:
+            The loss, and the gradients as `Adam.apply` takes them: the embedding's is the ids of
+            the batch's tokens and a row for each.
+        """
+        kernel, bias = self.weights[-2:]
+        lengths = _lengths(ids)
+        hidden, passes = self._read(ids, lengths, generator)
+        hidden_scale = _dropped(generator, self.configuration.dropout, *hidden.shape)
+        hidden = hidden * hidden_scale
+        probabilities = _activated(hidden @ kernel + bias)
+        targets = _targets(labels, probabilities.shape[1], self.configuration.label_smoothing)
+        counts = self._class_weights[labels]
+        d: Floats = (probabilities - targets) * counts[:, None] / np.float32(len(labels))
+        dense = [hidden.T @ d, d.sum(axis=0)]
+        inputs, lstm = self._backward((d @ kernel.T) * hidden_scale, lengths, passes)
+        tokens = np.empty(int(lengths.sum()), np.int32)
+        width = self.weights[0].shape[1]
+        rows = np.empty((len(tokens), width), np.float32)
+        _token_gradients(
+            *(inputs[0].reshape(-1), inputs[1].reshape(-1), width, ids, lengths),
+            *(passes[0].scale.reshape(-1), tokens, rows.reshape(-1)),
+        )
+        loss = float((_cross_entropies(probabilities, targets) * counts).mean())
+        return loss, [(tokens, rows), *lstm, *dense]
+
+    def _read(
+        self, ids: Ids, lengths: Ids, generator: np.random.Generator | None
+    ) -> tuple[Floats, list[_Pass]]:
+        """Reads a batch; in training if there is a generator, which draws what is dropped.
+
+        Returns:
+            hidden: what the two directions make of each text, (batch, 2 * units).
+            passes: of each layer.
+        """
+        configuration, table = self.configuration, self.weights[0]
+        training, width = generator is not None, table.shape[1]
+        rate = configuration.embedding_dropout
+        rate = configuration.dropout if rate < 0 else rate
+        x = np.empty((*ids.shape, width), np.float32)
+        scale = _dropped(generator, rate, len(ids), width)
+        _look_up(table.reshape(-1), width, ids, lengths, scale.reshape(-1), x.reshape(-1))
+        passes = []
+        for layer in range(configuration.layers):
+            last = layer == configuration.layers - 1
+            hidden, one = self._read_layer(layer, x, lengths, last, training)
+            one.scale = scale
+            passes.append(one)
+            if not last:
+                scale = _dropped(generator, configuration.dropout, *hidden.shape[::2])
+                x = np.multiply(hidden, scale[:, np.newaxis], dtype=np.float32)
+        return hidden, passes
+
+    def _read_layer(
+        self, layer: int, x: Floats, lengths: Ids, last: bool, training: bool
+    ) -> tuple[Floats, _Pass]:
+        """Runs both directions of one layer: what the next one reads, or each text's row."""
+        pooling = self.configuration.pooling if last else None
+        zeros = np.zeros((len(x), self.configuration.lstm_units), np.float32)
+
+        def forward(direction: int) -> Any:
+            reverse = direction == 1
+            final, _, outputs, saved = recurrence.forward(
+                x, lengths, zeros, zeros, *self._lstm(layer, direction),
+                reverse=reverse, sequences=pooling != "last", save=training,
+            )  # fmt: skip
+            if pooling is None:
+                return outputs[:, ::-1] if reverse else outputs, saved, None
+            if pooling == "max":
+                pooled, steps = largest(outputs, lengths, reverse=reverse)
+                return pooled, saved, steps
+            if pooling == "mean":
+                return average(outputs, lengths, reverse=reverse), saved, None
+            return final, saved, None
+
+        results, saved, steps = zip(*side_by_side(forward), strict=True)
+        return np.concatenate(results, axis=-1), _Pass(x.shape, list(saved), list(steps))
+
+    def _backward(
+        self, dhidden: Floats, lengths: Ids, passes: list[_Pass]
+    ) -> tuple[tuple[Floats, Floats], list[Floats]]:
+        """The gradients of the embedded tokens, by each direction, and of the LSTMs' weights."""
+        gradients: list[Floats] = []
+        for layer in reversed(range(len(passes))):
+            last = layer == len(passes) - 1
+            forwards, backwards = self._layer_backward(layer, passes[layer], dhidden, lengths, last)
+            gradients = [*forwards[3:], *backwards[3:], *gradients]
+            if layer:
+                dhidden = (forwards[0] + backwards[0]) * passes[layer].scale[:, np.newaxis]
+        return (forwards[0], backwards[0]), gradients
+
+    def _layer_backward(
+        self, layer: int, one: _Pass, dhidden: Floats, lengths: Ids, last: bool
+    ) -> tuple[Any, Any]:
+        """What `recurrence.backward` returns for each direction of one layer."""
+        units, time = self.configuration.lstm_units, one.shape[1]
+        pooling = self.configuration.pooling if last else None
+        zeros = np.zeros((len(lengths), units), np.float32)
+
+        def backward(direction: int) -> Any:
+            reverse = direction == 1
+            d = dhidden[..., direction * units : (direction + 1) * units]
+            if pooling is None and reverse:
+                d = d[:, ::-1]
+            final, doutputs = zeros, np.ascontiguousarray(d)
+            if pooling == "last":
+                final, doutputs = doutputs, NO_OUTPUTS
+            elif pooling == "max":
+                doutputs = to_largest(doutputs, one.steps[direction], time)
+            elif pooling == "mean":
+                doutputs = to_average(doutputs, lengths, time, reverse=reverse)
+            inputs: Any = (
+                *(np.array(one.shape), lengths, *self._lstm(layer, direction)),
+                *(one.saved[direction], final, zeros, doutputs.reshape(-1)),
+            )
+            return recurrence.backward(*inputs, reverse=reverse)
+
+        return side_by_side(backward)
+
+    def _lstm(self, layer: int, direction: int) -> Weights:
+        """Kernel, recurrent kernel and bias."""
+        first = 1 + 6 * layer + 3 * direction
+        return self.weights[first : first + 3]
+
+
+def _dropped(generator: np.random.Generator | None, rate: float, rows: int, columns: int) -> Floats:
+    """0 for what is dropped, and for the rest what keeps the mean; one row for each text."""
+    if generator is None or not rate:
+        return np.ones((rows, columns), np.float32)
+    kept = generator.random((rows, columns), np.float32) >= rate
+    return kept * np.float32(1 / (1 - rate))
+
+
+def _lengths(ids: Ids) -> Ids:
+    lengths: Ids = np.count_nonzero(ids, axis=1).astype(np.int32)
+    return lengths
+
+
+def _activated(logits: Floats) -> Floats:
+    """Sigmoid of one output, softmax of several."""
+    result: Floats
+    if logits.shape[1] == 1:
+        with np.errstate(over="ignore"):  # exp of a large number is infinite, and 1 / inf is 0
+            result = np.float32(1) / (np.float32(1) + np.exp(-logits))
+    else:
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        result = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> float:
+    """The mean cross-entropy.
+
+    Args:
+        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
+        labels: class indices, shape (rows,).
+    """
+    targets = _targets(labels, probabilities.shape[1], 0.0)
+    return float(_cross_entropies(probabilities, targets).mean())
+
+
+def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
+    """What the probabilities should be, (rows, outputs): a share of every label on all classes."""
+    classes = max(2, outputs)
+    targets = np.full((len(labels), classes), smoothing / classes, np.float32)
+    targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
+    return targets if outputs > 1 else targets[:, 1:]
+
+
+def _cross_entropies(
+    probabilities: npt.NDArray[np.floating[Any]], targets: Floats
+) -> npt.NDArray[np.float64]:
+    """Of each row, shape (rows,)."""
+    p = probabilities.astype(np.float64)
+    # maximum() passes NaN on; the bound is that of Keras.
+    sums = targets * np.log(np.maximum(p, 1e-7))
+    if p.shape[1] == 1:
+        sums += (1 - targets) * np.log(np.maximum(1 - p, 1e-7))
+    losses: npt.NDArray[np.float64] = -sums.sum(axis=1)
+    return losses

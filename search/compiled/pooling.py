@@ -1,0 +1,106 @@
+"""From an LSTM's outputs at every step to one row for each text, and back, in compiled code.
+
+Outputs stand as `recurrence.forward` gives them: in the order of reading, the padding last, or
+first where the rows were read in reverse.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from search.compiled.vectors import compiled
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int32]
+
+
+@compiled
+def _largest(outputs, lengths, time, units, reverse, pooled, steps):
+    """Each unit's largest output, and at which step it was.
+
+    From the last step, which is NaN if any is, as no output is larger than NaN.
+    """
+    for r in range(len(lengths)):
+        first = r * time + (time - lengths[r] if reverse else 0)
+        last = first + lengths[r] - 1
+        for k in range(units):
+            pooled[r * units + k] = outputs[last * units + k]
+            steps[r * units + k] = last
+        for step in range(last - 1, first - 1, -1):
+            for k in range(units):
+                if outputs[step * units + k] >= pooled[r * units + k]:
+                    pooled[r * units + k] = outputs[step * units + k]
+                    steps[r * units + k] = step
+
+
+@compiled
+def _to_largest(gradient, units, steps, result):
+    """Puts each unit's gradient where its largest output was."""
+    for n in range(len(gradient)):
+        result[steps[n] * units + n % units] = gradient[n]
+
+
+@compiled
+def _average(outputs, lengths, time, units, reverse, pooled):
+    """Each unit's mean output."""
+    for r in range(len(lengths)):
+        first = r * time + (time - lengths[r] if reverse else 0)
+        for step in range(first, first + lengths[r]):
+            for k in range(units):
+                pooled[r * units + k] += outputs[step * units + k]
+        for k in range(units):
+            pooled[r * units + k] /= np.float32(lengths[r])
+
+
+@compiled
+def _to_average(gradient, lengths, time, units, reverse, result):
+    """Spreads each unit's gradient over the steps of its text."""
+    for r in range(len(lengths)):
+        first = r * time + (time - lengths[r] if reverse else 0)
+        for step in range(first, first + lengths[r]):
+            for k in range(units):
+                result[step * units + k] = gradient[r * units + k] / np.float32(lengths[r])
+
+
+def largest(outputs: Floats, lengths: Integers, *, reverse: bool) -> tuple[Floats, Integers]:
+    """Max-pooling over time that does not see padding.
+
+    Args:
+        outputs: (batch, time, units).
+        lengths: (batch,), at least 1.
+        reverse: whether the padding comes first.
+
+    Returns:
+        pooled: (batch, units).
+        steps: (batch, units), for `to_largest`; of equal outputs, the first.
+    """
+    batch, time, units = outputs.shape
+    pooled = np.empty((batch, units), np.float32)
+    steps = np.empty((batch, units), np.int32)
+    _largest(
+        outputs.reshape(-1), lengths, time, units, reverse, pooled.reshape(-1), steps.reshape(-1)
+    )
+    return pooled, steps
+
+
+def to_largest(gradient: Floats, steps: Integers, time: int) -> Floats:
+    """The gradient of the outputs, (batch, time, units), from that of `largest`."""
+    batch, units = gradient.shape
+    result = np.zeros((batch, time, units), np.float32)
+    _to_largest(gradient.reshape(-1), units, steps.reshape(-1), result.reshape(-1))
+    return result
+
+
+def average(outputs: Floats, lengths: Integers, *, reverse: bool) -> Floats:
+    """Mean-pooling over time that does not see padding; (batch, units)."""
+    batch, time, units = outputs.shape
+    pooled = np.zeros((batch, units), np.float32)
+    _average(outputs.reshape(-1), lengths, time, units, reverse, pooled.reshape(-1))
+    return pooled
+
+
+def to_average(gradient: Floats, lengths: Integers, time: int, *, reverse: bool) -> Floats:
+    """The gradient of the outputs, (batch, time, units), from that of `average`."""
+    batch, units = gradient.shape
+    result = np.zeros((batch, time, units), np.float32)
+    _to_average(gradient.reshape(-1), lengths, time, units, reverse, result.reshape(-1))
+    return result

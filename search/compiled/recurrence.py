@@ -1,0 +1,316 @@
+"""A whole LSTM over sequences of different lengths, forward and backward.
+
+Rows are sorted by falling length, so that the rows of a step are the first ones, and those that
+have ended cost nothing. What a step reads stands in rows of [features, hidden state, 1]: first
+those of step 0, then, where the hidden states of a step's rows are written, those of the next;
+after the last step's come its results. Cell states stand in the same rows.
+"""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.compiled.kernel import (
+    BLOCK,
+    GATES,
+    add_products,
+    copy,
+    gate_gradients,
+    step,
+    times_panel,
+)
+from search.compiled.vectors import compiled
+
+ALIGNMENT = 64  # bytes
+CHUNK = 64  # rows that are summed up together into the gradient of the weights
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int32]
+
+
+@compiled
+def _plan(lengths, time):
+    """Which rows there are at which step, and where.
+
+    Returns:
+        order: (batch,), the rows by falling length.
+        falling: (batch,), their lengths.
+        active: (steps,), how many have not ended.
+        start: (steps + 1,), where the rows of a step begin in `inputs` and `cell`; then the
+            results. In `tanh_cell` and `gates`, step t begins at start[t + 1] - batch.
+    """
+    batch = len(lengths)
+    longer = np.zeros(time + 2, np.int64)  # how many rows have at least this length
+    for r in range(batch):
+        longer[lengths[r]] += 1
+    for length in range(time - 1, -1, -1):
+        longer[length] += longer[length + 1]
+    steps = 0
+    while longer[steps + 1]:
+        steps += 1
+    active = np.empty(steps, np.int64)
+    start = np.zeros(steps + 1, np.int64)
+    rows = batch
+    for t in range(steps):
+        active[t] = longer[t + 1]
+        start[t + 1] = rows
+        rows += active[t]
+    order = np.empty(batch, np.int64)
+    falling = np.empty(batch, np.int64)
+    for r in range(batch):
+        place = longer[lengths[r] + 1]  # counts up, so that equal lengths keep their order
+        longer[lengths[r] + 1] += 1
+        order[place] = r
+        falling[place] = lengths[r]
+    return order, falling, active, start
+
+
+@compiled
+def _pack(kernel, recurrent_kernel, bias, features, real, units, panels, x_panels, h_panels):
+    """Copies the weights into panels by block and by input, where there is room for them."""
+    width = 4 * units
+    height = features + units + 1
+    for k in range(features + real + 1):
+        for gate in range(4):
+            for unit in range(real):
+                column = gate * real + unit
+                gate_at = gate * BLOCK + unit % BLOCK
+                if k < features:
+                    weight = kernel[k * 4 * real + column]
+                elif k < features + real:
+                    weight = recurrent_kernel[(k - features) * 4 * real + column]
+                else:
+                    weight = bias[column]
+                row = k if k < features + real else features + units
+                if len(panels):
+                    panels[(unit // BLOCK * height + row) * GATES + gate_at] = weight
+                back = unit // BLOCK * GATES + gate_at
+                if len(x_panels) and k < features:
+                    x_panels[(k // GATES * width + back) * GATES + k % GATES] = weight
+                elif len(x_panels) and k < features + real:
+                    u = k - features
+                    h_panels[(u // GATES * width + back) * GATES + u % GATES] = weight
+
+
+@compiled
+def _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias):
+    """The gradients of the weights, from panels to where Keras has them."""
+    for k in range(features + real + 1):
+        for gate in range(4):
+            for unit in range(real):
+                row = k if k < features + real else features + units
+                at = (unit // BLOCK * stride + row) * GATES + gate * BLOCK + unit % BLOCK
+                column = gate * real + unit
+                if k < features:
+                    dkernel[k * 4 * real + column] = sums[at]
+                elif k < features + real:
+                    drecurrent_kernel[(k - features) * 4 * real + column] = sums[at]
+                else:
+                    dbias[column] = sums[at]
+
+
+@compiled
+def _forward(x, lengths, time, features, hidden, cell, kernel, recurrent_kernel, bias, real,
+             reverse, inputs, stride, states, tanh_cell, gates, save,
+             last_hidden, last_cell, outputs):  # fmt: skip
+    """`forward` on flat arrays."""
+    batch = len(lengths)
+    units = (real + BLOCK - 1) // BLOCK * BLOCK
+    order, falling, active, start = _plan(lengths, time)
+    if not save:
+        for t in range(len(start)):
+            start[t] = t % 2 * batch  # two places in turn
+    nothing = np.empty(0, np.float32)
+    panels = np.zeros((features + units + 1) * 4 * units, np.float32)
+    _pack(kernel, recurrent_kernel, bias, features, real, units, panels, nothing, nothing)
+    for r in range(batch):
+        for k in range(units):
+            inputs[r * stride + features + k] = hidden[order[r] * real + k] if k < real else 0
+            states[r * units + k] = cell[order[r] * real + k] if k < real else 0
+    for t in range(len(active)):
+        for r in range(active[t]):
+            place = order[r] * time + (falling[r] - 1 - t if reverse else t)
+            at = (start[t] + r) * stride
+            copy(x, place * features, inputs, at, features)
+            inputs[at + features + units] = 1
+            for k in range(features + units + 1, stride):
+                inputs[at + k] = 0
+        saved = start[t + 1] - batch if save else 0
+        step(inputs, stride, features, active[t], start[t], start[t + 1], states, tanh_cell, gates,
+             saved, panels, units, save)  # fmt: skip
+        if len(outputs):
+            for r in range(active[t]):
+                place = order[r] * time + (time - falling[r] if reverse else 0) + t
+                at = (start[t + 1] + r) * stride + features
+                copy(inputs, at, outputs, place * real, real)
+    for r in range(batch):
+        row = start[falling[r]] + r
+        copy(inputs, row * stride + features, last_hidden, order[r] * real, real)
+        copy(states, row * units, last_cell, order[r] * real, real)
+
+
+@compiled
+def _backward(lengths, time, features, kernel, recurrent_kernel, bias, real, reverse,
+              inputs, stride, states, tanh_cell, gates, dlast_hidden, dlast_cell, doutputs,
+              dx, dhidden, dcell, dkernel, drecurrent_kernel, dbias):  # fmt: skip
+    """`backward` on flat arrays."""
+    batch = len(lengths)
+    units = (real + BLOCK - 1) // BLOCK * BLOCK
+    width = 4 * units
+    wide = (units + GATES - 1) // GATES * GATES
+    # A power of two of bytes from row to row would put all rows in the same few places of a cache.
+    apart = width + 16
+    order, falling, active, start = _plan(lengths, time)
+    nothing = np.empty(0, np.float32)
+    x_panels = np.zeros((features + GATES - 1) // GATES * GATES * width, np.float32)
+    h_panels = np.zeros(wide * width, np.float32)
+    _pack(kernel, recurrent_kernel, bias, features, real, units, nothing, x_panels, h_panels)
+    dh = np.zeros(batch * wide, np.float32)
+    dc = np.zeros(batch * wide, np.float32)
+    for r in range(batch):
+        copy(dlast_hidden, order[r] * real, dh, r * wide, real)
+        copy(dlast_cell, order[r] * real, dc, r * wide, real)
+        for k in range((order[r] * time + falling[r]) * features, (order[r] + 1) * time * features):
+            dx[k] = 0
+    room = CHUNK + batch
+    gradients = np.empty(room * apart, np.float32)
+    sums = np.zeros(stride * width, np.float32)
+    dx_at = np.empty(batch, np.int64)
+    dh_at = np.empty(batch, np.int64)
+    first = room
+    for t in range(len(active) - 1, -1, -1):
+        rows = active[t]
+        for r in range(rows):
+            dx_at[r] = (order[r] * time + (falling[r] - 1 - t if reverse else t)) * features
+            dh_at[r] = r * wide
+        if len(doutputs):
+            for r in range(rows):
+                at = (order[r] * time + (time - falling[r] if reverse else 0) + t) * real
+                for k in range(real):
+                    dh[r * wide + k] += doutputs[at + k]
+        first -= rows
+        gate_gradients(dh, dc, wide, rows, units, states, start[t], tanh_cell, gates,
+                       start[t + 1] - batch, gradients, first, apart)  # fmt: skip
+        for panel in range((features + GATES - 1) // GATES):
+            columns = features - panel * GATES
+            times_panel(gradients, first, apart, width, rows, x_panels, panel, dx, dx_at, columns)
+        for panel in range(wide // GATES):
+            times_panel(gradients, first, apart, width, rows, h_panels, panel, dh, dh_at, GATES)
+        # The rows of the step before stand right before these unless some ended in between.
+        if t == 0 or room - first >= CHUNK or start[t - 1] + active[t - 1] != start[t]:
+            add_products(inputs, stride, start[t], gradients, first, apart, width, room - first,
+                         sums)  # fmt: skip
+            first = room
+    for r in range(batch):
+        copy(dh, r * wide, dhidden, order[r] * real, real)
+        copy(dc, r * wide, dcell, order[r] * real, real)
+    _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias)
+
+
+def _empty(*shape: int) -> Floats:
+    """An array that TensorFlow takes over as it is: it copies one that is not aligned so."""
+    size = int(np.prod(shape)) * 4
+    room = np.empty(size + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    return room[start : start + size].view(np.float32).reshape(shape)
+
+
+def _parts(saved: Floats | None, rows: int, batch: int, features: int, real: int) -> Any:
+    """The flat array that goes from `forward` to `backward`, and what is in it.
+
+    Returns:
+        saved: made here if it is None.
+        stride: numbers in a row of `inputs`: the 1 for the bias included, and rounded up to threes.
+        inputs, states, tanh_cell, gates: views.
+    """
+    units = -(-real // BLOCK) * BLOCK
+    stride = -(-(features + units + 1) // 3) * 3
+    sizes = ((rows + batch) * stride, (rows + batch) * units, rows * units, rows * 4 * units)
+    ends = [0, *itertools.accumulate(sizes)]
+    saved = _empty(ends[-1]) if saved is None else saved
+    return saved, stride, *(saved[a:b] for a, b in itertools.pairwise(ends))
+
+
+def forward(
+    x: Floats,
+    lengths: Integers,
+    hidden: Floats,
+    cell: Floats,
+    kernel: Floats,
+    recurrent_kernel: Floats,
+    bias: Floats,
+    *,
+    reverse: bool,
+    sequences: bool,
+    save: bool,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Runs an LSTM over a batch.
+
+    Args:
+        x: (batch, time, features).
+        lengths: (batch,), how many steps of a row count; what comes later is padding.
+        hidden, cell: (batch, units), the initial states.
+        kernel, recurrent_kernel, bias: as keras.layers.LSTM has them.
+        reverse: read every row from its last step to its first.
+        sequences: return the outputs of all steps, too.
+        save: return what `backward` needs, too.
+
+    Returns:
+        hidden, cell: (batch, units), after each row's last step.
+        outputs: (batch, time, units) in the order of reading; at the padding, which comes last,
+            or first with `reverse`, they are 0. Without `sequences`, of shape (0,).
+        saved: flat; of shape (0,) without `save`.
+    """
+    (batch, time, features), real = x.shape, hidden.shape[1]
+    rows = int(lengths.sum()) if save else batch
+    saved, stride, *parts = _parts(None, rows, batch, features, real)
+    last_hidden, last_cell = np.empty_like(hidden), np.empty_like(cell)
+    outputs = np.zeros((batch, time, real) if sequences else 0, np.float32)
+    inputs = (hidden, cell, kernel, recurrent_kernel, bias)
+    _forward(
+        *(x.reshape(-1), lengths, time, features, *(a.reshape(-1) for a in inputs), real, reverse),
+        *(parts[0], stride, *parts[1:], save),
+        *(a.reshape(-1) for a in (last_hidden, last_cell, outputs)),
+    )
+    return last_hidden, last_cell, outputs, saved if save else saved[:0]
+
+
+def backward(
+    shape: Integers,
+    lengths: Integers,
+    kernel: Floats,
+    recurrent_kernel: Floats,
+    bias: Floats,
+    saved: Floats,
+    dhidden: Floats,
+    dcell: Floats,
+    doutputs: Floats,
+    *,
+    reverse: bool,
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """The gradients of what was given to `forward`.
+
+    Args:
+        shape: of x.
+        lengths, kernel, recurrent_kernel, bias, reverse: as they were given to `forward`.
+        saved: what it returned.
+        dhidden, dcell: (batch, units), gradients of the last states.
+        doutputs: gradient of the outputs, of their shape.
+
+    Returns:
+        Gradients of x, the initial hidden and cell states, kernel, recurrent_kernel and bias.
+    """
+    (batch, time, features), real = shape.tolist(), dhidden.shape[1]
+    _, stride, *parts = _parts(saved, int(lengths.sum()), batch, features, real)
+    like = (dhidden, dcell, kernel, recurrent_kernel, bias)
+    gradients: Any = (_empty(batch, time, features), *(np.empty_like(a) for a in like))
+    _backward(
+        *(lengths, time, features, *(a.reshape(-1) for a in (kernel, recurrent_kernel, bias))),
+        *(real, reverse, parts[0], stride, *parts[1:]),
+        *(a.reshape(-1) for a in (dhidden, dcell, doutputs)),
+        *(a.reshape(-1) for a in gradients),
+    )
+    result: tuple[Floats, Floats, Floats, Floats, Floats, Floats] = gradients
+    return result

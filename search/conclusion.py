@@ -1,0 +1,252 @@
+"""The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from search.corpus.batches import Reading
+from search.corpus.encode import decode
+from search.corpus.load import read_sides
+from search.errors import NothingUsable, SearchError
+from search.evaluation.baselines import Baseline, baselines
+from search.evaluation.calibration import (
+    expected_calibration_error,
+    temperature,
+    tempered,
+)
+from search.evaluation.comparison import compared, smallest_of_equals
+from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
+from search.evaluation.measures import interval, unit, values_of
+from search.evaluation.mistakes import mistakes, slice_lines, slices
+from search.evaluation.statistics import verdict, wilson_interval
+from search.files import write_json
+from search.packaging.formats import export_best, remove_exports
+from search.packaging.model_card import write_card
+from search.packaging.saving import (
+    Saved,
+    measures,
+    model_behind,
+    probabilities,
+    save_runners_up,
+    save_trial,
+)
+from search.packaging.text_model import sha256
+from search.reporting.report import read_report
+from search.tables import write_table
+from search.tuning.finals import standing
+from search.tuning.objective import Numbers, measured, score, signed
+from search.tuning.records import TrialRecord
+from search.tuning.tuner import SearchTuner
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search left.
+
+    Attributes:
+        leaderboard: every trial that ended, best first.
+        best: the content of best_model.json.
+        model: the path of best_model.keras.
+        table: the path of leaderboard.csv.
+        tested: how many models of this run were measured on the test rows.
+        runners_up: the paths of the models after the best one, best first.
+    """
+
+    leaderboard: pd.DataFrame
+    best: dict[str, Any]
+    model: Path
+    table: Path
+    tested: int
+    runners_up: tuple[Path, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """The report, in a notebook."""
+        return read_report(self.table.parent)._repr_html_()
+
+
+def record_leaderboard(
+    tuner: SearchTuner,
+    tied: Mapping[str, bool] = NOBODY,
+    baselines: Sequence[Mapping[str, Any]] = (),
+) -> pd.DataFrame:
+    """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there."""
+    rows = len(tuner.corpus.validation)
+    finals = tuner.finals_in_force()
+    objective = tuner.settings.objective
+    table = leaderboard(tuner.records.values(), rows, finals, tied, baselines, objective)
+    write_leaderboard(tuner.run.leaderboard, table)
+    return table
+
+
+def conclude(tuner: SearchTuner) -> Outcome:
+    """Exports the best trial's network and measures it, and the baselines, on the test rows.
+
+    Then the formats and the runners-up that the settings ask for, which no test row is shown to.
+    If that network is already exported, its file and its facts stay as they are, and the test rows
+    are not looked at again.
+
+    Raises:
+        NothingUsable: no trial completed; no model is written.
+        SearchError: what a file says is not what the search said; the file is not written.
+    """
+    with tuner.run.claimed():
+        best_first = tuner.best_first()
+        if not best_first:
+            record_leaderboard(tuner)
+            errors = [record.error for record in tuner.records.values() if record.error]
+            raise NothingUsable(
+                f"none of {len(tuner.records)} trials completed"
+                + (f"; the last one failed with {errors[-1]}" if errors else "")
+            )
+        chosen = best_first[0]
+        if tuner.settings.prefer_small:
+            chosen = smallest_of_equals(tuner, best_first)
+        best = model_behind(tuner, chosen)
+        facts = _exported(tuner, best) or _export(tuner, best)
+        tied, bias = compared(tuner, best_first)
+        finals = standing(chosen.trial_id, tuner.finals_in_force())
+        if finals is not None:
+            mean = signed(tuner.settings.objective, finals.mean)
+            facts["finals"] = {**asdict(finals), "mean": mean}
+        else:
+            facts["finals"] = None
+        facts |= {"best_trial": best_first[0].trial_id, "selection_bias": bias}
+        if facts != tuner.run.read_json(tuner.run.best_model_facts):
+            write_json(tuner.run.best_model_facts, facts)
+        table = record_leaderboard(tuner, tied, facts["baselines"])
+        tested = tuner.run.test_openings()
+        runners_up = save_runners_up(tuner, best_first)
+        missing = [name for name in tuner.settings.export if name not in facts["formats"]]
+        if missing:
+            facts = export_best(tuner.run, missing)
+        write_card(tuner.run)
+    path = tuner.run.best_model
+    return Outcome(table, facts, path, tuner.run.leaderboard, tested, runners_up)
+
+
+def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
+    """The facts of the exported model, if it is whole and of the best trial."""
+    facts = tuner.run.read_json(tuner.run.best_model_facts)
+    path = tuner.run.best_model
+    if facts is None or facts.get("weights") != best.trial_id or not path.is_file():
+        return None
+    return facts if facts.get("sha256") == sha256(path) else None
+
+
+def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
+    path = tuner.run.best_model
+    # Until the new facts are written there are none: a kill leaves no facts of another file.
+    tuner.run.best_model_facts.unlink(missing_ok=True)
+    remove_exports(tuner.run.path)
+    saved = save_trial(tuner, best, path)
+    corpus, labels = tuner.corpus, tuner.corpus.validation.labels
+    balanced = tuner.settings.class_weight is not None
+    fitted = baselines(corpus, tuner.settings.objective, balanced=balanced)
+    tuner.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
+    errors = (expected_calibration_error(p, labels) for p in (saved.validation, saved.calibrated))
+    return {
+        **saved.facts,
+        **_tested(tuner, best, saved, fitted),
+        "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
+        "weak_slices": where_it_fails(tuner, saved.reading, saved.calibrated, fitted),
+        "size_bytes": path.stat().st_size,
+        "sha256": sha256(path),
+        "parity": saved.proof["parity"],
+        "formats": {"keras": saved.proof},
+    }
+
+
+def _tested(
+    tuner: SearchTuner,
+    best: TrialRecord,
+    saved: Saved,
+    fitted: list[Baseline],
+) -> dict[str, Any]:
+    """What the test rows say of the winner and of the baselines: nothing else looks at them."""
+    tuner.run.open_test(best.trial_id)
+    test, validation = tuner.corpus.test, tuner.corpus.validation
+    objective = tuner.settings.objective
+    untempered = probabilities(saved.engine, test, saved.reading)
+    mine = tempered(untempered, saved.facts["temperature"])
+    accuracy = measured("val_accuracy", mine, test.labels)
+    facts: list[dict[str, Any]] = []
+    values = {}
+    for baseline in fitted:
+        known = baseline.validation, validation.labels
+        theirs = tempered(baseline.predict(test), temperature(*known))
+        values[baseline.name] = values_of(objective, theirs, test.labels)
+        facts.append(
+            {
+                "name": baseline.name,
+                objective: measured(objective, *known),
+                "val_accuracy": measured("val_accuracy", *known),
+                "val_loss": measured("val_loss", *known),
+                "test_accuracy": measured("val_accuracy", theirs, test.labels),
+                **measures(theirs, test.labels, "test_"),
+                "parameters": baseline.coefficients.size + baseline.intercept.size,
+                "seconds": baseline.seconds,
+                "values": baseline.values,
+            }
+        )
+    strongest = _strongest(tuner, fitted)
+    spent = (*tuner.records.values(), *tuner.finals.values())
+    return {
+        **measures(mine, test.labels, "test_"),
+        f"{objective.replace('val_', 'test_', 1)}_ci": interval(objective, mine, test.labels),
+        "test_accuracy": accuracy,
+        "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
+        "test_loss": measured("val_loss", mine, test.labels),
+        "test_rows": len(test),
+        "baselines": facts,
+        "verdict": verdict(
+            values_of(objective, mine, test.labels),
+            values[strongest.name],
+            "the network",
+            strongest.name,
+            sum(epoch.seconds for record in spent for epoch in record.history),
+            strongest.seconds,
+            len(test),
+            unit(objective),
+        ),
+    }
+
+
+def _strongest(tuner: SearchTuner, fitted: list[Baseline]) -> Baseline:
+    """The baseline that is best on the validation rows."""
+    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
+    return max(fitted, key=lambda baseline: score(objective, baseline.validation, labels))
+
+
+def where_it_fails(
+    tuner: SearchTuner, reading: Reading, calibrated: Numbers, fitted: list[Baseline]
+) -> list[str]:
+    """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""
+    corpus = tuner.corpus
+    strongest = _strongest(tuner, fitted)
+    other = tempered(
+        strongest.validation, temperature(strongest.validation, corpus.validation.labels)
+    )
+    texts = _validation_texts(tuner)
+    wrong = mistakes(corpus, reading, texts, calibrated, other)
+    table = slices(corpus, reading, texts, calibrated)
+    write_table(tuner.run.path / "errors.csv", wrong)
+    write_table(tuner.run.path / "slices.csv", table)
+    return slice_lines(table)
+
+
+def _validation_texts(tuner: SearchTuner) -> npt.NDArray[np.object_]:
+    """The validation rows as they were read; their known tokens if they cannot be read again."""
+    split = tuner.corpus.validation
+    with contextlib.suppress(SearchError):
+        side = read_sides(tuner.settings)["validation"]
+        if np.array_equal(side.where, split.rows):
+            return side.texts
+    corpus, rows = tuner.corpus, range(len(split))
+    known = decode((split.ids, split.offsets), rows, corpus.tokens, corpus.vocabulary)
+    return np.array(known, dtype=object)

@@ -1,0 +1,1 @@
+"""How good something is: statistics, baselines, calibration, the leaderboard."""

@@ -1,0 +1,166 @@
+"""Every trial as one row of one table: the columns, their order, and the file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from search.errors import ResultsError
+from search.evaluation.statistics import wilson_interval
+from search.settings import Objective
+from search.tables import write_table
+from search.tuning.finals import final_ranking, standing
+from search.tuning.objective import signed
+from search.tuning.records import TrialRecord
+
+COLUMNS = (
+    "rank",
+    "trial_id",
+    "status",
+    "val_accuracy",
+    "val_accuracy_ci_low",
+    "val_accuracy_ci_high",
+    "val_loss",
+    "val_mean",
+    "val_std",
+    "n_seeds",
+    "tied_with_best",
+    "best_epoch",
+    "epochs",
+    "train_seconds",
+    "parameters",
+    "seed",
+    "started_at",
+)
+"""The columns before the hyperparameters (`hp_…`); `error` comes last."""
+
+WHOLE_NUMBERS = ("rank", "n_seeds", "best_epoch", "epochs", "parameters", "seed")
+"""Columns of whole numbers that may be missing: pandas' Int64; whole hyperparameters are, too."""
+
+
+NOBODY: Mapping[str, Any] = MappingProxyType({})
+
+
+def leaderboard(
+    records: Iterable[TrialRecord],
+    validation_rows: int,
+    finals: Mapping[str, TrialRecord] = NOBODY,
+    tied: Mapping[str, bool] = NOBODY,
+    baselines: Sequence[Mapping[str, Any]] = (),
+    objective: Objective = "val_accuracy",
+) -> pd.DataFrame:
+    """The table of all trials that ended: best first, failures last.
+
+    Args:
+        records: of trials; running ones are left out.
+        validation_rows: how many rows val_accuracy was measured on, for its 95% interval.
+        finals: by their ids; `val_mean` and `val_std` are theirs, and their mean decides.
+        tied: by trial id, whether a trial cannot be told from the best one.
+        baselines: as best_model.json has them; each has a row before the first trial that is
+            worse, with the status "baseline".
+        objective: what decides; it has a column behind val_loss if it is neither that nor
+            val_accuracy, and `val_mean` and `val_std` are of it.
+    """
+    ended = [record for record in records if record.status != "running"]
+    best_first = final_ranking(ended, finals)
+    failed = sorted((r for r in ended if r.status == "failed"), key=lambda r: r.number)
+    tried: dict[str, list[Any]] = {}
+    for record in ended:
+        for name, value in record.values.items():
+            tried.setdefault(f"hp_{name}", []).append(value)
+    rows = []
+    for record in best_first:
+        row = _row(record, validation_rows, objective)
+        if (found := standing(record.trial_id, finals)) is not None:
+            mean = signed(objective, found.mean)
+            row |= {"val_mean": mean, "val_std": found.std, "n_seeds": found.seeds}
+        rows.append(row)
+    for baseline in baselines:
+        score = signed(objective, baseline[objective])
+        worse = (
+            n
+            for n, row in enumerate(rows)
+            if signed(objective, row.get("val_mean", row[objective])) < score
+        )
+        rows.insert(next(worse, len(rows)), _baseline_row(baseline, validation_rows, objective))
+    for rank, row in enumerate(rows, start=1):
+        row |= {"rank": rank, "tied_with_best": tied.get(row["trial_id"])}
+    rows += [_row(record, validation_rows, objective) for record in failed]
+    columns = list(COLUMNS)
+    if objective not in columns:
+        columns.insert(columns.index("val_loss") + 1, objective)
+    frame = pd.DataFrame(rows, columns=[*columns, *tried, "error"])
+    # Baselines have none; for the sake of their rows pandas would make 64.0 of 64.
+    whole = [name for name, values in tried.items() if all(type(v) is int for v in values)]
+    return frame.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))
+
+
+def _baseline_row(
+    baseline: Mapping[str, Any], validation_rows: int, objective: Objective
+) -> dict[str, Any]:
+    low, high = wilson_interval(baseline["val_accuracy"] * validation_rows, validation_rows)
+    return {
+        "trial_id": baseline["name"],
+        "status": "baseline",
+        objective: baseline[objective],
+        "val_accuracy": baseline["val_accuracy"],
+        "val_accuracy_ci_low": low,
+        "val_accuracy_ci_high": high,
+        "val_loss": baseline["val_loss"],
+        "train_seconds": round(baseline["seconds"], 2),
+        "parameters": baseline["parameters"],
+    }
+
+
+def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dict[str, Any]:
+    best = record.best if record.status != "failed" else None
+    row: dict[str, Any] = {
+        "trial_id": record.trial_id,
+        "status": record.status,
+        "epochs": len(record.history),
+        "train_seconds": round(sum(epoch.seconds for epoch in record.history), 2),
+        "parameters": record.parameters,
+        "seed": record.seed,
+        "started_at": record.started_at,
+        "error": record.error,
+        **{f"hp_{name}": value for name, value in record.values.items()},
+    }
+    if best is not None:
+        low, high = wilson_interval(best.val_accuracy * validation_rows, validation_rows)
+        row |= {
+            objective: signed(objective, best.score),
+            "val_accuracy": best.val_accuracy,
+            "val_accuracy_ci_low": low,
+            "val_accuracy_ci_high": high,
+            "val_loss": best.val_loss,
+            "best_epoch": best.epoch,
+        }
+    return row
+
+
+def write_leaderboard(path: Path, table: pd.DataFrame) -> None:
+    """Writes the table as CSV; a reader sees the old file or the new one."""
+    write_table(path, table)
+
+
+def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
+    """Reads results/leaderboard.csv with its types: trial ids stay text, ranks whole numbers.
+
+    Raises:
+        ResultsError: there is none.
+    """
+    path = Path(results) / "leaderboard.csv"
+    if not path.is_file():
+        raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
+    content = path.read_bytes()  # once: a search may write the next one meanwhile
+    table = pd.read_csv(BytesIO(content), dtype={"trial_id": str})
+    hyperparameters = pd.read_csv(
+        BytesIO(content),
+        usecols=[name for name in table if str(name).startswith("hp_")],
+        dtype_backend="numpy_nullable",
+    )
+    whole = hyperparameters.select_dtypes("Int64").columns
+    return table.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))

@@ -1,0 +1,45 @@
+"""The objective in the terms of statistics: by row, with its interval, in its unit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from search.evaluation.statistics import Values, bootstrap_interval, row_values, wilson_interval
+from search.settings import Objective
+from search.tuning.objective import Labels, Numbers, named, right, signed, statistic
+
+
+def values_of(objective: Objective, probabilities: Numbers, labels: Labels) -> Values:
+    """What a model's score owes to each row, for `search.evaluation.statistics` to compare.
+
+    Whether each row is right, where the objective is the accuracy; else `row_values`.
+    """
+    if objective == "val_accuracy":
+        return right(probabilities, labels)
+    value = statistic(objective, probabilities, labels)
+    return signed(objective, 1) * row_values(value, len(labels))
+
+
+def interval(objective: Objective, probabilities: Numbers, labels: Labels) -> tuple[float, float]:
+    """The 95% interval of an objective's value, not signed: by Wilson or by the bootstrap."""
+    if objective == "val_accuracy":
+        return wilson_interval(float(right(probabilities, labels).sum()), len(labels))
+    return bootstrap_interval(statistic(objective, probabilities, labels), len(labels), seed=0)
+
+
+def unit(objective: Objective) -> str:
+    """What a difference of scores is told in: see `verdict`."""
+    if objective == "val_loss":
+        return "nats of log-likelihood"
+    return "points" if objective == "val_accuracy" else f"points of {named(objective)}"
+
+
+def told_bias(objective: Objective, bias: Mapping[str, Any]) -> str:
+    """A selection bias, as best_model.json has it, in a sentence."""
+    scale, digits, worse = (100, 1, " points less")
+    if objective == "val_loss":
+        scale, digits, worse = (1, 3, " more")
+    expected, low, high = (f"{scale * bias[n]:.{digits}f}" for n in ("estimate", "low", "high"))
+    return (
+        f"the best {objective} of {bias['trials']} trial{'s' * (bias['trials'] > 1)} is to be "
+        f"taken for {expected}{worse} (95% interval {low} to {high}): it was chosen on these rows"
+    )

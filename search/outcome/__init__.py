@@ -1,1 +1,0 @@
-"""What is left behind: the leaderboard, the exported model, and what is known of it."""

@@ -1,0 +1,121 @@
+"""The best model in other formats: a folder each, proved in its own runtime before it is there.
+
+A SavedModel takes texts. ONNX and LiteRT models take token ids, for which they come with a
+vocabulary.txt: token i stands in line i, counted from 0, and a line break in a token is written
+as backslash and n. Each folder has the classifier.json of the model file, too.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from search.corpus.encode import decode
+from search.corpus.store import Corpus
+from search.errors import ResultsError
+from search.files import TEMPORARY, flush_folder, write_json, write_text
+from search.packaging.classifier import load_classifier
+from search.packaging.modelfile import DESCRIPTION, ModelFile
+from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
+from search.settings import Format, Settings
+from search.startup import check_modules
+from search.tuning.rundir import RunDirectory
+
+NEEDED: dict[Format, tuple[str, ...]] = {
+    "saved_model": ("tensorflow",),
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "litert": ("ai_edge_litert",),
+}
+"""The modules that a format needs; those of a format are an extra of its name."""
+
+
+def chosen_formats(names: str) -> tuple[Format, ...]:
+    """Formats from their names with commas between them.
+
+    Raises:
+        SettingsError: one is unknown, or what it needs is not installed.
+    """
+    settings = Settings.checked(export=tuple(names.split(",")))
+    check_installed(settings.export)
+    return settings.export
+
+
+def check_installed(formats: Iterable[Format]) -> None:
+    """Looks whether what some formats need is installed.
+
+    Raises:
+        SettingsError: it is not; the message says how to install it.
+    """
+    for name in formats:
+        check_modules(f"the format {name}", NEEDED[name], name)
+
+
+def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
+    """Writes the best model of a run in some formats, and what was measured to best_model.json.
+
+    Args:
+        run: claimed by this process.
+        formats: from `chosen_formats`.
+
+    Returns:
+        The content of best_model.json.
+
+    Raises:
+        SearchError: a format does not say what the search said; its folder is as it was before.
+    """
+    file = ModelFile(run.best_model)
+    facts = run.read_json(run.best_model_facts)
+    if facts is None:
+        raise ResultsError(
+            f"{run.path}: there is no best_model.json; `python -m search.run` with the settings "
+            "of its run writes it"
+        )
+    texts = _validation_texts(run.corpus(facts["data_fingerprint"]))
+    for name in formats:
+        facts["formats"][name] = _export(file, name, texts)
+        write_json(run.best_model_facts, facts)
+    return facts
+
+
+def remove_exports(results: Path) -> None:
+    """Removes the folders of all formats: they are those of another model."""
+    for name in NEEDED:
+        shutil.rmtree(results / name, ignore_errors=True)
+
+
+def _export(file: ModelFile, name: Format, written: list[str]) -> dict[str, Any]:
+    """Writes one format beside the model file, whole or not at all; returns what was measured."""
+    texts = [*written, *hard_texts(file.vocabulary(), TEXTS - len(written))]
+    expected = load_classifier(file.path).score(texts)
+    folder = file.path.with_name(name)
+    partial, old = (folder.with_name(f"{name}{end}{TEMPORARY}") for end in ("", ".old"))
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir()
+    try:
+        path, target = (str(place.absolute()) for place in (file.path, partial))
+        started().ask(do="convert", format=name, path=path, target=target)
+        description = file.description.model_dump(mode="json")
+        write_text(partial / DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False))
+        proof = check_parity(partial, name, texts, expected, timed=len(written) or len(texts))
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    finally:
+        for leftover in (partial, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+    flush_folder(folder.parent)
+    size = sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())
+    return {**proof, "size_bytes": size}
+
+
+def _validation_texts(corpus: Path) -> list[str]:
+    """Texts of the validation rows, of their known tokens; none if the cache was removed."""
+    if not corpus.is_dir():
+        return []
+    stored = Corpus.open(corpus)
+    split = stored.validation
+    step = -(-len(split) // (TEXTS - MADE))
+    rows = range(0, len(split), step)
+    return decode((split.ids, split.offsets), rows, stored.tokens, stored.vocabulary)

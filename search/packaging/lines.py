@@ -1,0 +1,79 @@
+"""Texts as lines: answers as people and programs read them, and a pipe that is answered at once."""
+
+import json
+import os
+from collections.abc import Iterator
+
+from search.errors import DataError
+from search.packaging.classifier import Classifier
+
+BLOCK = 65_536  # bytes; what a pipe holds
+LONGEST_LINE = 8_000_000  # bytes
+DIGITS = 6  # of a probability
+
+
+def answer_lines(classifier: Classifier, texts: list[str], *, as_json: bool) -> Iterator[str]:
+    """One line for each text.
+
+    Args:
+        classifier: the model.
+        texts: at least one.
+        as_json: an object with text, label, probability (of the label), abstain (true, false, or
+            null where no confidence is enough) and probabilities (of every class); otherwise label,
+            probability, "abstain" or "-", and the text, with tabs between them.
+    """
+    answers = classifier.classify(texts)
+    names = classifier.description.class_names
+    for row, text in enumerate(texts):
+        label, probability = answers.labels[row], round(float(answers.probability[row]), DIGITS)
+        abstain = None if answers.abstain is None else bool(answers.abstain[row])
+        if not as_json:
+            mark = "abstain" if abstain else "-"
+            yield f"{label}\t{probability:.4f}\t{mark}\t{' '.join(text.splitlines())}"
+            continue
+        every = zip(names, answers.probabilities[row].round(DIGITS).tolist(), strict=True)
+        plain = {"text": text, "label": label, "probability": probability, "abstain": abstain}
+        yield json.dumps({**plain, "probabilities": dict(every)}, ensure_ascii=False)
+
+
+def texts_of(descriptor: int) -> Iterator[list[str]]:
+    """Lines as they come: whenever some are there, all that are there.
+
+    So a line typed is answered at once, and a file is answered in large batches.
+
+    Args:
+        descriptor: of a file, a pipe or a terminal.
+
+    Raises:
+        DataError: a line is not UTF-8, or no text.
+    """
+    number = 0
+    for lines in _lines(descriptor):
+        texts = []
+        for line in lines:
+            number += 1
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                text = line.removesuffix(b"\r").decode()
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"standard input: line {number} has the byte 0x{line[error.start]:02x}, which "
+                    "is not UTF-8"
+                ) from error
+            if "\0" in text:
+                raise DataError(f"standard input: line {number} has a NUL character")
+            texts.append(text)
+        yield texts
+
+
+def _lines(descriptor: int) -> Iterator[list[bytes]]:
+    rest = b""
+    while block := os.read(descriptor, BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield lines
+        if len(rest) > LONGEST_LINE:
+            raise DataError(f"standard input: has a line of more than {LONGEST_LINE:,} bytes")
+    if rest:
+        yield [rest]

@@ -1,0 +1,234 @@
+"""MODEL_CARD.md: what somebody needs to know who is given the model, in Hugging Face's format.
+
+Everything in it was measured in the run or follows from its settings; what is unknown, such as a
+licence, is left out. It is made of best_model.json, run.json, audit.json and slices.csv.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from search.errors import ResultsError
+from search.evaluation.measures import told_bias
+from search.files import write_text
+from search.reproduce import command_line
+from search.tables import read_table
+from search.tuning.objective import named
+from search.tuning.rundir import RunDirectory
+
+LOADING = """\
+```python
+import keras
+import tensorflow as tf
+
+model = keras.models.load_model("best_model.keras")
+print(model.predict(tf.constant(["a text", "another one"])))
+```"""
+
+
+def write_card(run: RunDirectory) -> Path:
+    """Writes MODEL_CARD.md from what a run left, and returns its path.
+
+    Raises:
+        ResultsError: there is no best model.
+    """
+    best, about = run.read_json(run.best_model_facts), run.read_json(run.run_file)
+    if best is None or about is None:
+        raise ResultsError(f"{run.path}: there is no best_model.json or no run.json in it")
+    audit = run.read_json(run.path / "audit.json") or {}
+    table = run.path / "slices.csv"
+    slices = read_table(table) if table.is_file() else pd.DataFrame()
+    path = run.path / "MODEL_CARD.md"
+    text = model_card(best, about, audit, slices)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+    return path
+
+
+def model_card(
+    best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any], slices: pd.DataFrame
+) -> str:
+    """The card.
+
+    Args:
+        best: the content of best_model.json.
+        run: that of run.json.
+        audit: that of audit.json.
+        slices: that of slices.csv.
+    """
+    name = f"{Path(best['data']).name} classifier"
+    return "\n".join(
+        [
+            "---",
+            *(f"{key}: {json.dumps(value)}" for key, value in _header(best, name).items()),
+            "---",
+            "",
+            f"# {name}",
+            "",
+            _purpose(best, run),
+            *_section("Data", _data(best, run, audit)),
+            *_section("Metrics", _metrics(best)),
+            *_section("Slices", _slices(slices)),
+            *_section("Limits", _limits(best)),
+            *_section("How to load", [_loading(best)]),
+            *_section("How to reproduce", _reproduction(best, run)),
+            "",
+        ]
+    )
+
+
+def _header(best: dict[str, Any], name: str) -> dict[str, Any]:
+    """The YAML header; every value as JSON, which is YAML."""
+    results = [
+        {
+            "task": {"type": "text-classification", "name": "Text classification"},
+            "dataset": {
+                "type": "custom",
+                "name": Path(best["data"]).name,
+                "split": split,
+                "revision": best["data_fingerprint"],
+            },
+            "metrics": [{"type": "accuracy", "value": best[value], "name": f"{split} accuracy"}],
+        }
+        for split, value in (("test", "test_accuracy"), ("validation", "val_accuracy"))
+    ]
+    return {
+        "library_name": "keras",
+        "pipeline_tag": "text-classification",
+        "tags": ["keras", "bilstm", "text-classification", "bilstm-search"],
+        "metrics": ["accuracy"],
+        "model-index": [{"name": name, "results": results}],
+    }
+
+
+def _purpose(best: dict[str, Any], run: dict[str, Any]) -> str:
+    kinds = ", ".join(f"`{name}`" for name in best["class_names"])
+    network = (
+        "An Embedding → Bidirectional(LSTM) → Dense network"
+        if best["network"] == "bilstm"
+        else "A network of a HyperModel of its author's own"
+    )
+    return (
+        f"{network} with {best['parameters']:,} parameters that tells {len(best['class_names'])} "
+        f"classes of texts apart: {kinds}. It is the best of up to {run['settings']['trials']} "
+        f"trials of bilstm-search {run['version']}, made on {best['created_at'][:10]}.\n\n"
+        "It is meant for texts of the kind that it was trained on: the numbers below hold for "
+        f"texts drawn as the test rows of `{best['data']}` were, and say nothing of others.\n\n"
+        f"Texts in, probabilities out ({best['output']})."
+    )
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return ["", f"## {title}", "", *lines] if lines else []
+
+
+def _data(best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any]) -> list[str]:
+    rows = run["data"]["rows"]
+    more = f", and {rows['unlabelled']:,} further texts for the words" if rows["unlabelled"] else ""
+    return [
+        f"`{best['data']}`: {rows['train']:,} training, {rows['validation']:,} validation and "
+        f"{rows['test']:,} test rows{more}. {run['data']['dropped_rows']:,} rows without a text or "
+        f"a label were left out. SHA-256 of texts, labels and split: `{best['data_fingerprint']}`.",
+        "",
+        "What an audit before the first trial found:",
+        "",
+        *(f"- {line}" for line in audit.get("lines", ())),
+    ]
+
+
+def _metrics(best: dict[str, Any]) -> list[str]:
+    low, high = best["val_accuracy_ci"]
+    test_low, test_high = best["test_accuracy_ci"]
+    lines = [
+        *("| | accuracy | 95% interval | cross-entropy | rows |", "|---|---|---|---|---|"),
+        f"| test | {best['test_accuracy']:.4f} | {test_low:.4f} to {test_high:.4f} | "
+        f"{best['test_loss']:.4f} | {best['test_rows']} |",
+        f"| validation | {best['val_accuracy']:.4f} | {low:.4f} to {high:.4f} | "
+        f"{best['val_loss']:.4f} | {best['val_rows']} |",
+        *(
+            f"| {b['name']}, test | {b['test_accuracy']:.4f} | | | {best['test_rows']} |"
+            for b in best["baselines"]
+        ),
+        "",
+        f"On the test rows {best['verdict']}.",
+    ]
+    if (finals := best["finals"]) is not None:
+        lines.append(
+            f"Trained with {finals['seeds']} seeds, the same hyperparameters have a validation "
+            f"{named(best['objective'])} of {finals['mean']:.4f} on average (standard deviation "
+            f"{finals['std']:.4f}); this model is one of these."
+        )
+    if (bias := best["selection_bias"]) is not None:
+        told = told_bias(best["objective"], bias)
+        lines.append(f"{told[:1].upper()}{told[1:]}.")
+    error = best["calibration_error"]
+    lines.append(
+        f"Logits are divided by {best['temperature']:.3f}; the expected calibration error of the "
+        f"validation rows was {error['before']:.4f} before and is {error['after']:.4f} now."
+    )
+    if best["abstain"] is not None:
+        kept = best["abstain"]
+        lines.append(
+            f"Of the validation rows that were given a probability of {kept['confidence']:.4f} or "
+            f"more, which are {kept['coverage']:.1%}, {kept['precision']:.1%} are right (at least "
+            f"{kept['low']:.1%} with 97.5% confidence). `python -m search.predict` marks the rest "
+            "with `abstain`."
+        )
+    lines += [
+        "",
+        "Speed on the machine of the search, of validation texts: ",
+        "",
+        *("| format | one text, median | 95% below | texts/s | bytes |", "|---|---|---|---|---|"),
+        *(
+            f"| {name} | {m['median_ms']:.2f} ms | {m['p95_ms']:.2f} ms | "
+            f"{m['texts_per_second']:,.0f} | {m.get('size_bytes', best['size_bytes']):,} |"
+            for name, m in best["formats"].items()
+        ),
+    ]
+    return lines
+
+
+def _slices(slices: pd.DataFrame) -> list[str]:
+    if slices.empty:
+        return []
+    return [
+        "Of the validation rows; “below” where a slice is worse than the rest, with a p-value of "
+        "at most 0.05 that is corrected for the number of slices.",
+        "",
+        *("| slice | rows | accuracy | 95% interval | the rest | |", "|---|---|---|---|---|---|"),
+        *(
+            f"| {row['slice'].replace('|', '/')} | {row['rows']} | {row['accuracy']:.4f} | "
+            f"{row['low']:.4f} to {row['high']:.4f} | {row['rest_accuracy']:.4f} | "
+            f"{'below' if row['below_rest'] else ''} |"
+            for row in slices.to_dict("records")
+        ),
+    ]
+
+
+def _limits(best: dict[str, Any]) -> list[str]:
+    unit = "characters" if best["tokens"] == "character" else "words"
+    length = f"{best['max_length']} {unit}"
+    read = {"head": f"the first {length}", "tail": f"the last {length}"}
+    lines = [
+        f"- It reads {read.get(best['cut'], f'{length}, half from either end,')} of a text.",
+        f"- It knows {best['vocabulary_size'] - 2:,} {unit}; all others are one to it.",
+        *(f"- It is {line}." for line in best["weak_slices"]),
+    ]
+    if best["abstain"] is None:
+        lines.append("- No confidence was enough for 95% right answers on the validation rows.")
+    return lines
+
+
+def _loading(best: dict[str, Any]) -> str:
+    versions = " and ".join(f"{n} {best['versions'][n]}" for n in ("tensorflow", "keras"))
+    return f"It was made and tried with {versions}.\n\n{LOADING}"
+
+
+def _reproduction(best: dict[str, Any], run: dict[str, Any]) -> list[str]:
+    machine = ", ".join(f"{name} {value}" for name, value in run["machine"].items())
+    lines = [f"    {command_line(run['settings'])}", ""]
+    if best["network"] != "bilstm":
+        lines += ["from Python, with the HyperModel that the search was given.", ""]
+    return [*lines, f"On: {machine}."]

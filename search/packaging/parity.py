@@ -1,0 +1,205 @@
+"""The gate before every exported file: in its own runtime it must say what the search said."""
+
+import atexit
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.errors import SearchError
+from search.evaluation.calibration import tempered
+from search.packaging import runtimes
+from search.tuning.objective import Numbers
+
+PARITY = 1e-5  # of a probability
+TEXTS = 500  # that a file is tried on, at least;
+MADE = 150  # of them, at least so many were never written by anybody
+
+HARD = (
+    *(
+        "",
+        " ",
+        "\t\r\n",
+        "!!!",
+        "...?!",
+        "[UNK]",
+        "-",
+        "\u00a0",
+        "\ufeff",
+        "\N{REPLACEMENT CHARACTER}",
+    ),
+    *("GOOD", "gOOd!", "good.bad", "good,bad", "don't", "don’t", "(well)made", "a-b-c", "<br />"),
+    *(
+        "naïve café",
+        "nai\u0308ve cafe\u0301",
+        "ÜBER über",
+        "İstanbul ıı",
+        "straße STRASSE",
+        "ﬁne ﬁlm",
+    ),
+    *(
+        "日本語のとても良い映画",
+        "ดีมาก",
+        "очень хорошо",
+        "جيد جدا",
+        "אהבתי",
+        "😀👍🏽",
+        "👩‍👩‍👧 family",
+    ),
+    *(
+        "a\u00a0b\u2003c\u2028d\u0085e",
+        "a\vb\fc\x1cd\x1fe",
+        "zero\u200bwidth\u200djoiner",
+        "tab\tbed",
+    ),
+    *(
+        "1,000.50",
+        "50%",
+        "e-mail@example",
+        "#tag",
+        "C:\\new\\name",
+        "\\n",
+        "a_b",
+        "~`^",
+        "“quoted”",
+    ),
+    *("word " * 3000, "x" * 20_000, "a " * 999 + "!", "good bad " * 600, "é" * 3000, "?" * 5000),
+)
+"""Unicode, punctuation, nothing at all, and very long ones."""
+
+
+def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
+    """Texts that nobody wrote: `HARD` ones, and then mixtures of known words and anything else.
+
+    Args:
+        words: known tokens.
+        count: how many there are at least.
+        seed: of the mixtures.
+    """
+    generator = random.Random(seed)
+
+    def word() -> str:
+        if words and generator.random() < 0.8:
+            return generator.choice(words)
+        highest = generator.choice([0x80, 0x250, 0xD800])  # surrogates begin there
+        return "".join(chr(generator.randrange(1, highest)) for _ in range(3))
+
+    def changed(text: str) -> str:
+        return generator.choice([text, text, text.upper(), text.title(), f"{text}!", f"({text})"])
+
+    texts = list(HARD)
+    while len(texts) < count:
+        length = generator.choice([1, 2, 5, 20, 60])
+        between = ("", " ", " ", " ", "  ", "\n", ", ", "-", "\u3000")
+        parts = [changed(word()) + generator.choice(between) for _ in range(length)]
+        texts.append("".join(parts))
+    return texts
+
+
+class Runtimes:
+    """A process in which exported models run, without anything of this project."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", runtimes.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            encoding="utf-8",
+        )
+        atexit.register(self.close)
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """The answer to a request; see `search.packaging.runtimes`.
+
+        Raises:
+            SearchError: it failed; the message says with what.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            started.cache_clear()  # the next one who asks gets a new process
+            raise SearchError(f"the process that runs {request['format']} models was killed")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise SearchError(
+                f"{request['path']}: to {request['do']} it as {request['format']} failed with "
+                f"{answer['error']}"
+            )
+        return answer
+
+    def close(self) -> None:
+        """Ends the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self._process.wait()
+
+
+@cache
+def started() -> Runtimes:
+    """The one process of this one; to call it early lets it import TensorFlow meanwhile."""
+    return Runtimes()
+
+
+def check_parity(
+    path: Path,
+    format: str,
+    texts: list[str],
+    expected: Numbers,
+    temperature: float = 1.0,
+    timed: int = 1,
+) -> dict[str, Any]:
+    """Runs a file in its own runtime and compares what it says with what it should.
+
+    Args:
+        path: the file or the folder.
+        format: keras, saved_model, onnx or litert.
+        texts: what to run it on.
+        expected: their probabilities before tempering, (texts, outputs).
+        temperature: of the model.
+        timed: how many of the first texts are such as it will be given, for its speed.
+
+    Returns:
+        parity (the largest difference: of probabilities after tempering or before, whichever are
+        surer), texts (how many), median_ms and p95_ms of one text, texts_per_second of many.
+
+    Raises:
+        SearchError: it cannot be run, or a difference is larger than `PARITY`.
+    """
+    answer = started().ask(
+        do="run", format=format, path=str(path.absolute()), texts=texts, timed=timed
+    )
+    given: Numbers = np.array(answer.pop("probabilities"), np.float32)
+    wanted: npt.NDArray[np.floating[Any]] = expected
+    if temperature < 1:
+        wanted = tempered(wanted, temperature)
+    elif temperature > 1:
+        # The other way round: a float32 near 1 has too few digits left to be drawn away from it.
+        given = tempered(given, 1 / temperature)
+    differences = np.abs(given - wanted).max(axis=1)
+    worst = int(differences.argmax())
+    if not differences[worst] <= PARITY:
+        raise SearchError(
+            f"{path}: its probabilities differ from the search's by {differences[worst]:.2g}, for "
+            f"the text {texts[worst][:60]!r}; does the network's result depend on the padding of a "
+            "text (an Embedding without mask_zero)?"
+        )
+    rounded = {name: float(f"{value:.4g}") for name, value in answer.items()}
+    return {"parity": float(differences[worst]), "texts": len(texts), **rounded}

@@ -1,0 +1,206 @@
+"""One trial's network as a .keras file: calibrated, described, and proved before it counts."""
+
+import contextlib
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from search.compiled.lstm import with_stock_layers
+from search.corpus import Corpus
+from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.encode import decode, encode
+from search.corpus.store import Split
+from search.errors import ModelError, ResultsError
+from search.evaluation.calibration import abstain_threshold, temperature, tempered
+from search.evaluation.measures import interval
+from search.evaluation.statistics import wilson_interval
+from search.files import TEMPORARY, flush_folder
+from search.network.hypermodel import SentimentHyperModel
+from search.packaging.modelfile import ModelFile, describe
+from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
+from search.packaging.text_model import save_model, takes_temperature, text_model
+from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
+from search.tuning.finals import finals_of
+from search.tuning.objective import Labels, Numbers, measured
+from search.tuning.records import TrialRecord, ranked, trial_of
+from search.tuning.rundir import now
+from search.tuning.tuner import SearchTuner
+from search.version import __version__
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A model that was saved.
+
+    Attributes:
+        facts: what its file says of it.
+        engine: the same network, before tempering, in what the trials were scored with.
+        reading: what it sees of a text.
+        validation, calibrated: what it says of the validation rows, before and after tempering.
+        proof: what `check_parity` returned.
+    """
+
+    facts: dict[str, Any]
+    engine: Engine
+    reading: Reading
+    validation: Probabilities
+    calibrated: Numbers
+    proof: dict[str, Any]
+
+
+def save_trial(tuner: SearchTuner, record: TrialRecord, path: Path) -> Saved:
+    """Writes a trial's, or a final's, network as a .keras file; if it is not right, there is none.
+
+    Raises:
+        SearchError: what the file says is not what the search said.
+    """
+    started()  # it imports TensorFlow while the network is built here
+    corpus, configuration = tuner.corpus, tuner.configuration(record)
+    plain = with_stock_layers(tuner.model_of(record))
+    reading = tuner.shape.reading(configuration)
+    engine = _engine(tuner, record, plain)
+    validation, labels = probabilities(engine, corpus.validation, reading), corpus.validation.labels
+    divisor = temperature(validation, labels) if takes_temperature(plain) else 1.0
+    calibrated = tempered(validation, divisor)
+    threshold = abstain_threshold(calibrated, labels)
+    epoch = record.best
+    assert epoch is not None
+    objective, rows, names = tuner.settings.objective, len(corpus.validation), corpus.class_names
+    facts = {
+        "trial_id": trial_of(record.trial_id),
+        "weights": record.trial_id,
+        "network": "bilstm" if type(tuner.hypermodel) is SentimentHyperModel else "custom",
+        "hyperparameters": record.values,
+        "class_names": list(names),
+        "output": (
+            f"probability of {names[1]!r}, shape (texts, 1)"
+            if len(names) == 2
+            else f"probabilities in the order of class_names, shape (texts, {len(names)})"
+        ),
+        "objective": objective,
+        "class_weight": tuner.settings.class_weight,
+        **measures(validation, labels, "val_"),
+        f"{objective}_ci": interval(objective, validation, labels),
+        "val_accuracy": epoch.val_accuracy,
+        "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
+        "val_loss": epoch.val_loss,
+        "val_rows": rows,
+        "temperature": divisor,
+        "abstain": None if threshold is None else asdict(threshold),
+        "best_epoch": epoch.epoch,
+        "parameters": record.parameters,
+        "vocabulary_size": reading.vocabulary_size,
+        "max_length": reading.max_length,
+        "cut": reading.cut,
+        "tokens": corpus.tokens,
+        "data": tuner.settings.data,
+        "data_fingerprint": corpus.fingerprint,
+        "seed": tuner.settings.seed,
+        "trial_seed": record.seed,
+        "versions": {
+            "bilstm-search": __version__,
+            **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
+        },
+        "created_at": now(),
+    }
+    folder = path.with_name(path.name + TEMPORARY)
+    folder.mkdir()
+    try:
+        partial = folder / path.name
+        save_model(text_model(plain, corpus, reading, divisor), partial)
+        describe(partial, facts)
+        texts, wanted, written = _tried(corpus, engine, reading, validation)
+        proof = check_parity(partial, "keras", texts, wanted, divisor, timed=written)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(folder)
+    flush_folder(path.parent)
+    return Saved(facts, engine, reading, validation, calibrated, proof)
+
+
+def model_behind(tuner: SearchTuner, trial: TrialRecord) -> TrialRecord:
+    """Whose weights stand for a trial: its best final, or its own where it has none."""
+    return next(iter(ranked(finals_of(trial.trial_id, tuner.finals_in_force()))), trial)
+
+
+def save_runners_up(tuner: SearchTuner, best_first: list[TrialRecord]) -> tuple[Path, ...]:
+    """Writes runners_up/TRIAL.keras for the trials after the best one that `settings.top` asks for.
+
+    Those that are there stay as they are, and others are removed.
+
+    Returns:
+        Their paths, best first.
+    """
+    folder = tuner.run.path / "runners_up"
+    wanted = [model_behind(tuner, trial) for trial in best_first[1 : tuner.settings.top]]
+    paths = {folder / f"{trial_of(record.trial_id)}.keras": record for record in wanted}
+    for path in folder.glob("*"):
+        if path not in paths:
+            path.unlink()
+    if not paths:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()
+    for path, record in paths.items():
+        folder.mkdir(exist_ok=True)
+        if not _is_of(path, record):
+            save_trial(tuner, record, path)
+    return tuple(paths)
+
+
+def _is_of(path: Path, record: TrialRecord) -> bool:
+    """Whether a file is whole and has the weights of a trial or a final."""
+    try:
+        return bool(ModelFile(path).description.model_dump()["weights"] == record.trial_id)
+    except (ModelError, KeyError):
+        return False
+
+
+def _tried(
+    corpus: Corpus, engine: Engine, reading: Reading, validation: Probabilities
+) -> tuple[list[str], Probabilities, int]:
+    """Validation texts and then hard ones, what the search says of them, and where those begin."""
+    split = corpus.validation
+    rows = np.linspace(0, len(split) - 1, min(TEXTS - MADE, len(split))).astype(int)
+    written = decode((split.ids, split.offsets), rows.tolist(), corpus.tokens, corpus.vocabulary)
+    made = hard_texts(corpus.vocabulary, TEXTS - len(written))
+    ids, offsets = encode(np.array(made, dtype=object), corpus.tokens, corpus.vocabulary)
+    hard = Split(ids, offsets, np.empty(0, np.int32), np.arange(len(made)))
+    expected = np.concatenate([validation[rows], probabilities(engine, hard, reading)])
+    return written + made, expected, len(written)
+
+
+def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
+    """A model's weights in what the trials were scored with."""
+    if not tuner.compiled:
+        return KerasEngine(plain)
+    engine = FastEngine(tuner.configuration(record), tuner.shape, record.seed)
+    engine.assign(plain.get_weights())
+    return engine
+
+
+def probabilities(engine: Engine, split: Split, reading: Reading) -> Probabilities:
+    """Probabilities of all rows of one side, shape (rows, outputs)."""
+    if not len(split):
+        raise ResultsError("there are no rows to score")
+    return predict(engine, evaluation_batches(split, reading), len(split))
+
+
+def measures(probabilities: Numbers, labels: Labels, before: str) -> dict[str, float | None]:
+    """What more there is to say of predictions than accuracy and loss.
+
+    Args:
+        probabilities: shape (rows, 1) or (rows, classes).
+        labels: class indices, shape (rows,).
+        before: what the names begin with.
+    """
+    found = {}
+    for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):
+        value = measured(objective, probabilities, labels)
+        name = before + objective.removeprefix("val_")
+        found[name] = value if np.isfinite(value) else None
+    return found

@@ -1,0 +1,229 @@
+"""What a results directory says, read without changing anything in it.
+
+The run may be over, killed or going on: files are taken as they are, those that are missing or
+cannot be read are passed over, and no lock is needed. TensorFlow is not imported.
+"""
+
+import io
+import json
+import socket
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import psutil
+
+from search.errors import ResultsError
+from search.evaluation.leaderboard import leaderboard, read_leaderboard
+from search.evaluation.measures import values_of
+from search.evaluation.statistics import tied_with_best
+from search.settings import Objective
+from search.tables import read_table
+from search.tuning.finals import final_ranking
+from search.tuning.finals import wanted as finals_wanted
+from search.tuning.objective import named
+from search.tuning.records import Epoch, TrialRecord
+from search.tuning.rundir import readable_records
+
+State = Literal["running", "stopped", "finished"]
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The records of one run.
+
+    Attributes:
+        path: the results directory.
+        facts: run.json.
+        state: "running" while a process writes there; "stopped" if it ended before the model was
+            exported.
+        trials: by number, those under way with the epochs they have.
+        finals: by their ids.
+        table: the leaderboard.
+        best: best_model.json; empty before there is one.
+        audit: audit.json; empty where there is none.
+        slices, mistakes: slices.csv and errors.csv; None before there are any.
+        labels: class indices of the validation rows, shape (rows,); None where they are lost.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+    state: State
+    trials: tuple[TrialRecord, ...]
+    finals: Mapping[str, TrialRecord]
+    table: pd.DataFrame
+    best: Mapping[str, Any]
+    audit: Mapping[str, Any]
+    slices: pd.DataFrame | None
+    mistakes: pd.DataFrame | None
+    labels: npt.NDArray[np.int32] | None
+
+    @property
+    def objective(self) -> Objective:
+        """What the search made as good as it could."""
+        objective: Objective = self.facts["settings"].get("objective", "val_accuracy")
+        return objective
+
+    @property
+    def measure(self) -> str:
+        """What trials are ranked by, in words."""
+        turned = " with its sign turned" if self.objective == "val_loss" else ""
+        return f"validation {named(self.objective)}{turned}"
+
+    @property
+    def class_names(self) -> list[str]:
+        return [str(name) for name in self.facts["class_names"]]
+
+    @property
+    def ended(self) -> list[TrialRecord]:
+        """Trials that are not under way."""
+        return [record for record in self.trials if record.status != "running"]
+
+    @property
+    def ranked(self) -> list[TrialRecord]:
+        """Trials that can be used, best first."""
+        return final_ranking(self.ended, self.finals)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the encoded corpus, which may be gone."""
+        return _cache(self.path, self.facts)
+
+    def predictions(self, name: str) -> npt.NDArray[np.float32] | None:
+        """What a trial or a final says of the validation rows, shape (rows, outputs)."""
+        return _predictions(self.path, name)
+
+
+def read_archive(results: Path | str = "results") -> Archive:
+    """Reads the records of a run.
+
+    Raises:
+        ResultsError: there is no run in the directory.
+    """
+    path = Path(results)
+    facts = _json(path / "run.json")
+    if not {"identity", "settings", "class_names", "data", "machine"} <= facts.keys():
+        found = "cannot be read" if (path / "run.json").exists() else "no such file"
+        raise ResultsError(
+            f"{path / 'run.json'}: {found}; expected the results directory of a search, which "
+            "`python -m search.run` makes"
+        )
+    records = [_with_epochs_so_far(path, record) for record in readable_records(path)]
+    trials = tuple(record for record in records if not record.is_final)
+    ended = [record for record in trials if record.status != "running"]
+    settings = facts["settings"]
+    # As many as the settings ask for: a run that was made longer may have others.
+    wanted = finals_wanted(ended, settings.get("finals", 0), settings.get("final_seeds", 0))
+    finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
+    best = _json(path / "best_model.json")
+    labels = read_array(_cache(path, facts) / "validation_labels.npy")
+    return Archive(
+        path=path,
+        facts=facts,
+        state=_state(path, best),
+        trials=trials,
+        finals=finals,
+        table=_table(path, facts, ended, finals, best, labels),
+        best=best,
+        audit=_json(path / "audit.json"),
+        slices=_csv(path / "slices.csv"),
+        mistakes=_csv(path / "errors.csv"),
+        labels=labels,
+    )
+
+
+def _state(path: Path, best: Mapping[str, Any]) -> State:
+    if _lives(_json(path / "owner.json")):
+        return "running"
+    return "finished" if best else "stopped"
+
+
+def _lives(owner: Mapping[str, Any]) -> bool:
+    """Whether the process that owner.json names is there; a killed one leaves the file behind."""
+    if owner.get("host") != socket.gethostname():
+        return False
+    with suppress(psutil.Error, KeyError, ValueError):
+        began = psutil.Process(owner["pid"]).create_time()
+        # Its number may be another process's by now.
+        return abs(began - datetime.fromisoformat(owner["started_at"]).timestamp()) < 2
+    return False
+
+
+def _table(
+    path: Path,
+    facts: Mapping[str, Any],
+    ended: list[TrialRecord],
+    finals: Mapping[str, TrialRecord],
+    best: Mapping[str, Any],
+    labels: npt.NDArray[np.int32] | None,
+) -> pd.DataFrame:
+    """leaderboard.csv, or the same from the records if that was not written to the end."""
+    table, objective = None, facts["settings"].get("objective", "val_accuracy")
+    with suppress(ResultsError, *UNREADABLE):
+        table = read_leaderboard(path)
+    if table is None or not {record.trial_id for record in ended} <= set(table["trial_id"]):
+        rows = facts["data"]["rows"]["validation"]
+        baselines = best.get("baselines", ())
+        table = leaderboard(ended, rows, finals, baselines=baselines, objective=objective)
+    if table["tied_with_best"].notna().any() or labels is None:
+        return table
+    predicted = {name: _predictions(path, name) for name in table["trial_id"]}
+    known = {n: values_of(objective, p, labels) for n, p in predicted.items() if p is not None}
+    leader = next((r.trial_id for r in final_ranking(ended, finals)), None)
+    if leader in known:
+        names = list(known)
+        tied = tied_with_best(np.stack(list(known.values())), names.index(leader))
+        table["tied_with_best"] = table["trial_id"].map(
+            dict(zip(names, map(bool, tied), strict=True))
+        )
+    return table
+
+
+def _with_epochs_so_far(path: Path, record: TrialRecord) -> TrialRecord:
+    """A trial under way with its epochs, which lie with its state."""
+    if record.status == "running":
+        with (
+            suppress(*UNREADABLE),
+            np.load(path / "trials" / record.trial_id / "state.npz") as state,
+        ):
+            epochs = json.loads(state["history"].tobytes())
+            return replace(record, history=tuple(Epoch(**epoch) for epoch in epochs))
+    return record
+
+
+def _predictions(path: Path, name: str) -> npt.NDArray[np.float32] | None:
+    return read_array(path / "trials" / name / "validation.npy")
+
+
+def _cache(path: Path, facts: Mapping[str, Any]) -> Path:
+    return path / "cache" / str(facts.get("identity", {}).get("data_fingerprint"))[:16]
+
+
+def read_array(path: Path) -> npt.NDArray[Any] | None:
+    """The array of an .npy file; None where there is none, or no readable one."""
+    with suppress(*UNREADABLE):
+        found: npt.NDArray[Any] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        return found
+    return None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with suppress(*UNREADABLE):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _csv(path: Path) -> pd.DataFrame | None:
+    with suppress(*UNREADABLE):
+        return read_table(path)
+    return None

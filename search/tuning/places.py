@@ -1,0 +1,36 @@
+"""Where a run trains: slots of this machine, or of a Ray cluster."""
+
+import contextlib
+from collections.abc import Callable
+
+from search.errors import SettingsError
+from search.settings import Settings
+from search.tuning.cluster import cluster_slots
+from search.tuning.executors import Slots, default_workers, slots
+
+
+def slots_for(
+    settings: Settings, warn: Callable[[str], None]
+) -> contextlib.AbstractContextManager[Slots]:
+    """The slots that the settings ask for: of a cluster, or of this machine.
+
+    Args:
+        settings: of the run.
+        warn: gets a sentence for everything worth knowing of a cluster.
+
+    Raises:
+        SettingsError: they ask for what cannot be.
+    """
+    if settings.cluster is None:
+        for name in ("cpus_per_trial", "gpus_per_trial"):
+            if getattr(settings, name) != type(settings).model_fields[name].default:
+                option = name.replace("_", "-")
+                raise SettingsError(f"--{option} has no meaning without --cluster")
+        return slots(settings.workers or default_workers())
+    return cluster_slots(
+        settings.cluster,
+        settings.cpus_per_trial,
+        settings.gpus_per_trial,
+        settings.workers,
+        warn,
+    )

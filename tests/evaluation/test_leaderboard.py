@@ -1,0 +1,80 @@
+import pandas as pd
+import pytest
+
+from search.errors import ResultsError
+from search.evaluation.leaderboard import COLUMNS, leaderboard, read_leaderboard, write_leaderboard
+from search.evaluation.statistics import wilson_interval
+from tests.tuning.test_rundir import record
+
+
+def test_best_first_failures_last_running_left_out():
+    records = [
+        record(0, error="boom"),
+        record(1, 0.7),
+        record(2, 0.8),
+        record(3, 0.9, status="running"),
+        record(4, error="bang"),
+    ]
+    table = leaderboard(records, 100)
+    assert table["trial_id"].tolist() == ["0002", "0001", "0000", "0004"]
+    assert table["rank"].tolist()[:2] == [1, 2] and table["rank"].isna().tolist()[2:] == [True] * 2
+    assert table["error"].tolist()[2:] == ["boom", "bang"]
+    low, high = wilson_interval(80, 100)
+    assert table.loc[0, ["val_accuracy_ci_low", "val_accuracy_ci_high"]].tolist() == [low, high]
+
+
+def test_columns_of_an_empty_table(tmp_path):
+    table = leaderboard([], 10)
+    assert tuple(table.columns) == (*COLUMNS, "error")
+    write_leaderboard(tmp_path / "leaderboard.csv", table)
+    assert len(read_leaderboard(tmp_path)) == 0
+
+
+def test_read_back_with_types(tmp_path):
+    table = leaderboard([record(7, 0.7, parameters=5), record(8, error='a "quoted", one')], 10)
+    write_leaderboard(tmp_path / "leaderboard.csv", table)
+    back = read_leaderboard(tmp_path)
+    assert back["trial_id"].tolist() == ["0007", "0008"]
+    assert back["error"].tolist()[1] == 'a "quoted", one'
+    pd.testing.assert_series_equal(back["rank"], table["rank"])
+    assert back["val_accuracy"].tolist()[0] == 0.7
+
+
+def test_different_hyperparameters_share_a_table():
+    table = leaderboard([record(0, 0.7, values={"a": 1}), record(1, 0.6, values={"b": "x"})], 10)
+    assert list(table.columns)[-3:] == ["hp_a", "hp_b", "error"]
+
+
+def test_whole_hyperparameters_stay_whole_beside_baselines(tmp_path):
+    values = {"units": 64, "dropout": 0.0, "pooling": "max", "bigrams": True}
+    baseline = {"name": "b", "val_accuracy": 0.5, "val_loss": 1, "seconds": 1, "parameters": 3}
+    table = leaderboard([record(0, 0.7, values=values)], 10, baselines=[baseline])
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(path, table)
+    assert ",64,0.0,max,True," in path.read_text()
+    for one in (table, read_leaderboard(tmp_path)):
+        assert str(one["hp_units"].dtype) == "Int64" and str(one["hp_dropout"].dtype) == "float64"
+        assert one["hp_units"][0] == 64 and pd.isna(one["hp_units"][1])
+        assert one["hp_bigrams"][0] is True
+
+
+def test_no_leaderboard(tmp_path):
+    with pytest.raises(ResultsError, match="no such file"):
+        read_leaderboard(tmp_path)
+
+
+def test_a_baseline_stands_before_the_first_trial_that_is_worse():
+    trials = [record(0, 0.9), record(1, 0.8), record(2, 0.7)]
+    finals = {
+        "0000-1": record(0, 0.75, trial_id="0000-1"),
+        "0001-1": record(1, 0.79, trial_id="0001-1"),
+    }
+    baseline = {"val_accuracy": 0.77, "val_loss": 0.5, "seconds": 1.0, "parameters": 3}
+    rows = [{"name": "strong", **baseline}, {"name": "weak", **baseline, "val_accuracy": 0.5}]
+    tied = {"0001": True, "0000": False, "strong": True}
+    table = leaderboard(trials, 100, finals, tied, rows)
+    assert table["trial_id"].tolist() == ["0001", "strong", "0000", "0002", "weak"]
+    assert table["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert table["status"].tolist()[1::3] == ["baseline"] * 2
+    assert table["tied_with_best"].tolist() == [True, True, False, None, None]
+    assert table["val_mean"].tolist()[0] == 0.79

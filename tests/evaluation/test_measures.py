@@ -1,0 +1,45 @@
+"""Objectives told and compared: intervals, differences by row, and what they are told in."""
+
+import numpy as np
+import pytest
+
+from search.evaluation.measures import interval, told_bias, unit, values_of
+from search.evaluation.statistics import wilson_interval
+from search.tuning.objective import right, score, signed
+from tests.tuning.test_objective import OBJECTIVES, predictions
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_values_by_row_add_up_to_the_score(objective, classes):
+    p, labels, _ = predictions(classes, rows=200)
+    assert values_of(objective, p, labels).mean() == pytest.approx(
+        score(objective, p, labels), abs=2e-3
+    )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_an_interval_is_around_the_value(objective):
+    p, labels, _ = predictions(2, rows=200)
+    low, high = interval(objective, p, labels)
+    assert low < signed(objective, score(objective, p, labels)) < high < low + 0.25
+    if objective == "val_accuracy":
+        assert (low, high) == wilson_interval(right(p, labels).sum(), 200)
+
+
+def test_only_the_accuracy_is_compared_by_rights():
+    p, labels, _ = predictions(2)
+    assert values_of("val_accuracy", p, labels).dtype == np.bool_
+    assert values_of("val_loss", p, labels).max() < 0, "a loss counts with its sign turned"
+
+
+def test_what_is_told():
+    bias = {"trials": 1, "estimate": 0.0123, "low": -0.01, "high": 0.03}
+    assert told_bias("val_auc", bias) == (
+        "the best val_auc of 1 trial is to be taken for 1.2 points less (95% interval -1.0 to "
+        "3.0): it was chosen on these rows"
+    )
+    assert "of 2 trials is to be taken for 0.012 more (95% interval -0.010" in told_bias(
+        "val_loss", {**bias, "trials": 2}
+    )
+    assert [unit(o) for o in ("val_accuracy", "val_f1")] == ["points", "points of F1"]

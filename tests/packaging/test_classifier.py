@@ -1,0 +1,129 @@
+"""The fast path says what stock Keras says, of any text."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.errors import ModelError
+from search.packaging.classifier import load_classifier
+from search.packaging.modelfile import describe
+from search.packaging.parity import HARD, hard_texts
+from search.packaging.text_model import save_model
+from tests.conftest import SAMPLE, exported
+
+REVIEWS = pd.read_csv(SAMPLE)["text"].tolist()[:60]
+
+
+@pytest.mark.parametrize(
+    ("classes", "tokens", "values"),
+    [
+        (2, "whitespace", {}),
+        (5, "whitespace", {"pooling": "mean", "cut": "tail", "max_length": 7}),
+        (3, "character", {"layers": 2, "cut": "both"}),
+        (2, "whitespace", {"pooling": "last", "vocabulary_size": 90}),
+    ],
+)
+def test_as_stock_keras(tmp_path, classes, tokens, values):
+    path = exported(tmp_path / "m.keras", classes, tokens, **values)
+    classifier = load_classifier(path)
+    texts = [*REVIEWS, *hard_texts(("film", "good", "bad"), 120)]
+    wanted = keras.models.load_model(path).predict(tf.constant(texts), verbose=0)
+    assert np.ptp(wanted[:, 0]) > 0.05, "alike for all texts, so equality says little"
+    np.testing.assert_allclose(classifier.score(texts), wanted, atol=1e-5)
+    answers = classifier.classify(texts)
+    names = classifier.description.class_names
+    every = np.hstack([1 - wanted, wanted]) if classes == 2 else wanted
+    assert answers.labels == [names[row] for row in answers.probabilities.argmax(axis=1)]
+    np.testing.assert_allclose(answers.probabilities, every, atol=1e-5)
+    np.testing.assert_allclose(answers.probability, every.max(axis=1), atol=1e-5)
+    assert np.array_equal(answers.abstain, answers.probability < 1.2 / classes)
+    assert 0 < answers.abstain.mean() < 1
+
+
+@pytest.fixture(scope="module")
+def both(model_file):
+    return load_classifier(model_file), keras.models.load_model(model_file)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
+@settings(max_examples=25, deadline=None)
+def test_any_text(both, texts):
+    classifier, model = both
+    texts += HARD[:20]
+    wanted = model.predict(tf.constant(texts), verbose=0)
+    np.testing.assert_allclose(classifier.score(texts), wanted, atol=1e-5)
+
+
+def test_alone_or_together_is_the_same(both):
+    classifier, _ = both
+    together = classifier.classify(REVIEWS)
+    for row in range(10):
+        alone = classifier.classify([REVIEWS[row]])
+        assert alone.labels[0] == together.labels[row]
+        np.testing.assert_allclose(alone.probabilities[0], together.probabilities[row], atol=1e-6)
+
+
+def test_half_a_surrogate_is_no_reason_to_stop(both):
+    assert both[0].classify(["\ud800 fine"]).labels == both[0].classify(["? fine"]).labels
+
+
+def test_tensorflow_is_not_imported(model_file):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from search.packaging.classifier import load_classifier\n"
+        "print(load_classifier(Path(sys.argv[1])).classify(['fine']).labels)\n"
+        "print([m for m in ('tensorflow', 'keras', 'pandas', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model_file)], capture_output=True, text=True, check=True
+    )
+    labels, heavy = done.stdout.splitlines()
+    assert json.loads(labels.replace("'", '"'))[0] in ("negative", "positive")
+    assert heavy == "[]"
+
+
+def own_network(path, network):
+    """A file whose network only Keras knows how to run."""
+    save_model(network, path)
+    describe(
+        path,
+        {
+            "network": "custom", "class_names": ["a", "b", "c"], "hyperparameters": {},
+            "temperature": 1.0, "abstain": None, "tokens": "whitespace",
+            "vocabulary_size": 4, "max_length": 9, "cut": "head",
+        },
+    )  # fmt: skip
+    return path
+
+
+def test_a_network_of_ones_own_is_run_by_keras(tmp_path):
+    text = keras.Input((), dtype="string", name="text")
+    ids = keras.layers.TextVectorization(vocabulary=["good", "bad"], name="tokens")(text)
+    x = keras.layers.GlobalMaxPooling1D()(keras.layers.Embedding(4, 3)(ids))
+    model = keras.Model(text, keras.layers.Dense(3, activation="softmax")(x))
+    classifier = load_classifier(own_network(tmp_path / "m.keras", model))
+    texts = ["good", "bad bad", "x"]
+    assert np.array_equal(classifier.score(texts), model.predict(tf.constant(texts), verbose=0))
+    assert classifier.classify(texts).abstain is None
+
+
+@keras.saving.register_keras_serializable("somebody")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def test_layers_of_somebody_else_are_refused(tmp_path):
+    text = keras.Input((), dtype="string", name="text")
+    ids = keras.layers.TextVectorization(vocabulary=["good"], name="tokens")(text)
+    x = Twice()(keras.layers.GlobalMaxPooling1D()(keras.layers.Embedding(4, 3)(ids)))
+    with pytest.raises(ModelError, match="Twice, which is not one of Keras' own"):
+        load_classifier(own_network(tmp_path / "m.keras", keras.Model(text, x)))

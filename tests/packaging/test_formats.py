@@ -1,0 +1,173 @@
+"""The other formats: folders that stand alone, whole or not there, with the model's numbers."""
+
+import json
+import shutil
+import string
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search import startup
+from search.corpus.encode import learn_vocabulary, text_vectorization
+from search.errors import SearchError, SettingsError
+from search.packaging import parity
+from search.packaging.classifier import load_classifier
+from search.packaging.formats import check_installed, chosen_formats, export_best, remove_exports
+from search.packaging.parity import HARD, hard_texts
+from search.packaging.runtimes import LOADERS, tokenizer
+from search.packaging.text_model import sha256
+from search.tuning.rundir import RunDirectory
+from tests.conftest import exported, run_command
+
+TEXTS = hard_texts(("film", "good", "dull"), 70)
+FILES = {
+    "saved_model": {"saved_model.pb", "fingerprint.pb", "variables", "assets", "classifier.json"},
+    "onnx": {"model.onnx", "vocabulary.txt", "classifier.json"},
+    "litert": {"model.tflite", "vocabulary.txt", "classifier.json"},
+}
+
+
+def run_of(folder, classes=2, tokens="whitespace", **values):
+    """A results directory with no more than a model in it."""
+    path = exported(folder / "best_model.keras", classes, tokens, **values)
+    facts = {"data_fingerprint": "none", "formats": {}, "sha256": sha256(path)}
+    (folder / "best_model.json").write_text(json.dumps(facts))
+    return RunDirectory(folder)
+
+
+CASES = {
+    "two classes": {},
+    "five classes": {"classes": 5, "pooling": "mean", "cut": "tail", "max_length": 7},
+    "characters": {"classes": 3, "tokens": "character", "layers": 2, "cut": "both"},
+    "few words": {"pooling": "last", "vocabulary_size": 90},
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [c if c.endswith("classes") else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
+)
+def test_every_format_of_every_kind(tmp_path, case):
+    run = run_of(tmp_path, **CASES[case])
+    facts = export_best(run, ("saved_model", "onnx", "litert"))
+    assert json.loads((tmp_path / "best_model.json").read_text()) == facts
+    expected = load_classifier(run.best_model).score(TEXTS)
+    for name, files in FILES.items():
+        folder = tmp_path / name
+        assert {p.name for p in folder.iterdir()} == files
+        measured = facts["formats"][name]
+        assert measured["parity"] <= 1e-5 and measured["texts"] >= 500
+        assert 0 < measured["median_ms"] <= measured["p95_ms"]
+        assert measured["size_bytes"] > 10_000
+        description = json.loads((folder / "classifier.json").read_text())
+        assert len(description["class_names"]) == CASES[case].get("classes", 2)
+        assert description["data"] == "data/sample_reviews.csv"
+        moved = folder.rename(tmp_path / "moved")  # it stands alone
+        np.testing.assert_allclose(LOADERS[name](moved)(TEXTS), expected, atol=1e-5)
+        shutil.rmtree(moved)
+    assert {p.name for p in tmp_path.iterdir()} == {"best_model.keras", "best_model.json"}
+
+
+def test_what_differs_is_not_exported(tmp_path, monkeypatch):
+    """Neither where nothing was, nor over what was there."""
+    run = run_of(tmp_path)
+    export_best(run, ["onnx"])
+    before = sha256(tmp_path / "onnx" / "model.onnx")
+    facts = (tmp_path / "best_model.json").read_text()
+    monkeypatch.setattr(parity, "PARITY", 0.0)
+    for name in ("onnx", "litert"):
+        with pytest.raises(SearchError, match="differ from the search's"):
+            export_best(run, [name])
+    assert sha256(tmp_path / "onnx" / "model.onnx") == before
+    assert (tmp_path / "best_model.json").read_text() == facts
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"best_model.keras", "best_model.json", "onnx"}
+
+
+def test_a_second_export_replaces_the_first(tmp_path):
+    run = run_of(tmp_path)
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "of another model").touch()
+    (tmp_path / "onnx.partial").mkdir()  # of somebody who was killed
+    (tmp_path / "onnx.partial" / "half").touch()
+    export_best(run, ["onnx"])
+    assert {p.name for p in (tmp_path / "onnx").iterdir()} == FILES["onnx"]
+    remove_exports(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"best_model.keras", "best_model.json"}
+
+
+def test_what_is_missing_is_named(monkeypatch):
+    assert chosen_formats("onnx,litert") == ("onnx", "litert")
+    for names in ("pickle", "", "onnx,", "onnx, litert"):
+        with pytest.raises(SettingsError, match="'saved_model', 'onnx' or 'litert'"):
+            chosen_formats(names)
+    monkeypatch.setattr(startup, "find_spec", lambda name: None if "onnx" in name else name)
+    check_installed(["saved_model", "litert"])
+    with pytest.raises(SettingsError, match=r"tf2onnx, onnx, onnxruntime.*\"\.\[onnx\]\""):
+        check_installed(["saved_model", "onnx"])
+
+
+def as_keras(folder, tokens, texts):
+    """The reference tokenizer's ids and those of TextVectorization."""
+    known = ["a known film", "日本 ÜBER a\u2028b c\u0085d", "line\nbreak", *texts[::2]]
+    vocabulary, _ = learn_vocabulary(tokens, np.array(known, object))
+    layer = text_vectorization(tokens, list(vocabulary))
+    words = [word.replace("\n", "\\n") for word in layer.get_vocabulary()]
+    (folder / "vocabulary.txt").write_bytes("\n".join(words).encode())
+    (folder / "classifier.json").write_text(json.dumps({"tokens": tokens}))
+    ids, wanted = tokenizer(folder)(texts), layer(tf.constant(texts)).numpy()
+    return ids, np.pad(wanted, ((0, 0), (0, max(0, 1 - wanted.shape[1]))))
+
+
+@pytest.mark.parametrize("tokens", ["whitespace", "character"])
+def test_the_tokenizer_on_hard_texts(tmp_path, tokens):
+    ids, wanted = as_keras(tmp_path, tokens, hard_texts(("film", "known"), 300))
+    assert np.array_equal(ids, wanted)
+    ids, wanted = as_keras(tmp_path, tokens, ["", "!!!", ""] if tokens == "whitespace" else [""])
+    assert np.array_equal(ids, wanted) and not ids.any()
+    assert (tmp_path / "vocabulary.txt").read_bytes().count(b"\n") > 5
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1
+    ),
+    st.sampled_from(["whitespace", "character"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_the_tokenizer_on_any_text(tmp_path_factory, texts, tokens):
+    ids, wanted = as_keras(tmp_path_factory.mktemp("words"), tokens, texts)
+    assert np.array_equal(ids, wanted)
+
+
+def test_no_token_needs_another_escape():
+    """A backslash is punctuation, so that backslash and n can only be a line break."""
+    assert "\\" in string.punctuation
+    for tokens in ("whitespace", "character"):
+        vocabulary, _ = learn_vocabulary(tokens, np.array([*HARD, "\\n \\ \\\n"], object))
+        assert not any("\\" in token for token in vocabulary)
+
+
+def test_the_command(sample_run, tmp_path):
+    """On a real run: the folder, the numbers in best_model.json, the card."""
+    results = shutil.copytree(sample_run[0], tmp_path / "results")
+    done = run_command("search.export", "--results", results, "--format", "saved_model,onnx")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(" (")[0] for line in lines] == [
+        f"saved_model: {results / 'saved_model'}",
+        f"onnx: {results / 'onnx'}",
+    ]
+    facts = json.loads((results / "best_model.json").read_text())
+    assert list(facts["formats"]) == ["keras", "saved_model", "onnx"]
+    assert "| onnx | " in (results / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_command_without_a_model(tmp_path):
+    done = run_command("search.export", "--format", "onnx", "--results", tmp_path / "r")
+    assert done.returncode == 2
+    assert "best_model.keras: cannot be read" in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

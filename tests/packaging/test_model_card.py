@@ -1,0 +1,63 @@
+"""The model card: valid for the hub's library, and every number in it is one of the run's."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from huggingface_hub import ModelCard
+
+from search.errors import ResultsError
+from search.packaging.model_card import write_card
+from search.reproduce import command_line
+from search.tuning.rundir import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def card(sample_run):
+    path = sample_run[0] / "MODEL_CARD.md"
+    return path.read_text(encoding="utf-8"), ModelCard.load(path)
+
+
+def test_the_header_is_valid_for_the_hubs_library(sample_run, card):
+    facts = json.loads((sample_run[0] / "best_model.json").read_text())
+    data = card[1].data
+    assert data.library_name == "keras" and data.pipeline_tag == "text-classification"
+    assert data.license is None, "nobody knows it"
+    test, validation = data.eval_results
+    assert (test.dataset_split, test.metric_type) == ("test", "accuracy")
+    assert test.metric_value == facts["test_accuracy"]
+    assert validation.metric_value == facts["val_accuracy"]
+    assert test.dataset_revision == facts["data_fingerprint"]
+
+
+def test_what_it_says_is_what_the_run_says(sample_run, card):
+    results, text = sample_run[0], card[0]
+    facts = json.loads((results / "best_model.json").read_text())
+    low, high = facts["test_accuracy_ci"]
+    assert f"| test | {facts['test_accuracy']:.4f} | {low:.4f} to {high:.4f} |" in text
+    assert facts["verdict"] in text
+    for line in json.loads((results / "audit.json").read_text())["lines"]:
+        assert f"- {line}" in text
+    for row in pd.read_csv(results / "slices.csv").to_dict("records"):
+        assert f"| {row['slice']} | {row['rows']} | {row['accuracy']:.4f} |" in text
+    measured = facts["formats"]["keras"]
+    assert f"| keras | {measured['median_ms']:.2f} ms | {measured['p95_ms']:.2f} ms |" in text
+    titles = re.findall(r"^## (.*)", text, re.MULTILINE)
+    assert titles == [
+        *("Data", "Metrics", "Slices", "Limits", "How to load", "How to reproduce"),
+    ]
+    assert not re.search(r"nan|None|\{|TODO|More Information Needed", text.split("---")[2])
+
+
+def test_it_can_be_made_again_and_is_the_same(sample_run, tmp_path):
+    directory = RunDirectory(sample_run[0])
+    before = (sample_run[0] / "MODEL_CARD.md").stat().st_mtime_ns
+    assert write_card(directory).stat().st_mtime_ns == before
+    with pytest.raises(ResultsError, match=r"no best_model\.json"):
+        write_card(RunDirectory(tmp_path))
+
+
+def test_the_command_is_that_of_the_run(sample_run, card):
+    settings = json.loads((sample_run[0] / "run.json").read_text())["settings"]
+    assert f"\n    {command_line(settings)}\n" in card[0]

@@ -1,0 +1,125 @@
+"""The gate: a file passes if, in its own runtime, it says what it should, and not otherwise."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from search.errors import SearchError
+from search.evaluation.calibration import tempered
+from search.network.build import build
+from search.network.space import Configuration
+from search.packaging import parity
+from search.packaging.classifier import load_classifier
+from search.packaging.parity import HARD, check_parity, hard_texts, started
+from search.packaging.text_model import save_model, text_model
+from tests.compiled.test_network import pair
+from tests.conftest import exported
+from tests.packaging.test_text_model import corpus, shape_of  # noqa: F401  (a fixture)
+
+TEXTS = hard_texts(("warm", "film", "dull"), 80)
+
+
+def test_hard_texts_are_many_different_and_the_same_every_time():
+    texts = hard_texts(("warm", "film"), 300)
+    assert len(texts) == 300 and len(set(texts)) > 270
+    assert texts == hard_texts(("warm", "film"), 300)
+    assert set(HARD) <= set(texts)
+    "".join(texts).encode()  # no half surrogates, which TensorFlow does not take
+    assert not any("\0" in text for text in texts)
+    assert hard_texts((), 60)[: len(HARD)] == list(HARD)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "spread"), [(0.4, 1), pytest.param(2.5, 1, marks=pytest.mark.slow), (2.5, 300)]
+)
+def test_parity_is_of_the_tempered(corpus, tmp_path, temperature, spread):  # noqa: F811
+    """Also where a network is so sure that its probabilities come close to 0 and 1."""
+    shape = shape_of(corpus)
+    reading = shape.reading(Configuration())
+    network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
+    last = network.get_layer("probability")
+    last.set_weights([spread * weight for weight in last.get_weights()])
+    plain = text_model(network, corpus, reading)
+    expected = plain.predict(tf.constant(TEXTS), verbose=0)
+    save_model(text_model(network, corpus, reading, temperature), tmp_path / "model.keras")
+    found = check_parity(tmp_path / "model.keras", "keras", TEXTS, expected, temperature, timed=3)
+    assert found["texts"] == len(TEXTS)
+    assert 0 <= found["parity"] <= 1e-5
+    assert 0 < found["median_ms"] <= found["p95_ms"]
+    assert found["texts_per_second"] > 0
+    with pytest.raises(SearchError, match="differ"):
+        check_parity(tmp_path / "model.keras", "keras", TEXTS, expected, 2 * temperature)
+
+
+def test_one_text_that_differs_is_named(model_file):
+    expected = load_classifier(model_file).score(TEXTS)
+    expected[7] += 2e-5
+    with pytest.raises(SearchError, match="differ from the search's by 2e-05, for the text"):
+        check_parity(model_file, "keras", TEXTS, expected)
+
+
+def test_not_a_number_does_not_pass(model_file):
+    expected = load_classifier(model_file).score(TEXTS)
+    expected[3] = np.nan
+    with pytest.raises(SearchError, match="differ"):
+        check_parity(model_file, "keras", TEXTS, expected)
+
+
+def test_a_network_that_sees_padding_does_not_pass(corpus, tmp_path):  # noqa: F811
+    """Without mask_zero a text's probability depends on what stands beside it in the batch."""
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(len(corpus.vocabulary) + 2, 4)(ids)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    network = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
+    model = text_model(network, corpus, shape_of(corpus).reading(Configuration()))
+    save_model(model, tmp_path / "model.keras")
+    alone = np.concatenate([model.predict(tf.constant([text]), verbose=0) for text in TEXTS])
+    with pytest.raises(SearchError, match="padding"):
+        check_parity(tmp_path / "model.keras", "keras", TEXTS, alone)
+
+
+def test_what_only_this_process_knows_does_not_load_there(corpus, tmp_path):  # noqa: F811
+    """A layer of somebody's own: registered here, unknown wherever the file will be used."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of(corpus))
+    network = keras.Model(network.inputs, Mine()(network.output))
+    model = text_model(network, corpus, shape_of(corpus).reading(Configuration()))
+    save_model(model, tmp_path / "model.keras")
+    keras.models.load_model(tmp_path / "model.keras")  # here it does
+    expected = model.predict(tf.constant(TEXTS), verbose=0)
+    with pytest.raises(SearchError, match=r"to run it as keras failed with .*Mine"):
+        check_parity(tmp_path / "model.keras", "keras", TEXTS, expected)
+
+
+def test_a_killed_process_is_replaced(model_file):
+    expected = load_classifier(model_file).score(TEXTS)
+    check_parity(model_file, "keras", TEXTS, expected)
+    os.kill(started()._process.pid, signal.SIGKILL)
+    with pytest.raises(SearchError, match="was killed"):
+        check_parity(model_file, "keras", TEXTS, expected)
+    check_parity(model_file, "keras", TEXTS, expected)
+
+
+def test_it_knows_nothing_of_this_project():
+    source = Path(parity.runtimes.__file__).read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(from|import) search", source, re.MULTILINE)
+    assert "-I" in Path(f"/proc/{started()._process.pid}/cmdline").read_text().split("\0")
+
+
+def test_tempered_both_ways(tmp_path):
+    """A model file of three classes, tempered when it was made, against its own untempered one."""
+    path = exported(tmp_path / "m.keras", classes=3)
+    given = load_classifier(path).score(TEXTS)
+    before = tempered(given, 1 / 0.3)
+    check_parity(path, "keras", TEXTS, before.astype(np.float32), 0.3)

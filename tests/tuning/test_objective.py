@@ -1,0 +1,110 @@
+"""The objectives are scikit-learn's metrics, also of weighted rows."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
+from sklearn.utils.class_weight import compute_class_weight
+
+from search.compiled.network import cross_entropy
+from search.errors import SettingsError
+from search.tuning.objective import (
+    balanced_weights,
+    by_class,
+    check_measurable,
+    direction,
+    named,
+    score,
+    signed,
+    statistic,
+)
+from tests.evaluation.test_baselines import corpus_of
+
+OBJECTIVES = ("val_accuracy", "val_loss", "val_balanced_accuracy", "val_f1", "val_auc")
+
+
+def predictions(classes, rows=80, seed=0):
+    """Probabilities with many ties, labels that they say something of, and weights with zeros."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(classes, size=rows).astype(np.int32)
+    p = generator.dirichlet(np.ones(classes), rows) + 0.3 * np.eye(classes)[labels]
+    p = np.round(p / p.sum(axis=1, keepdims=True), 1) + 0.01
+    p = (p / p.sum(axis=1, keepdims=True)).astype(np.float32)
+    weights = generator.integers(0, 4, size=(3, rows)).astype(float)
+    return (p[:, 1:] if classes == 2 else p), labels, weights
+
+
+def theirs(objective, p, labels, weights):
+    p, classes = by_class(p), range(by_class(p).shape[1])
+    found = p.argmax(axis=1)
+    if objective == "val_loss":
+        exactly = p / p.sum(axis=1, keepdims=True)  # it warns of float32
+        return log_loss(labels, exactly, sample_weight=weights)
+    if objective == "val_f1":
+        average = "binary" if len(classes) == 2 else "macro"
+        return f1_score(labels, found, average=average, sample_weight=weights)
+    if objective == "val_auc":
+        each = [roc_auc_score(labels == k, p[:, k], sample_weight=weights) for k in classes]
+        return np.mean(each)  # of two classes both are the same
+    metric = accuracy_score if objective == "val_accuracy" else balanced_accuracy_score
+    return metric(labels, found, sample_weight=weights)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_an_objective_is_scikit_learns(objective, classes):
+    p, labels, weights = predictions(classes)
+    expected = [theirs(objective, p, labels, w) for w in weights]
+    assert statistic(objective, p, labels)(weights) == pytest.approx(expected, abs=1e-6)
+    value = theirs(objective, p, labels, np.ones(len(labels)))
+    assert signed(objective, score(objective, p, labels)) == pytest.approx(value, abs=1e-6)
+
+
+def test_more_is_better_of_a_score():
+    p, labels, _ = predictions(2)
+    assert score("val_loss", p, labels) == pytest.approx(-cross_entropy(p, labels))
+    assert direction("val_loss") == "min" and direction("val_auc") == "max"
+    perfect = labels[:, None].astype(np.float32)
+    for objective in OBJECTIVES:
+        assert score(objective, perfect, labels) >= score(objective, p, labels)
+
+
+def test_a_class_without_rows_is_left_out_of_a_mean():
+    p, labels, _ = predictions(3)
+    without = labels != 2
+    for objective in ("val_balanced_accuracy", "val_auc"):
+        cut = statistic(objective, p, labels)(without[None].astype(float))
+        assert cut == pytest.approx(
+            statistic(objective, p[without], labels[without])(np.ones((1, without.sum())))
+        )
+        assert np.isfinite(cut).all()
+
+
+def test_a_loss_is_bounded_as_in_keras():
+    assert score("val_loss", np.zeros((1, 1), np.float32), np.ones(1, np.int32)) == np.log(1e-7)
+
+
+def test_an_objective_needs_rows_of_every_class():
+    corpus = corpus_of(["good", "bad"] * 4, [1, 0] * 4)
+    for objective in OBJECTIVES:
+        check_measurable(objective, corpus)
+    lonely = corpus_of(["good", "bad"] * 4, [1] * 8)
+    check_measurable("val_accuracy", lonely)
+    with pytest.raises(SettingsError, match="val_auc needs rows of every class, and no row of val"):
+        check_measurable("val_auc", lonely)
+
+
+def test_balanced_weights_are_scikit_learns():
+    labels = np.array([0, 0, 0, 0, 0, 2, 1, 1], np.int32)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    assert balanced_weights(labels, 3) == pytest.approx(tuple(expected))
+    assert np.array(balanced_weights(labels, 3))[labels].mean() == pytest.approx(1)
+
+
+def test_names_in_words():
+    assert [named(o) for o in OBJECTIVES] == ["accuracy", "loss", "balanced accuracy", "F1", "AUC"]
