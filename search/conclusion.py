@@ -42,7 +42,7 @@ from search.tables import write_table
 from search.tuning.finals import standing
 from search.tuning.objective import Numbers, measured, score, signed
 from search.tuning.records import TrialRecord
-from search.tuning.tuner import SearchTuner
+from search.tuning.study import Study
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,20 @@ class Outcome:
 
 
 def record_leaderboard(
-    tuner: SearchTuner,
+    study: Study,
     tied: Mapping[str, bool] = NOBODY,
     baselines: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there."""
-    rows = len(tuner.corpus.validation)
-    finals = tuner.finals_in_force()
-    objective = tuner.settings.objective
-    table = leaderboard(tuner.records.values(), rows, finals, tied, baselines, objective)
-    write_leaderboard(tuner.run.leaderboard, table)
+    rows = len(study.corpus.validation)
+    finals = study.finals_in_force()
+    objective = study.settings.objective
+    table = leaderboard(study.records.values(), rows, finals, tied, baselines, objective)
+    write_leaderboard(study.run.leaderboard, table)
     return table
 
 
-def conclude(tuner: SearchTuner) -> Outcome:
+def conclude(study: Study) -> Outcome:
     """Exports the best trial's network and measures it, and the baselines, on the test rows.
 
     Then the formats and the runners-up that the settings ask for, which no test row is shown to.
@@ -95,66 +95,66 @@ def conclude(tuner: SearchTuner) -> Outcome:
         NothingUsable: no trial completed; no model is written.
         SearchError: what a file says is not what the search said; the file is not written.
     """
-    with tuner.run.claimed():
-        best_first = tuner.best_first()
+    with study.run.claimed():
+        best_first = study.best_first()
         if not best_first:
-            record_leaderboard(tuner)
-            errors = [record.error for record in tuner.records.values() if record.error]
+            record_leaderboard(study)
+            errors = [record.error for record in study.records.values() if record.error]
             raise NothingUsable(
-                f"none of {len(tuner.records)} trials completed"
+                f"none of {len(study.records)} trials completed"
                 + (f"; the last one failed with {errors[-1]}" if errors else "")
             )
         chosen = best_first[0]
-        if tuner.settings.prefer_small:
-            chosen = smallest_of_equals(tuner, best_first)
-        best = model_behind(tuner, chosen)
-        facts = _exported(tuner, best) or _export(tuner, best)
-        tied, bias = compared(tuner, best_first)
-        finals = standing(chosen.trial_id, tuner.finals_in_force())
+        if study.settings.prefer_small:
+            chosen = smallest_of_equals(study, best_first)
+        best = model_behind(study, chosen)
+        facts = _exported(study, best) or _export(study, best)
+        tied, bias = compared(study, best_first)
+        finals = standing(chosen.trial_id, study.finals_in_force())
         if finals is not None:
-            mean = signed(tuner.settings.objective, finals.mean)
+            mean = signed(study.settings.objective, finals.mean)
             facts["finals"] = {**asdict(finals), "mean": mean}
         else:
             facts["finals"] = None
         facts |= {"best_trial": best_first[0].trial_id, "selection_bias": bias}
-        if facts != tuner.run.read_json(tuner.run.best_model_facts):
-            write_json(tuner.run.best_model_facts, facts)
-        table = record_leaderboard(tuner, tied, facts["baselines"])
-        tested = tuner.run.test_openings()
-        runners_up = save_runners_up(tuner, best_first)
-        missing = [name for name in tuner.settings.export if name not in facts["formats"]]
+        if facts != study.run.read_json(study.run.best_model_facts):
+            write_json(study.run.best_model_facts, facts)
+        table = record_leaderboard(study, tied, facts["baselines"])
+        tested = study.run.test_openings()
+        runners_up = save_runners_up(study, best_first)
+        missing = [name for name in study.settings.export if name not in facts["formats"]]
         if missing:
-            facts = export_best(tuner.run, missing)
-        write_card(tuner.run)
-    path = tuner.run.best_model
-    return Outcome(table, facts, path, tuner.run.leaderboard, tested, runners_up)
+            facts = export_best(study.run, missing)
+        write_card(study.run)
+    path = study.run.best_model
+    return Outcome(table, facts, path, study.run.leaderboard, tested, runners_up)
 
 
-def _exported(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any] | None:
+def _exported(study: Study, best: TrialRecord) -> dict[str, Any] | None:
     """The facts of the exported model, if it is whole and of the best trial."""
-    facts = tuner.run.read_json(tuner.run.best_model_facts)
-    path = tuner.run.best_model
+    facts = study.run.read_json(study.run.best_model_facts)
+    path = study.run.best_model
     if facts is None or facts.get("weights") != best.trial_id or not path.is_file():
         return None
     return facts if facts.get("sha256") == sha256(path) else None
 
 
-def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
-    path = tuner.run.best_model
+def _export(study: Study, best: TrialRecord) -> dict[str, Any]:
+    path = study.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
-    tuner.run.best_model_facts.unlink(missing_ok=True)
-    remove_exports(tuner.run.path)
-    saved = save_trial(tuner, best, path)
-    corpus, labels = tuner.corpus, tuner.corpus.validation.labels
-    balanced = tuner.settings.class_weight is not None
-    fitted = baselines(corpus, tuner.settings.objective, balanced=balanced)
-    tuner.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
+    study.run.best_model_facts.unlink(missing_ok=True)
+    remove_exports(study.run.path)
+    saved = save_trial(study, best, path)
+    corpus, labels = study.corpus, study.corpus.validation.labels
+    balanced = study.settings.class_weight is not None
+    fitted = baselines(corpus, study.settings.objective, balanced=balanced)
+    study.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
     errors = (expected_calibration_error(p, labels) for p in (saved.validation, saved.calibrated))
     return {
         **saved.facts,
-        **_tested(tuner, best, saved, fitted),
+        **_tested(study, best, saved, fitted),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
-        "weak_slices": where_it_fails(tuner, saved.reading, saved.calibrated, fitted),
+        "weak_slices": where_it_fails(study, saved.reading, saved.calibrated, fitted),
         "size_bytes": path.stat().st_size,
         "sha256": sha256(path),
         "parity": saved.proof["parity"],
@@ -163,15 +163,15 @@ def _export(tuner: SearchTuner, best: TrialRecord) -> dict[str, Any]:
 
 
 def _tested(
-    tuner: SearchTuner,
+    study: Study,
     best: TrialRecord,
     saved: Saved,
     fitted: list[Baseline],
 ) -> dict[str, Any]:
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
-    tuner.run.open_test(best.trial_id)
-    test, validation = tuner.corpus.test, tuner.corpus.validation
-    objective = tuner.settings.objective
+    study.run.open_test(best.trial_id)
+    test, validation = study.corpus.test, study.corpus.validation
+    objective = study.settings.objective
     untempered = probabilities(saved.engine, test, saved.reading)
     mine = tempered(untempered, saved.facts["temperature"])
     accuracy = measured("val_accuracy", mine, test.labels)
@@ -194,8 +194,8 @@ def _tested(
                 "values": baseline.values,
             }
         )
-    strongest = _strongest(tuner, fitted)
-    spent = (*tuner.records.values(), *tuner.finals.values())
+    strongest = _strongest(study, fitted)
+    spent = (*study.records.values(), *study.finals.values())
     return {
         **measures(mine, test.labels, "test_"),
         f"{objective.replace('val_', 'test_', 1)}_ci": interval(objective, mine, test.labels),
@@ -217,36 +217,36 @@ def _tested(
     }
 
 
-def _strongest(tuner: SearchTuner, fitted: list[Baseline]) -> Baseline:
+def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
     """The baseline that is best on the validation rows."""
-    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
+    objective, labels = study.settings.objective, study.corpus.validation.labels
     return max(fitted, key=lambda baseline: score(objective, baseline.validation, labels))
 
 
 def where_it_fails(
-    tuner: SearchTuner, reading: Reading, calibrated: Numbers, fitted: list[Baseline]
+    study: Study, reading: Reading, calibrated: Numbers, fitted: list[Baseline]
 ) -> list[str]:
     """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""
-    corpus = tuner.corpus
-    strongest = _strongest(tuner, fitted)
+    corpus = study.corpus
+    strongest = _strongest(study, fitted)
     other = tempered(
         strongest.validation, temperature(strongest.validation, corpus.validation.labels)
     )
-    texts = _validation_texts(tuner)
+    texts = _validation_texts(study)
     wrong = mistakes(corpus, reading, texts, calibrated, other)
     table = slices(corpus, reading, texts, calibrated)
-    write_table(tuner.run.path / "errors.csv", wrong)
-    write_table(tuner.run.path / "slices.csv", table)
+    write_table(study.run.path / "errors.csv", wrong)
+    write_table(study.run.path / "slices.csv", table)
     return slice_lines(table)
 
 
-def _validation_texts(tuner: SearchTuner) -> npt.NDArray[np.object_]:
+def _validation_texts(study: Study) -> npt.NDArray[np.object_]:
     """The validation rows as they were read; their known tokens if they cannot be read again."""
-    split = tuner.corpus.validation
+    split = study.corpus.validation
     with contextlib.suppress(SearchError):
-        side = read_sides(tuner.settings)["validation"]
+        side = read_sides(study.settings)["validation"]
         if np.array_equal(side.where, split.rows):
             return side.texts
-    corpus, rows = tuner.corpus, range(len(split))
+    corpus, rows = study.corpus, range(len(split))
     known = decode((split.ids, split.offsets), rows, corpus.tokens, corpus.vocabulary)
     return np.array(known, dtype=object)

@@ -19,6 +19,7 @@ from search.reporting.tensorboard import Board, check_installed
 from search.settings import Settings
 from search.tuning.executors import Slots
 from search.tuning.records import TrialRecord
+from search.tuning.study import Study
 from search.tuning.tuner import SearchTuner
 
 Say = Callable[[str], None]
@@ -66,7 +67,7 @@ def tune(
         check_installed()
 
     def listen(tuner: SearchTuner, record: TrialRecord) -> None:
-        rewrite_leaderboard(tuner)
+        rewrite_leaderboard(tuner.study)
         rewrite_report()
         if board is not None:
             board(tuner.records.values())
@@ -100,10 +101,10 @@ def tune(
     try:
         tuner.search(workers, overwrite=overwrite)
     except (Interrupted, NothingUsable):
-        rewrite_leaderboard.finish(tuner)
+        rewrite_leaderboard.finish(tuner.study)
         rewrite_report(last=True)
         raise
-    rewrite_leaderboard.finish(tuner)
+    rewrite_leaderboard.finish(tuner.study)
     if board is not None:
         board(tuner.records.values())  # all of them, also where nothing was left to do
     return tuner
@@ -115,33 +116,37 @@ class _Leaderboard:
     def __init__(self) -> None:
         self._next, self._due = 0.0, False
 
-    def __call__(self, tuner: SearchTuner) -> None:
+    def __call__(self, study: Study) -> None:
         self._due = True
         if time.monotonic() >= self._next:
-            self.finish(tuner)
+            self.finish(study)
 
-    def finish(self, tuner: SearchTuner) -> None:
+    def finish(self, study: Study) -> None:
         """Writes it, if a trial has ended since."""
         if not self._due:
             return
         begun = time.monotonic()
-        record_leaderboard(tuner)
+        record_leaderboard(study)
         done = time.monotonic()
         self._due = False
         if done - begun > SHORT:
             self._next = done + 20 * (done - begun)
 
 
-def conclude(tuner: SearchTuner) -> Outcome:
+def conclude(tuner: SearchTuner | Study) -> Outcome:
     """Exports the best model, looks at the test rows, and writes the report: see `conclusion`.
+
+    Args:
+        tuner: that searched, or its study.
 
     Raises:
         NothingUsable: no trial completed; no model is written.
     """
+    study = tuner.study if isinstance(tuner, SearchTuner) else tuner
     try:
-        return conclusion.conclude(tuner)
+        return conclusion.conclude(study)
     finally:
-        Rewriting(tuner.settings.results, tuner.warn)(last=True)
+        Rewriting(study.settings.results, study.warn)(last=True)
 
 
 __all__ = ["Outcome", "conclude", "load_corpus", "tune"]

@@ -14,7 +14,7 @@ from search.view import View, chosen_view, left, result_event
 if TYPE_CHECKING:
     from search.conclusion import Outcome
     from search.tuning.records import TrialRecord
-    from search.tuning.tuner import SearchTuner
+    from search.tuning.study import Study
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -325,33 +325,34 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         started = time.monotonic()
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
-            line = (_final_line if record.is_final else _trial_line)(tuner, record)
-            view.trial(tuner, record, line + left(tuner, time.monotonic() - started))
+            study = tuner.study
+            line = (_final_line if record.is_final else _trial_line)(study, record)
+            view.trial(study, record, line + left(study, time.monotonic() - started))
 
         tuner = pipeline.tune(
             settings,
             corpus,
             overwrite=overwrite,
             after_trial=after_trial,
-            watch=view.watch,
+            watch=lambda tuner: view.watch(tuner.study),
             warn=say,
             progress=progress,
             workers=workers,
             learned=learned,
         )
     view.close()
-    if not tuner.trials_begun:
+    if not tuner.study.trials_begun:
         progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")
     return pipeline.conclude(tuner)
 
 
-def _trial_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
+def _trial_line(study: "Study", record: "TrialRecord") -> str:
     """One line for a trial that ended."""
     from search.tuning.objective import signed
     from search.tuning.records import best_of
 
-    objective, total = tuner.settings.objective, tuner.settings.trials
-    ended = [r for r in tuner.records.values() if r.status != "running"]
+    objective, total = study.settings.objective, study.settings.trials
+    ended = [r for r in study.records.values() if r.status != "running"]
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
@@ -366,18 +367,18 @@ def _trial_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
     return f"[{len(ended)}/{total}] trial {record.trial_id}: {result}"
 
 
-def _final_line(tuner: "SearchTuner", record: "TrialRecord") -> str:
+def _final_line(study: "Study", record: "TrialRecord") -> str:
     """One line for a final that ended."""
     from search.tuning.objective import signed
 
-    objective = tuner.settings.objective
-    wanted = tuner.settings.finals * tuner.settings.final_seeds
+    objective = study.settings.objective
+    wanted = study.settings.finals * study.settings.final_seeds
     trial, _, number = record.trial_id.partition("-")
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
         result = f"{objective} {signed(objective, record.best.score):.4f}"
-    return f"[final {tuner.finals_ended()}/{wanted}] trial {trial}, seed {number}: {result}"
+    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, seed {number}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:

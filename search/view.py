@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from search.conclusion import Outcome
     from search.tuning.records import TrialRecord
-    from search.tuning.tuner import SearchTuner
+    from search.tuning.study import Study
 
 REFRESH_SECONDS = 0.25
 LEADING = 5  # trials that are shown
@@ -33,10 +33,10 @@ class View(Protocol):
     def progress(self, message: str) -> None:
         """Something worth knowing."""
 
-    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+    def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
         """A trial or a final ended; `line` says how."""
 
-    def watch(self, tuner: "SearchTuner") -> None:
+    def watch(self, study: "Study") -> None:
         """The search goes on: called several times a second."""
 
     def close(self) -> None:
@@ -69,11 +69,11 @@ class Lines:
         if not self._silent:
             say(message)
 
-    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+    def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
         """See `View`."""
         self.progress(line)
 
-    def watch(self, tuner: "SearchTuner") -> None:
+    def watch(self, study: "Study") -> None:
         """See `View`."""
 
     def close(self) -> None:
@@ -87,12 +87,12 @@ class Events:
         """See `View`."""
         _event("progress", {"message": message})
 
-    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+    def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
         """See `View`; the content of trial.json, without the space."""
         plain = {name: value for name, value in record.to_json().items() if name != "space"}
         _event("final" if record.is_final else "trial", plain)
 
-    def watch(self, tuner: "SearchTuner") -> None:
+    def watch(self, study: "Study") -> None:
         """See `View`."""
 
     def close(self) -> None:
@@ -116,32 +116,32 @@ class Picture:
     def __init__(self) -> None:
         self._live: Live | None = None
         self._begun = self._next = 0.0
-        self._tuner: SearchTuner | None = None
+        self._study: Study | None = None
 
     def progress(self, message: str) -> None:
         """See `View`."""
         say(message)  # which Live, once it is there, shows above the table
 
-    def trial(self, tuner: "SearchTuner", record: "TrialRecord", line: str) -> None:
+    def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
         """See `View`."""
         if record.status == "failed":
             say(line)
-        self.watch(tuner)
+        self.watch(study)
 
-    def watch(self, tuner: "SearchTuner") -> None:
+    def watch(self, study: "Study") -> None:
         """See `View`."""
         if time.monotonic() >= self._next:
-            self._draw(tuner)
+            self._draw(study)
 
     def close(self) -> None:
         """See `View`."""
-        if self._live is not None and self._tuner is not None:
-            self._draw(self._tuner)  # as it stands at the end
+        if self._live is not None and self._study is not None:
+            self._draw(self._study)  # as it stands at the end
             self._live.stop()
             say("")
             self._live = None
 
-    def _draw(self, tuner: "SearchTuner") -> None:
+    def _draw(self, study: "Study") -> None:
         if self._live is None:
             from rich.console import Console
             from rich.live import Live
@@ -150,19 +150,19 @@ class Picture:
             # Without a thread of its own: it would draw what this one is just changing.
             self._live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
             self._live.start()
-        self._tuner, began = tuner, time.monotonic()
-        drawn = picture(tuner, self._live.console, began - self._begun)
+        self._study, began = study, time.monotonic()
+        drawn = picture(study, self._live.console, began - self._begun)
         self._live.update(drawn, refresh=True)
         # With thousands of trials a picture takes its time: not more than a twentieth of all.
         took = time.monotonic() - began
         self._next = began + max(REFRESH_SECONDS, 20 * took)
 
 
-def picture(tuner: "SearchTuner", console: "Console", seconds: float) -> "RenderableType":
+def picture(study: "Study", console: "Console", seconds: float) -> "RenderableType":
     """How a search stands.
 
     Args:
-        tuner: that searches.
+        study: the run.
         console: whose size the picture has.
         seconds: since it began.
     """
@@ -173,14 +173,14 @@ def picture(tuner: "SearchTuner", console: "Console", seconds: float) -> "Render
     from search.tuning.finals import standing
     from search.tuning.objective import named, signed
 
-    objective, finals = tuner.settings.objective, tuner.finals_in_force()
+    objective, finals = study.settings.objective, study.finals_in_force()
 
     def told(score: float) -> str:
         return f"{signed(objective, score):.4f}"
 
-    leading = tuner.best_first()[:LEADING]
+    leading = study.best_first()[:LEADING]
     room = max(1, console.height - ROOM - len(leading))
-    shown = tuner.under_way[:room] if len(tuner.under_way) <= room else tuner.under_way[: room - 1]
+    shown = study.under_way[:room] if len(study.under_way) <= room else study.under_way[: room - 1]
     workers = _table("worker", "trains", "epoch", named(objective), "best", "with")
     for number, record in enumerate(shown, start=1):
         if record is None:
@@ -195,8 +195,8 @@ def picture(tuner: "SearchTuner", console: "Console", seconds: float) -> "Render
             told(best.score) if best else "",
             _values(record),
         )
-    if len(shown) < len(tuner.under_way):
-        workers.add_row("…", f"{len(tuner.under_way) - len(shown)} more", "", "", "", "")
+    if len(shown) < len(study.under_way):
+        workers.add_row("…", f"{len(study.under_way) - len(shown)} more", "", "", "", "")
     table = _table("rank", "trial", named(objective), "mean", "epochs", "with")
     for rank, record in enumerate(leading, start=1):
         assert record.best is not None
@@ -209,16 +209,16 @@ def picture(tuner: "SearchTuner", console: "Console", seconds: float) -> "Render
             str(len(record.history)),
             _values(record),
         )
-    lines = [_counted(tuner, len(finals), seconds)]
+    lines = [_counted(study, len(finals), seconds)]
     if leading and leading[0].best is not None:
         so_far = f"best so far: trial {leading[0].trial_id}, {told(leading[0].best.score)}"
         if objective == "val_accuracy":  # of the others it takes too long
-            rows = len(tuner.corpus.validation)
+            rows = len(study.corpus.validation)
             low, high = wilson_interval(leading[0].best.score * rows, rows)
             so_far += f" (95% interval {low:.4f} to {high:.4f})"
         lines.append(so_far)
     texts = [Text(line, no_wrap=True, overflow="ellipsis", style="bold") for line in lines]
-    busy = [workers, Text()] if any(tuner.under_way) else []
+    busy = [workers, Text()] if any(study.under_way) else []
     return Group(*busy, table, Text(), *texts)
 
 
@@ -250,44 +250,44 @@ def _values(record: "TrialRecord") -> str:
     )
 
 
-def _counted(tuner: "SearchTuner", finals: int, seconds: float) -> str:
+def _counted(study: "Study", finals: int, seconds: float) -> str:
     """How many trials there are of each kind, how fast it goes, how long it will take."""
-    status = [record.status for record in tuner.records.values()]
+    status = [record.status for record in study.records.values()]
     ended = len(status) - status.count("running")
     parts = [
-        f"{ended} of {tuner.settings.trials} trials: {status.count('completed')} completed, "
+        f"{ended} of {study.settings.trials} trials: {status.count('completed')} completed, "
         f"{status.count('pruned')} pruned, {status.count('failed')} failed"
     ]
     if finals:
-        parts.append(f"{finals} of {tuner.settings.finals * tuner.settings.final_seeds} finals")
-    if seconds > 0 and tuner.epochs_trained:
-        parts.append(f"{tuner.epochs_trained / seconds:.2g} epochs/s")
-    return "; ".join(parts) + left(tuner, seconds)
+        parts.append(f"{finals} of {study.settings.finals * study.settings.final_seeds} finals")
+    if seconds > 0 and study.epochs_trained:
+        parts.append(f"{study.epochs_trained / seconds:.2g} epochs/s")
+    return "; ".join(parts) + left(study, seconds)
 
 
-def left(tuner: "SearchTuner", seconds: float) -> str:
+def left(study: "Study", seconds: float) -> str:
     """About how long the search will still take; nothing where that is not known.
 
     As if every other trial took as many epochs as those that ended, each final as many as the best
     trial's, and all at the speed so far.
 
     Args:
-        tuner: that searches.
+        study: the run.
         seconds: since it began.
     """
     from search.tuning.records import best_of
 
-    settings = tuner.settings
-    ended = [r for r in tuner.records.values() if r.status != "running"]
-    if not (ended and tuner.epochs_trained):
+    settings = study.settings
+    ended = [r for r in study.records.values() if r.status != "running"]
+    if not (ended and study.epochs_trained):
         return ""
     epochs = sum(len(record.history) for record in ended) / len(ended)
     rest = epochs * max(0, settings.trials - len(ended))
     best = best_of(ended)
     if best is not None and best.best is not None:
         finals = min(settings.finals, settings.trials) * settings.final_seeds
-        rest += best.best.epoch * (finals - tuner.finals_ended())
-    rest *= seconds / tuner.epochs_trained
+        rest += best.best.epoch * (finals - study.finals_ended())
+    rest *= seconds / study.epochs_trained
     if settings.timeout is not None:
         rest = min(rest, settings.timeout - seconds)
     if rest < 1:

@@ -9,10 +9,10 @@ from search.evaluation.measures import values_of
 from search.evaluation.statistics import selection_bias, tied_with_best
 from search.tuning.finals import standing
 from search.tuning.records import TrialRecord
-from search.tuning.tuner import SearchTuner
+from search.tuning.study import Study
 
 
-def smallest_of_equals(tuner: SearchTuner, best_first: list[TrialRecord]) -> TrialRecord:
+def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialRecord:
     """The smallest network whose score is within one standard error of the best one's.
 
     That is the one-standard-error rule (Breiman et al. 1984). The error is that of the best
@@ -20,21 +20,21 @@ def smallest_of_equals(tuner: SearchTuner, best_first: list[TrialRecord]) -> Tri
     chosen from, and their means are compared; else those whose weights are kept.
 
     Args:
-        tuner: of the run.
+        study: the run.
         best_first: its trials, at least one.
     """
-    best, finals = best_first[0], tuner.finals_in_force()
-    predicted = tuner.run.load_predictions(best.trial_id)
+    best, finals = best_first[0], study.finals_in_force()
+    predicted = study.run.load_predictions(best.trial_id)
     if predicted is None:
         return best
-    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
+    objective, labels = study.settings.objective, study.corpus.validation.labels
     values = values_of(objective, predicted, labels).astype(np.float64)
     error = float(values.std() / np.sqrt(len(values)))
     means = {r.trial_id: standing(r.trial_id, finals) for r in best_first}
     if means[best.trial_id] is not None:
         scores = {r.trial_id: m.mean for r in best_first if (m := means[r.trial_id]) is not None}
     else:
-        kept = best_first[: tuner.settings.keep]
+        kept = best_first[: study.settings.keep]
         scores = {r.trial_id: r.best.score for r in kept if r.best is not None}
     least = scores[best.trial_id] - error
     equals = [r for r in best_first if scores.get(r.trial_id, -np.inf) >= least]
@@ -42,14 +42,14 @@ def smallest_of_equals(tuner: SearchTuner, best_first: list[TrialRecord]) -> Tri
 
 
 def compared(
-    tuner: SearchTuner, best_first: list[TrialRecord]
+    study: Study, best_first: list[TrialRecord]
 ) -> tuple[dict[str, bool], dict[str, Any] | None]:
     """Who cannot be told from the best trial, and how much its score owes to having been chosen.
 
     Trials and baselines whose predictions are lost are left out.
 
     Args:
-        tuner: of the run.
+        study: the run.
         best_first: its trials, at least one.
 
     Returns:
@@ -57,15 +57,15 @@ def compared(
         bias: as `selection_bias`, as plain values, and of how many "trials"; None if those are
             lost.
     """
-    objective, labels = tuner.settings.objective, tuner.corpus.validation.labels
-    trials = {r.trial_id: tuner.run.load_predictions(r.trial_id) for r in best_first}
+    objective, labels = study.settings.objective, study.corpus.validation.labels
+    trials = {r.trial_id: study.run.load_predictions(r.trial_id) for r in best_first}
     known = {n: values_of(objective, p, labels) for n, p in trials.items() if p is not None}
     best = best_first[0].trial_id
     if best not in known:
         return {}, None
     bias = asdict(selection_bias(np.stack(list(known.values())), seed=0))
     bias["trials"] = len(known)
-    baselines = tuner.run.load_baselines(tuner.corpus.fingerprint)
+    baselines = study.run.load_baselines(study.corpus.fingerprint)
     known |= {name: values_of(objective, p, labels) for name, p in baselines.items()}
     names = list(known)
     tied = tied_with_best(np.stack(list(known.values())), names.index(best))

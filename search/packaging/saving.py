@@ -20,7 +20,6 @@ from search.evaluation.calibration import abstain_threshold, temperature, temper
 from search.evaluation.measures import interval
 from search.evaluation.statistics import wilson_interval
 from search.files import TEMPORARY, flush_folder
-from search.network.hypermodel import SentimentHyperModel
 from search.packaging.modelfile import ModelFile, describe
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.packaging.text_model import save_model, takes_temperature, text_model
@@ -29,7 +28,7 @@ from search.tuning.finals import finals_of
 from search.tuning.objective import Labels, Numbers, measured
 from search.tuning.records import TrialRecord, ranked, trial_of
 from search.tuning.rundir import now
-from search.tuning.tuner import SearchTuner
+from search.tuning.study import Study
 from search.version import __version__
 
 
@@ -53,28 +52,28 @@ class Saved:
     proof: dict[str, Any]
 
 
-def save_trial(tuner: SearchTuner, record: TrialRecord, path: Path) -> Saved:
+def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
     """Writes a trial's, or a final's, network as a .keras file; if it is not right, there is none.
 
     Raises:
         SearchError: what the file says is not what the search said.
     """
     started()  # it imports TensorFlow while the network is built here
-    corpus, configuration = tuner.corpus, tuner.configuration(record)
-    plain = with_stock_layers(tuner.model_of(record))
-    reading = tuner.shape.reading(configuration)
-    engine = _engine(tuner, record, plain)
+    corpus, configuration = study.corpus, study.configuration(record.values)
+    plain = with_stock_layers(study.model_of(record))
+    reading = study.shape.reading(configuration)
+    engine = _engine(study, record, plain)
     validation, labels = probabilities(engine, corpus.validation, reading), corpus.validation.labels
     divisor = temperature(validation, labels) if takes_temperature(plain) else 1.0
     calibrated = tempered(validation, divisor)
     threshold = abstain_threshold(calibrated, labels)
     epoch = record.best
     assert epoch is not None
-    objective, rows, names = tuner.settings.objective, len(corpus.validation), corpus.class_names
+    objective, rows, names = study.settings.objective, len(corpus.validation), corpus.class_names
     facts = {
         "trial_id": trial_of(record.trial_id),
         "weights": record.trial_id,
-        "network": "bilstm" if type(tuner.hypermodel) is SentimentHyperModel else "custom",
+        "network": "bilstm" if study.ours else "custom",
         "hyperparameters": record.values,
         "class_names": list(names),
         "output": (
@@ -83,7 +82,7 @@ def save_trial(tuner: SearchTuner, record: TrialRecord, path: Path) -> Saved:
             else f"probabilities in the order of class_names, shape (texts, {len(names)})"
         ),
         "objective": objective,
-        "class_weight": tuner.settings.class_weight,
+        "class_weight": study.settings.class_weight,
         **measures(validation, labels, "val_"),
         f"{objective}_ci": interval(objective, validation, labels),
         "val_accuracy": epoch.val_accuracy,
@@ -98,9 +97,9 @@ def save_trial(tuner: SearchTuner, record: TrialRecord, path: Path) -> Saved:
         "max_length": reading.max_length,
         "cut": reading.cut,
         "tokens": corpus.tokens,
-        "data": tuner.settings.data,
+        "data": study.settings.data,
         "data_fingerprint": corpus.fingerprint,
-        "seed": tuner.settings.seed,
+        "seed": study.settings.seed,
         "trial_seed": record.seed,
         "versions": {
             "bilstm-search": __version__,
@@ -123,12 +122,12 @@ def save_trial(tuner: SearchTuner, record: TrialRecord, path: Path) -> Saved:
     return Saved(facts, engine, reading, validation, calibrated, proof)
 
 
-def model_behind(tuner: SearchTuner, trial: TrialRecord) -> TrialRecord:
+def model_behind(study: Study, trial: TrialRecord) -> TrialRecord:
     """Whose weights stand for a trial: its best final, or its own where it has none."""
-    return next(iter(ranked(finals_of(trial.trial_id, tuner.finals_in_force()))), trial)
+    return next(iter(ranked(finals_of(trial.trial_id, study.finals_in_force()))), trial)
 
 
-def save_runners_up(tuner: SearchTuner, best_first: list[TrialRecord]) -> tuple[Path, ...]:
+def save_runners_up(study: Study, best_first: list[TrialRecord]) -> tuple[Path, ...]:
     """Writes runners_up/TRIAL.keras for the trials after the best one that `settings.top` asks for.
 
     Those that are there stay as they are, and others are removed.
@@ -136,8 +135,8 @@ def save_runners_up(tuner: SearchTuner, best_first: list[TrialRecord]) -> tuple[
     Returns:
         Their paths, best first.
     """
-    folder = tuner.run.path / "runners_up"
-    wanted = [model_behind(tuner, trial) for trial in best_first[1 : tuner.settings.top]]
+    folder = study.run.path / "runners_up"
+    wanted = [model_behind(study, trial) for trial in best_first[1 : study.settings.top]]
     paths = {folder / f"{trial_of(record.trial_id)}.keras": record for record in wanted}
     for path in folder.glob("*"):
         if path not in paths:
@@ -148,7 +147,7 @@ def save_runners_up(tuner: SearchTuner, best_first: list[TrialRecord]) -> tuple[
     for path, record in paths.items():
         folder.mkdir(exist_ok=True)
         if not _is_of(path, record):
-            save_trial(tuner, record, path)
+            save_trial(study, record, path)
     return tuple(paths)
 
 
@@ -174,11 +173,11 @@ def _tried(
     return written + made, expected, len(written)
 
 
-def _engine(tuner: SearchTuner, record: TrialRecord, plain: keras.Model) -> Engine:
+def _engine(study: Study, record: TrialRecord, plain: keras.Model) -> Engine:
     """A model's weights in what the trials were scored with."""
-    if not tuner.compiled:
+    if not study.compiled:
         return KerasEngine(plain)
-    engine = FastEngine(tuner.configuration(record), tuner.shape, record.seed)
+    engine = FastEngine(study.configuration(record.values), study.shape, record.seed)
     engine.assign(plain.get_weights())
     return engine
 

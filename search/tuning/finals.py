@@ -51,6 +51,33 @@ def wanted(records: Iterable[TrialRecord], finalists: int, seeds: int) -> list[s
     return [final_id(r.trial_id, number) for number in range(1, seeds + 1) for r in chosen]
 
 
+def is_settled(final: TrialRecord | None, trial: TrialRecord) -> bool:
+    """Whether there is a final, and of as many epochs as its trial is best after."""
+    if final is None or final.status != "completed" or trial.best is None:
+        return final is not None
+    return len(final.history) == trial.best.epoch
+
+
+def begun(name: str, trial: TrialRecord, seed: int, at: str) -> TrialRecord:
+    """The record of a final that is to be trained.
+
+    Args:
+        name: its id.
+        trial: whose final it is.
+        seed: of its own.
+        at: the time.
+    """
+    return TrialRecord(
+        trial_id=name,
+        status="running",
+        values=trial.values,
+        seed=seed,
+        space=trial.space,
+        batch_size=trial.batch_size,
+        started_at=at,
+    )
+
+
 def _own(record: TrialRecord) -> dict[str, Any]:
     """Hyperparameters, without what an algorithm notes among them."""
     return {k: v for k, v in record.values.items() if not k.startswith("tuner/")}

@@ -118,16 +118,6 @@ def best_epoch(history: tuple[Epoch, ...]) -> Epoch | None:
     return min(history, key=lambda e: (-e.score, e.val_loss, e.epoch), default=None)
 
 
-def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool:
-    """Whether training is over: all epochs done, or no better one for more than `patience`."""
-    if not history:
-        return last_epoch == 0
-    best = best_epoch(history)
-    assert best is not None
-    done = history[-1].epoch
-    return done >= last_epoch or done - best.epoch > patience
-
-
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Trials that can be used, best first: score, then val_loss, then the earlier trial."""
     return sorted(_usable(records), key=_merit)

@@ -30,9 +30,9 @@ from search.network.space import (
     wide,
 )
 from search.tuning.algorithms import make_oracle
-from search.tuning.halving import Halving, Ladder
+from search.tuning.early_stopping import Halving, Ladder, finished
 from search.tuning.oracles import reopen
-from search.tuning.records import Epoch, TrialRecord, finished
+from search.tuning.records import Epoch, TrialRecord
 
 CURVES = Path(__file__).with_name("curves.csv")
 TRIALS, MAX_EPOCHS = 20, 8

@@ -21,7 +21,8 @@ import numpy as np
 
 import search
 from search.network.space import CORE
-from search.tuning import tuner as loop
+from search.tuning import loop
+from search.tuning.agenda import Agenda
 from search.tuning.executors import LocalSlots
 from search.tuning.training import Progress
 from tests.benchmarks.replay import MAX_EPOCHS, Table
@@ -129,11 +130,11 @@ def simulate(
     spent: list[float] = []
     proposals: list[float] = []
     last_proposal = [0.0]
-    propose = loop.SearchTuner._propose
+    propose = Agenda._proposed
 
-    def timed(self, others_running):
+    def timed(self, **others):
         started = time.perf_counter()
-        job = propose(self, others_running)
+        job = propose(self, **others)
         if job is not None:
             spent.append(time.process_time())
             proposals.append(time.perf_counter() - started)
@@ -142,13 +143,13 @@ def simulate(
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = clock.now()
-    kept = loop.wait, loop.SearchTuner._propose
-    loop.wait, loop.SearchTuner._propose = clock.wait, timed
+    kept = loop.wait, Agenda._proposed
+    loop.wait, Agenda._proposed = clock.wait, timed
     began = time.process_time()
     try:
         search.tune(settings, corpus, workers=places)
     finally:
-        loop.wait, loop.SearchTuner._propose = kept
+        loop.wait, Agenda._proposed = kept
     first = min(start for place in places for start, _ in place.spans)
     end = last_proposal[0]
     worked = sum(

@@ -368,4 +368,4 @@ def test_a_subclass_is_trained_by_keras(tmp_path):
     outcome = search.conclude(tuner)
     assert outcome.best["parity"] < 1e-5
     (record,) = tuner.records.values()
-    assert record.parameters == parameters(Configuration.of(record.values), tuner.shape)
+    assert record.parameters == parameters(Configuration.of(record.values), tuner.study.shape)

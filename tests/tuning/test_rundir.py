@@ -6,7 +6,8 @@ import pytest
 
 from search.errors import ResultsError
 from search.files import remove_leftovers, write_atomically, write_json
-from search.tuning.records import Epoch, TrialRecord, best_epoch, finished, ranked
+from search.tuning.early_stopping import finished
+from search.tuning.records import Epoch, TrialRecord, best_epoch, ranked
 from search.tuning.rundir import RunDirectory
 
 

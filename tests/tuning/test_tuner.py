@@ -32,7 +32,7 @@ def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus):
     assert len(first.records) == 2
     assert (tmp_path / "r" / "oracle.json").is_file()
     more = search.tune(settings(tmp_path / "r", 4), corpus, oracle=stock(4))
-    assert len(more.records) == 4 and more.trials_begun == 2
+    assert len(more.records) == 4 and more.study.trials_begun == 2
     values = [json.dumps(r.values, sort_keys=True) for r in more.records.values()]
     assert len(set(values)) == 4
     assert [json.dumps(r.values, sort_keys=True) for r in first.records.values()] == values[:2]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.tuning.halving import Halving, Ladder, _score
+from search.tuning.early_stopping import Halving, Ladder, _score
 from search.tuning.records import Epoch, TrialRecord
 
 RULE = Halving(min_epochs=1, reduction=3, max_epochs=10)

@@ -1,8 +1,12 @@
-"""Which trials are worth more epochs: asynchronous successive halving (Li et al. 2020).
+"""When a trial stops: by a rule about itself, and by one about the others.
 
-After 1, 2, 4, … epochs (rungs) a trial goes on only if it is in the better half of those that
-came as far. Nobody waits for the others: it is compared with what is there, and one that was
-stopped goes on later, from its saved state, if the trials after it turn out weaker.
+`finished` is early stopping as Keras has it: a trial is over when it has all its epochs, or when it
+has not become better for some (the patience). It is "completed" then, and never goes on.
+
+`Ladder` is asynchronous successive halving (Li et al. 2020): after 1, 2, 4, … epochs (rungs) a
+trial goes on only if it is in the better half of those that came as far. Nobody waits for the
+others: it is compared with what is there. One that was stopped is "pruned", and goes on later, from
+its saved state, if the trials after it turn out weaker.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -14,6 +18,16 @@ from typing import Any
 from search.tuning.records import Epoch, TrialRecord, best_epoch
 
 History = tuple[Epoch, ...]
+
+
+def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool:
+    """Whether training is over: all epochs done, or no better one for more than `patience`."""
+    if not history:
+        return last_epoch == 0
+    best = best_epoch(history)
+    assert best is not None
+    done = history[-1].epoch
+    return done >= last_epoch or done - best.epoch > patience
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""What every trial is trained on, as files that the workers find."""
+
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.corpus import Corpus
+from search.corpus.embeddings import Embeddings
+from search.corpus.store import Split
+from search.corpus.words import Vectors, word_features
+from search.files import npy, write_atomically
+from search.network.space import features_size, starts_from_words
+from search.tuning.rundir import RunDirectory
+from search.tuning.study import Study
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What trials are trained on.
+
+    Attributes:
+        corpus: the folder of the encoded corpus.
+        features: the .npy file of what embeddings start from; None where they start from nothing.
+    """
+
+    corpus: str
+    features: str | None
+
+
+def save_inputs(
+    study: Study, embeddings: Embeddings | None, learned: Callable[[], Vectors] | None
+) -> Inputs:
+    """Writes what is not there yet, and again what is damaged.
+
+    Args:
+        study: that has entered its directory.
+        embeddings: what embeddings start from with `embedding_init` "file".
+        learned: gives the word features, where they are being learned already.
+    """
+    corpus, features = _saved_corpus(study.run, study.corpus), None
+    if study.ours and starts_from_words(study.space):
+        features = str(_saved_features(study, embeddings, learned).absolute())
+    return Inputs(str(corpus.absolute()), features)
+
+
+def _saved_corpus(run: RunDirectory, corpus: Corpus) -> Path:
+    folder = run.corpus(corpus.fingerprint)
+    if folder.exists() and not corpus.is_saved(folder):
+        run.set_aside(folder, "it is not the encoded corpus")
+    corpus.save(folder)
+    return folder
+
+
+def _saved_features(
+    study: Study, embeddings: Embeddings | None, learned: Callable[[], Vectors] | None
+) -> Path:
+    data, (tokens, numbers) = study.corpus.fingerprint, features_size(study.space, study.corpus)
+    path = study.run.features(data)
+    if study.run.load_features(data, tokens) is None:
+        found: npt.NDArray[Any] | None = None
+        if embeddings is not None:
+            found = embeddings.vectors[:tokens]
+        elif learned is not None:
+            with suppress(BrokenProcessPool):  # the worker that learns them was killed
+                found = learned()
+        if found is None:
+            found = word_features(study.corpus, tokens, numbers)
+        content = npy(found)
+        write_atomically(path, lambda file: file.write(content))
+    return path
+
+
+def payload_for_nodes(inputs: Inputs, corpus: Corpus) -> dict[str, Any]:
+    """What other machines get of this one's files, by path: all but the test rows."""
+    nothing = np.empty(0, np.int32)
+    none = Split(nothing, np.zeros(1, np.int64), nothing, np.empty(0, np.int64))
+    payload: dict[str, Any] = {inputs.corpus: replace(corpus, test=none, unlabelled=none)}
+    if inputs.features is not None:
+        payload[inputs.features] = np.load(inputs.features)
+    return payload

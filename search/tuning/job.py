@@ -1,0 +1,116 @@
+"""A trial or a final on its way through the loop, and how it is saved and taken up again."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search.tuning.early_stopping import finished
+from search.tuning.engine import Probabilities
+from search.tuning.records import Epoch, TrialRecord, trial_of
+from search.tuning.rundir import Arrays, Weights
+from search.tuning.study import Study
+from search.tuning.training import Progress
+
+
+@dataclass
+class Job:
+    """A trial or a final on its way.
+
+    Attributes:
+        record: its record, without the epochs.
+        last_epoch: the one that it ends with at the latest.
+        history: its epochs so far.
+        first_epoch: epochs of another trial that it goes on from.
+        state: after the last epoch; None before the first.
+        best: the weights of the best epoch.
+        predicted: what they say of the validation rows.
+        deaths: of workers that trained it.
+        losses: of machines.
+        submitted_at: when its epoch in flight was begun, by the monotonic clock.
+        timed_out: whether that epoch was ended because the trial took too long.
+    """
+
+    record: TrialRecord
+    last_epoch: int
+    history: tuple[Epoch, ...] = ()
+    first_epoch: int = 0
+    state: Arrays | None = None
+    best: Weights | None = None
+    predicted: Probabilities | None = None
+    deaths: int = 0
+    losses: int = 0
+    submitted_at: float = 0.0
+    timed_out: bool = False
+
+    @property
+    def done_epochs(self) -> int:
+        return self.history[-1].epoch if self.history else self.first_epoch
+
+    def is_over(self, patience: int) -> bool:
+        """Whether it has all its epochs, or has stopped getting better."""
+        if self.record.is_final:  # which stops where its trial was best
+            return self.done_epochs >= self.last_epoch
+        return finished(self.history, self.last_epoch, patience)
+
+    @property
+    def so_far(self) -> TrialRecord:
+        """Its record with the epochs it has."""
+        return replace(self.record, history=self.history)
+
+    def advance(self, progress: Progress) -> None:
+        """Takes in what a worker trained."""
+        self.history += progress.epochs
+        self.state = progress.state
+        self.record = replace(self.record, parameters=progress.parameters)
+        if self.so_far.best == self.history[-1]:
+            self.best = _weights(progress.state, "weights")
+            self.predicted = progress.probabilities
+
+    def restart(self, record: TrialRecord) -> None:
+        """Begins it anew, with another record."""
+        self.record = record
+        self.history, self.state, self.best, self.predicted = (), None, None, None
+
+
+def job_of(record: TrialRecord, study: Study) -> Job:
+    """A trial or a final, ready to go on from what is saved of it."""
+    if record.is_final:
+        best = study.records[trial_of(record.trial_id)].best
+        assert best is not None
+        job = Job(record, best.epoch)
+    else:
+        job = Job(record, int(record.values.get("tuner/epochs", study.settings.max_epochs)))
+    saved = study.run.load_state(record.trial_id)
+    if saved is not None:
+        job.history, job.state = saved
+        job.predicted = job.state.pop("predicted")
+        kept = {k: v for k, v in job.state.items() if k.startswith("best/")}
+        for name in kept:
+            del job.state[name]
+        job.best = _weights(kept or job.state, "best" if kept else "weights")
+    elif parent := record.values.get("tuner/trial_id"):
+        inherited = study.run.load_state(parent)
+        if inherited is not None:
+            history, job.state = inherited
+            job.state = {
+                k: v for k, v in job.state.items() if not k.startswith(("best/", "predicted"))
+            }
+            job.first_epoch = history[-1].epoch
+    return job
+
+
+def save_job(job: Job, study: Study) -> None:
+    """Saves what `job_of` reads: after a kill it goes on from here."""
+    assert job.state is not None and job.best is not None and job.predicted is not None
+    state = {**job.state, "predicted": job.predicted}
+    if job.so_far.best != job.history[-1]:
+        state.update({f"best/{n:04d}": array for n, array in enumerate(job.best)})
+    study.run.save_state(job.record.trial_id, job.history, state)
+
+
+def _weights(state: Arrays, kind: str) -> Weights:
+    """The arrays named kind/0, kind/1, … in order."""
+    names = sorted(
+        (name for name in state if name.startswith(f"{kind}/")),
+        key=lambda name: int(Path(name).name),
+    )
+    return [state[name] for name in names]

@@ -1,0 +1,330 @@
+"""The loop: slots, what is in them, and what happens when an epoch comes back.
+
+A trial travels to a worker one epoch at a time and comes back as plain values, which are written
+before anything is built on them.
+"""
+
+import math
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+from search.errors import Interrupted, one_line
+from search.tuning.agenda import Agenda
+from search.tuning.executors import MachineLost, Slot, Slots
+from search.tuning.inputs import Inputs, payload_for_nodes
+from search.tuning.interrupts import StopRequest
+from search.tuning.job import Job, save_job
+from search.tuning.objective import balanced_weights
+from search.tuning.proposals import Proposals
+from search.tuning.records import Status, TrialRecord
+from search.tuning.rundir import now
+from search.tuning.study import Study
+from search.tuning.training import Progress, StateMissing, Work, train
+
+MOST_DEATHS = 2  # of workers, that a trial survives
+MOST_LOSSES = 20  # of machines, that it survives
+POLL_SECONDS = 0.2
+
+
+class Loop:
+    """Keeps every slot busy until nothing is left to do.
+
+    Args:
+        study: the run.
+        agenda: what there is to train.
+        proposals: what is told how it went.
+        inputs: what they are trained on.
+        slots: where.
+        stop: whether the user asked to stop.
+        deadline: when there is no time left, by the monotonic clock.
+        ended: called with the record of every trial and final that ended.
+        watch: called several times a second.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        agenda: Agenda,
+        proposals: Proposals,
+        inputs: Inputs,
+        slots: Slots,
+        *,
+        stop: StopRequest,
+        deadline: float = math.inf,
+        ended: Callable[[TrialRecord], None],
+        watch: Callable[[], None],
+    ) -> None:
+        self._study = study
+        self._agenda = agenda
+        self._proposals = proposals
+        self._inputs = inputs
+        self._slots = slots
+        self._stop = stop
+        self._deadline = deadline
+        self._ended = ended
+        self._watch = watch
+        self._running: dict[Slot, tuple[Job, Future[Progress]]] = {}
+        self._class_weights = None
+        if study.settings.class_weight is not None:
+            labels = study.corpus.train.labels
+            self._class_weights = balanced_weights(labels, study.shape.classes)
+
+    def run(self) -> None:
+        """Trains until everything is done, or there is a reason to stop.
+
+        Raises:
+            NothingUsable: the first trials all failed in the same way.
+            Interrupted: the user asked to stop; everything is saved.
+        """
+        study = self._study
+        # Built by Keras, in the workers; None where the compiled code trains.
+        hypermodel = None if study.compiled else study.hypermodel
+        self._slots.prepare(lambda: payload_for_nodes(self._inputs, study.corpus), hypermodel)
+        self._agenda.take_up()
+        while True:
+            self._slots.refresh()
+            self._fill_slots()
+            busy = {slot: job.so_far for slot, (job, _) in self._running.items()}
+            study.under_way = [busy.get(slot) for slot in dict.fromkeys([*self._slots, *busy])]
+            self._watch()
+            if self._running:
+                self._wait()
+            elif len(self._slots) or self._stops:
+                break
+            else:
+                time.sleep(POLL_SECONDS)  # until a machine is there
+        if self._stop:
+            assert self._stop.signal_number is not None
+            ended = sum(record.status != "running" for record in study.records.values())
+            raise Interrupted(
+                f"stopped; {ended} of {study.settings.trials} trials are finished and everything "
+                "is saved. The same command continues",
+                self._stop.signal_number,
+            )
+
+    @property
+    def _out_of_time(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    @property
+    def _stops(self) -> bool:
+        """Whether nothing new is begun."""
+        return bool(self._stop) or self._out_of_time
+
+    def _fill_slots(self) -> None:
+        for slot in self._slots:
+            if slot in self._running or self._stops:
+                continue
+            job = self._next()
+            if job is None:
+                break
+            self._running[slot] = job, self._submit(slot, job)
+
+    def _next(self) -> Job | None:
+        """The next trial to train."""
+        running = [job for job, _ in self._running.values()]
+        while (job := self._agenda.next(running)) is not None:
+            # An end, if this process's predecessor was killed between an epoch and the decision.
+            status = self._verdict(job, [*self._agenda.waiting, *running])
+            if status is None:
+                return job
+            self._finish_trial(job, status)
+        return None
+
+    def _verdict(self, job: Job, others: list[Job]) -> Status | None:
+        """How a trial ends with the epochs that it has; None if it goes on."""
+        if job.is_over(self._study.settings.patience):
+            return "completed"
+        return "pruned" if self._is_weak(job, others) else None
+
+    def _is_weak(self, job: Job, others: list[Job]) -> bool:
+        """Whether a running trial is stopped, to be promoted later or not."""
+        if job.record.is_final or len(job.history) <= job.record.granted:
+            return False
+        running = [other.history for other in others if not other.record.is_final]
+        return self._study.ladder.stops(job.history, running)
+
+    def _wait(self) -> None:
+        """Waits a moment, and deals with what came back until then."""
+        futures = [future for _, future in self._running.values()]
+        wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for slot, (job, future) in list(self._running.items()):
+            if future.done():
+                del self._running[slot]
+                following = self._take_in(slot, job, future)
+                if following is not None:
+                    self._running[slot] = job, following
+            elif not slot.ready:  # a trial's time begins when its worker has started
+                job.submitted_at = time.monotonic()
+            elif self._is_late(job):
+                job.timed_out = True
+                slot.kill()
+
+    def _is_late(self, job: Job) -> bool:
+        limit = self._study.settings.trial_timeout
+        if limit is None or job.timed_out:
+            return False
+        before = sum(epoch.seconds for epoch in job.history)
+        return before + time.monotonic() - job.submitted_at > limit
+
+    # -- an epoch --------------------------------------------------------------------------
+
+    def _submit(self, slot: Slot, job: Job) -> "Future[Progress]":
+        """Sends the next epoch of a trial to a worker."""
+        study, record, done = self._study, job.record, job.done_epochs
+        held = slot.holds == (record.trial_id, done)
+        slot.holds = None
+        job.submitted_at = time.monotonic()
+        return slot.submit(
+            train,
+            Work(
+                corpus=self._inputs.corpus,
+                configuration=study.configuration(record.values),
+                hypermodel=None if study.compiled else study.hypermodel,
+                shape=study.shape,
+                trial_id=record.trial_id,
+                values=record.values,
+                seed=record.seed,
+                batch_size=record.batch_size,
+                from_epoch=done,
+                to_epoch=done + 1,
+                threads=slot.threads(self._trials_at_a_time()),
+                objective=study.settings.objective,
+                class_weights=self._class_weights,
+                features=self._inputs.features,
+                state=None if held else job.state,
+            ),
+        )
+
+    def _trials_at_a_time(self) -> int:
+        """How many trials share the cores: towards the end there are fewer than slots."""
+        slots = max(1, len(self._slots))
+        if self._study.remaining_trials or self._study.next_final():
+            return slots
+        return min(slots, len(self._study.unfinished()))
+
+    def _take_in(
+        self, slot: Slot, job: Job, future: "Future[Progress]"
+    ) -> "Future[Progress] | None":
+        """Deals with what a worker gave back; returns the trial's next epoch, if there is one."""
+        try:
+            progress = future.result()
+        except BrokenProcessPool as error:
+            slot.replace()
+            self._after_death(job, lost=isinstance(error, MachineLost))
+            return None
+        except StateMissing:  # the process was replaced between two epochs
+            slot.holds = None
+            return None if self._stop else self._submit(slot, job)
+        except Exception as error:
+            slot.holds = None
+            size = self._study.configuration(job.record.values).batch_size
+            if _out_of_memory(error) and job.record.batch_size == size > 1:
+                self._halve_batches(job)
+                return None if self._stop else self._submit(slot, job)
+            self._fail(job, one_line(error), "".join(traceback.format_exception(error)))
+            return None
+        job.advance(progress)
+        self._study.epochs_trained += len(progress.epochs)
+        slot.holds = (job.record.trial_id, job.done_epochs)
+        status = self._verdict(job, [other for other, _ in self._running.values()])
+        late = self._out_of_time
+        if status is None and late and not job.record.is_final:
+            status = "pruned"  # a final that is out of time goes on when the run does
+        # The worker trains on while this process writes.
+        following = None if status or self._stop or late else self._submit(slot, job)
+        # Of a trial that is over, its weights are saved.
+        if status != "completed" or self._study.keeps_states:
+            save_job(job, self._study)
+        if status is not None:
+            self._finish_trial(job, status)
+            slot.trial_ended()
+        return following
+
+    # -- how trials end --------------------------------------------------------------------
+
+    def _finish_trial(self, job: Job, status: Status) -> None:
+        """Ends a trial, or stops it for the time being; then its state stays while it may go on."""
+        assert job.best is not None and job.predicted is not None
+        run, record = self._study.run, job.record
+        run.save_weights(record.trial_id, job.best)
+        run.save_predictions(record.trial_id, job.predicted)
+        record = replace(
+            record,
+            status=status,
+            history=job.history,
+            ended_at=now(),
+            parameters=record.parameters or sum(array.size for array in job.best),
+        )
+        self._put(record)
+        self._study.remove_unneeded()
+        self._end(record)
+
+    def _fail(self, job: Job, reason: str, details: str) -> None:
+        self._study.run.save_error(job.record.trial_id, details)
+        record = replace(
+            job.record, status="failed", history=job.history, ended_at=now(), error=reason
+        )
+        self._put(record)
+        self._study.run.remove_state(record.trial_id)
+        self._end(record)
+
+    def _end(self, record: TrialRecord) -> None:
+        if not record.is_final:  # of which the oracle knows nothing
+            self._proposals.end(record)
+        self._ended(record)
+
+    def _put(self, record: TrialRecord) -> None:
+        self._study.put(record)
+        self._proposals.save()
+
+    def _after_death(self, job: Job, *, lost: bool) -> None:
+        """Has a trial go on whose worker died, unless the trial is to blame.
+
+        Args:
+            job: the trial.
+            lost: whether the whole machine is gone.
+        """
+        if job.timed_out:
+            limit = self._study.settings.trial_timeout
+            reason = f"it took longer than the trial timeout of {limit:g} s"
+            self._fail(job, reason, reason + "\n")
+            return
+        job.deaths, job.losses = job.deaths + (not lost), job.losses + lost
+        epoch = job.done_epochs + 1
+        if job.deaths > MOST_DEATHS or job.losses > MOST_LOSSES:
+            reason = (
+                f"its worker process was killed {job.deaths} times"
+                + (f" and its machine lost {job.losses} times" if job.losses else "")
+                + f", last in epoch {epoch}"
+            )
+            self._fail(job, reason, reason + "\n")
+            return
+        self._study.warn(
+            f"the {'machine' if lost else 'worker'} of trial {job.record.trial_id} "
+            f"{'was lost' if lost else 'died'} in epoch {epoch}; "
+            "the trial goes on from its last epoch"
+        )
+        job.record = replace(job.record, attempts=job.record.attempts + 1)
+        self._put(job.record)
+        self._agenda.waiting.appendleft(job)
+
+    def _halve_batches(self, job: Job) -> None:
+        """Has a trial that ran out of memory begin anew, with half as many rows a batch."""
+        record = job.record
+        half = record.batch_size // 2
+        note = f"out of memory with batches of {record.batch_size} rows, retried with {half}"
+        self._study.warn(f"trial {record.trial_id}: {note}")
+        notes = (*record.notes, note)
+        record = replace(record, batch_size=half, attempts=record.attempts + 1, notes=notes)
+        job.restart(record)
+        self._study.run.remove_state(record.trial_id)
+        self._put(record)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

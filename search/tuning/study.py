@@ -1,0 +1,248 @@
+"""What is known of a run: its settings, its data, its directory, and how its trials stand.
+
+The loop changes it, through `put`, and nobody else. Evaluation, packaging and the view are given
+it, and never the tuner.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import keras_tuner
+
+from search.corpus import Corpus
+from search.errors import ResultsError
+from search.files import write_json
+from search.network.hypermodel import SentimentHyperModel
+from search.network.space import Configuration, Space
+from search.network.spacefile import spec_text
+from search.network.weights import Shape
+from search.settings import Settings
+from search.tuning import finals
+from search.tuning.early_stopping import Halving, Ladder
+from search.tuning.records import TrialRecord, ranked, trial_of
+from search.tuning.rundir import RunDirectory, machine, now
+from search.version import __version__
+
+
+def whole_shape(corpus: Corpus) -> Shape:
+    """The shape of a network that knows every token and reads every text to its end."""
+    longest = int(corpus.train.lengths.max())
+    return Shape(len(corpus.vocabulary) + 2, len(corpus.class_names), longest)
+
+
+class Study:
+    """One run.
+
+    Args:
+        settings: the run's settings.
+        corpus: the data.
+        hypermodel: builds the networks. With an attribute `shape` it says how texts are cut.
+        gpu: whether there is one to train on.
+        own_epochs: whether the algorithm decides how many epochs a trial has, as hyperband does.
+            Then none is stopped early, and every state is kept: a later trial may start from it.
+        warn: gets one sentence for everything unexpected that was dealt with.
+
+    Attributes:
+        run: the results directory.
+        ours: whether the networks are this project's own, and not of somebody's own HyperModel.
+        compiled: whether they are trained by compiled code and not by Keras.
+        shape: what the data dictate of a network.
+        space: what is searched; empty for a HyperModel of somebody's own.
+        records: the trials by their ids.
+        finals: the finals by theirs, those that are not wanted any more included.
+        ladder: the trials that ended, at every rung.
+        keeps_states: whether the states of trials that are over are kept.
+        trials_begun: by this process, those that were continued included.
+        epochs_trained: by this process.
+        under_way: what each worker trains, with the epochs it has; None for nothing.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        corpus: Corpus,
+        hypermodel: keras_tuner.HyperModel,
+        *,
+        gpu: bool = False,
+        own_epochs: bool = False,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.settings = settings
+        self.corpus = corpus
+        self.hypermodel = hypermodel
+        self.warn = warn
+        self.run = RunDirectory(settings.results, warn)
+        self.ours = type(hypermodel) is SentimentHyperModel
+        # A HyperModel of somebody's own is trained by Keras; everything is where there is a GPU.
+        self.compiled = self.ours and not gpu
+        usual = whole_shape(corpus).of(Configuration())
+        self.shape: Shape = getattr(hypermodel, "shape", usual)
+        self.space: Space = hypermodel.space if self.ours else {}
+        self.records: dict[str, TrialRecord] = {}
+        self.finals: dict[str, TrialRecord] = {}
+        self.trials_begun = 0
+        self.epochs_trained = 0
+        self.under_way: list[TrialRecord | None] = []
+        self.keeps_states = own_epochs
+        reduction = 1 if own_epochs else settings.reduction
+        self._halving = Halving(settings.min_epochs, reduction, settings.max_epochs)
+        self.ladder = Ladder(self._halving)
+        # Trials whose files may be there: not all are looked at whenever one ends.
+        self._with_weights: set[str] = set()
+        self._with_state: set[str] = set()
+
+    # -- taking up a run -------------------------------------------------------------------
+
+    def enter(self, searched: dict[str, Any], *, overwrite: bool = False) -> None:
+        """Starts the run in its directory, or takes up what is there of it.
+
+        Args:
+            searched: what the algorithm and its space add to what makes two runs the same.
+            overwrite: move an older run aside first.
+
+        Raises:
+            ResultsError: the directory holds another run.
+        """
+        self.run.enter(self.facts(searched), overwrite=overwrite)
+        write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
+        found = self.run.records()
+        self.records = {record.trial_id: record for record in found if not record.is_final}
+        self.finals = {record.trial_id: record for record in found if record.is_final}
+        self.ladder = Ladder(self._halving, self.records.values())
+        self._with_weights, self._with_state = set(self.records), set(self.records)
+        self._check_kept_weights()
+        self.remove_unneeded()
+
+    def facts(self, searched: dict[str, Any]) -> dict[str, Any]:
+        """The content of run.json; for `searched` see `enter`."""
+        return {
+            "identity": {
+                **self.settings.identity(),
+                "data_fingerprint": self.corpus.fingerprint,
+                **searched,
+                **{f"space.{name}": spec_text(spec) for name, spec in self.space.items()},
+                "shape": [self.shape.vocabulary_size, self.shape.classes, self.shape.max_length],
+            },
+            "settings": self.settings.model_dump(mode="json"),
+            "data": {name: fact for name, fact in self.corpus.facts.items() if name != "audit"},
+            "class_names": list(self.corpus.class_names),
+            "version": __version__,
+            "machine": machine(),
+            "started_at": now(),
+        }
+
+    def _check_kept_weights(self) -> None:
+        """Has a leading trial or a final trained again if its weights are gone or unreadable."""
+        leading = ranked(self.records.values())[: self.settings.keep]
+        there = self.finals_in_force().values()
+        for record in (*leading, *(final for final in there if final.status == "completed")):
+            if self.run.load_weights(record.trial_id) is None:
+                self.warn(
+                    f"the weights of trial {record.trial_id} are missing: it is trained again"
+                )
+                self._remember(replace(record, status="running", history=(), ended_at=None))
+
+    # -- how it stands ---------------------------------------------------------------------
+
+    @property
+    def remaining_trials(self) -> int:
+        """How many trials are still to be made."""
+        return max(0, self.settings.trials - len(self.records))
+
+    def unfinished(self) -> list[TrialRecord]:
+        """The trials and finals that are under way."""
+        known = (*self.records.values(), *self.finals.values())
+        return [record for record in known if record.status == "running"]
+
+    def best_first(self) -> list[TrialRecord]:
+        """The trials that can be used, as the finals and their own scores have them."""
+        return finals.final_ranking(self.records.values(), self.finals_in_force())
+
+    def _finals_wanted(self) -> list[str]:
+        return finals.wanted(self.records.values(), self.settings.finals, self.settings.final_seeds)
+
+    def finals_in_force(self) -> dict[str, TrialRecord]:
+        """The finals that the settings ask for, as far as they are done."""
+        return {name: self.finals[name] for name in self._finals_wanted() if name in self.finals}
+
+    def finals_ended(self) -> int:
+        """How many of the finals that the settings ask for have come to their end."""
+        return sum(final.status != "running" for final in self.finals_in_force().values())
+
+    def next_final(self) -> str | None:
+        """The id of the next final to train."""
+        there = {
+            name: finals.is_settled(self.finals.get(name), self.records[trial_of(name)])
+            for name in self._finals_wanted()
+        }
+        return next((name for name, settled in there.items() if not settled), None)
+
+    # -- networks --------------------------------------------------------------------------
+
+    def configuration(self, values: dict[str, Any]) -> Configuration:
+        """Hyperparameters of a trial; of a HyperModel of somebody's own, those of the same name."""
+        if not self.ours:  # whose shape says how texts are cut
+            shape = self.shape
+            cut = {"vocabulary_size": shape.vocabulary_size, "max_length": shape.max_length}
+            values = {**cut, **values}
+        return Configuration.of(values)
+
+    def model_of(self, record: TrialRecord) -> Any:
+        """The network of a trial or a final, of plain Keras layers (token ids in).
+
+        It has the weights of the best epoch.
+
+        Raises:
+            ResultsError: they were not kept.
+        """
+        weights = self.run.load_weights(record.trial_id)
+        if weights is None:
+            raise ResultsError(
+                f"the weights of trial {record.trial_id} are not kept; only those of the best "
+                f"{self.settings.keep} trials are (setting `keep`)"
+            )
+        hp = keras_tuner.HyperParameters.from_config(record.space)
+        hp.values = dict(record.values)
+        model = self.hypermodel.build(hp)
+        model.set_weights(weights)
+        return model
+
+    # -- what changes ----------------------------------------------------------------------
+
+    def put(self, record: TrialRecord) -> None:
+        """Saves a trial or a final as it now is."""
+        self.run.save_record(record)
+        self._remember(record)
+
+    def _remember(self, record: TrialRecord) -> None:
+        if record.is_final:
+            self.finals[record.trial_id] = record
+            return
+        self.records[record.trial_id] = record
+        self.ladder.put(record)
+        for names in (self._with_weights, self._with_state):
+            (names.discard if record.status == "failed" else names.add)(record.trial_id)
+
+    def _needs_state(self, record: TrialRecord) -> bool:
+        """Whether a trial may still go on, or another one start where it ended."""
+        if record.status == "running" or self.keeps_states:
+            return True
+        return record.status == "pruned" and self.ladder.may_go_on(record, self.settings.trials)
+
+    def remove_unneeded(self) -> None:
+        """Removes the weights of trials that are not leading, and the states of ended ones."""
+        there = [self.records[trial_id] for trial_id in self._with_weights]
+        for record in ranked(there)[self.settings.keep :]:
+            self.run.remove_weights(record.trial_id)
+            self._with_weights.discard(record.trial_id)
+        for record in [self.records[trial_id] for trial_id in self._with_state]:
+            if not self._needs_state(record):
+                self.run.remove_state(record.trial_id)
+                self._with_state.discard(record.trial_id)
+        wanted = self._finals_wanted() if self.finals else []
+        for record in self.finals.values():
+            if record.status != "running":
+                self.run.remove_state(record.trial_id)
+            if record.trial_id not in wanted:
+                self.run.remove_weights(record.trial_id)
