@@ -8,7 +8,7 @@ from search.tuning.engine import Probabilities
 from search.tuning.records import Epoch, TrialRecord, trial_of
 from search.tuning.rundir import Arrays, Weights
 from search.tuning.study import Study
-from search.tuning.training import Progress
+from search.tuning.training import TrainResult
 
 
 @dataclass
@@ -56,14 +56,14 @@ class Job:
         """Its record with the epochs it has."""
         return replace(self.record, history=self.history)
 
-    def advance(self, progress: Progress) -> None:
+    def advance(self, result: TrainResult) -> None:
         """Takes in what a worker trained."""
-        self.history += progress.epochs
-        self.state = progress.state
-        self.record = replace(self.record, parameters=progress.parameters)
+        self.history += result.epochs
+        self.state = result.state
+        self.record = replace(self.record, parameters=result.parameters)
         if self.so_far.best == self.history[-1]:
-            self.best = _weights(progress.state, "weights")
-            self.predicted = progress.probabilities
+            self.best = _weights(result.state, "weights")
+            self.predicted = result.probabilities
 
     def restart(self, record: TrialRecord) -> None:
         """Begins it anew, with another record."""

@@ -23,7 +23,7 @@ from search.tuning.proposals import Proposals
 from search.tuning.records import Status, TrialRecord
 from search.tuning.rundir import now
 from search.tuning.study import Study
-from search.tuning.training import Progress, StateMissing, Work, train
+from search.tuning.training import StateMissing, TrainResult, TrainTask, train
 
 MOST_DEATHS = 2  # of workers, that a trial survives
 MOST_LOSSES = 20  # of machines, that it survives
@@ -67,7 +67,7 @@ class Loop:
         self._deadline = deadline
         self._ended = ended
         self._watch = watch
-        self._running: dict[Slot, tuple[Job, Future[Progress]]] = {}
+        self._running: dict[Slot, tuple[Job, Future[TrainResult]]] = {}
         self._class_weights = None
         if study.settings.class_weight is not None:
             labels = study.corpus.train.labels
@@ -173,7 +173,7 @@ class Loop:
 
     # -- an epoch --------------------------------------------------------------------------
 
-    def _submit(self, slot: Slot, job: Job) -> "Future[Progress]":
+    def _submit(self, slot: Slot, job: Job) -> "Future[TrainResult]":
         """Sends the next epoch of a trial to a worker."""
         study, record, done = self._study, job.record, job.done_epochs
         held = slot.holds == (record.trial_id, done)
@@ -181,7 +181,7 @@ class Loop:
         job.submitted_at = time.monotonic()
         return slot.submit(
             train,
-            Work(
+            TrainTask(
                 corpus=self._inputs.corpus,
                 configuration=study.configuration(record.values),
                 hypermodel=None if study.compiled else study.hypermodel,
@@ -208,11 +208,11 @@ class Loop:
         return min(slots, len(self._study.unfinished()))
 
     def _take_in(
-        self, slot: Slot, job: Job, future: "Future[Progress]"
-    ) -> "Future[Progress] | None":
+        self, slot: Slot, job: Job, future: "Future[TrainResult]"
+    ) -> "Future[TrainResult] | None":
         """Deals with what a worker gave back; returns the trial's next epoch, if there is one."""
         try:
-            progress = future.result()
+            result = future.result()
         except BrokenProcessPool as error:
             slot.replace()
             self._after_death(job, lost=isinstance(error, MachineLost))
@@ -228,8 +228,8 @@ class Loop:
                 return None if self._stop else self._submit(slot, job)
             self._fail(job, one_line(error), "".join(traceback.format_exception(error)))
             return None
-        job.advance(progress)
-        self._study.epochs_trained += len(progress.epochs)
+        job.advance(result)
+        self._study.epochs_trained += len(result.epochs)
         slot.holds = (job.record.trial_id, job.done_epochs)
         status = self._verdict(job, [other for other, _ in self._running.values()])
         late = self._out_of_time

@@ -26,7 +26,7 @@ from search.tuning.records import Epoch
 
 
 @dataclass(frozen=True)
-class Work:
+class TrainTask:
     """What to train.
 
     Attributes:
@@ -45,7 +45,7 @@ class Work:
         objective: what an epoch's score is.
         class_weights: what the loss of a row of each class counts; None for 1 each.
         features: the .npy file of the word features that the embedding starts from, if any.
-        state: as the last `Progress` gave it; None at epoch 0, and where the worker is known to
+        state: as the last `TrainResult` gave it; None at epoch 0, and where the worker is known to
             hold it.
     """
 
@@ -67,7 +67,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainResult:
     """What came of it.
 
     Attributes:
@@ -92,33 +92,33 @@ class StateMissing(RuntimeError):
     """The worker does not hold the trial it is asked to go on with."""
 
 
-def train(work: Work) -> Progress:
+def train(task: TrainTask) -> TrainResult:
     """Trains a trial for some epochs.
 
     Raises:
         NotFinite: a loss is NaN or infinite.
         Exception: whatever building or training the network raises.
     """
-    allow(work.threads)
-    corpus = open_corpus(work.corpus)
-    reading = work.shape.reading(work.configuration)
-    engine = _engine_for(work)
+    allow(task.threads)
+    corpus = open_corpus(task.corpus)
+    reading = task.shape.reading(task.configuration)
+    engine = _engine_for(task)
     epochs = []
-    for epoch in range(work.from_epoch, work.to_epoch):
+    for epoch in range(task.from_epoch, task.to_epoch):
         started = time.perf_counter()
         loss = engine.train_epoch(
             training_batches(
                 corpus.train,
                 reading,
-                batch_size=work.batch_size,
-                word_dropout=work.configuration.word_dropout,
-                seed=work.seed,
+                batch_size=task.batch_size,
+                word_dropout=task.configuration.word_dropout,
+                seed=task.seed,
                 epoch=epoch,
             ),
-            work.seed,
+            task.seed,
             epoch,
         )
-        batches = _validation_batches(work.corpus, reading)
+        batches = _validation_batches(task.corpus, reading)
         trained = time.perf_counter()
         probabilities = predict(engine, batches, len(corpus.validation))
         scoring = time.perf_counter() - trained
@@ -129,10 +129,10 @@ def train(work: Work) -> Progress:
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
         seconds = time.perf_counter() - started
-        merit = score(work.objective, probabilities, labels)
+        merit = score(task.objective, probabilities, labels)
         epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit, scoring))
-    _held.append(((work.trial_id, work.seed, work.to_epoch), engine))
-    return Progress(tuple(epochs), engine.state(), engine.parameters, probabilities)
+    _held.append(((task.trial_id, task.seed, task.to_epoch), engine))
+    return TrainResult(tuple(epochs), engine.state(), engine.parameters, probabilities)
 
 
 _given: dict[str, Any] = {}
@@ -162,36 +162,36 @@ _held: list[tuple[tuple[str, int, int], Engine]] = []
 """The network trained last, if its epoch came to an end: trial id, seed, epochs done."""
 
 
-def _engine_for(work: Work) -> Engine:
-    """A network that stands where the work begins."""
+def _engine_for(task: TrainTask) -> Engine:
+    """A network that stands where the task begins."""
     holds, engine = _held.pop() if _held else (None, None)
-    if engine is not None and holds == (work.trial_id, work.seed, work.from_epoch):
+    if engine is not None and holds == (task.trial_id, task.seed, task.from_epoch):
         return engine
-    if work.from_epoch and work.state is None:
-        raise StateMissing(work.trial_id)
-    engine = _new_engine(work)
-    if work.state is not None:
-        engine.restore(work.state)
+    if task.from_epoch and task.state is None:
+        raise StateMissing(task.trial_id)
+    engine = _new_engine(task)
+    if task.state is not None:
+        engine.restore(task.state)
     return engine
 
 
-def _new_engine(work: Work) -> Engine:
-    features = None if work.features is None else _features(work.features)
-    if work.hypermodel is None:
-        return FastEngine(work.configuration, work.shape, work.seed, features, work.class_weights)
+def _new_engine(task: TrainTask) -> Engine:
+    features = None if task.features is None else _features(task.features)
+    if task.hypermodel is None:
+        return FastEngine(task.configuration, task.shape, task.seed, features, task.class_weights)
     import keras
     import keras_tuner
 
     from search.network.build import assign
     from search.network.hypermodel import SentimentHyperModel
 
-    keras.utils.set_random_seed(work.seed)
+    keras.utils.set_random_seed(task.seed)
     hp = keras_tuner.HyperParameters()
-    hp.values = dict(work.values)
-    model = work.hypermodel.build(hp)
-    if type(work.hypermodel) is SentimentHyperModel:
-        assign(model, initial_weights(work.configuration, work.shape, work.seed, features))
-    return KerasEngine(model, work.configuration.learning_rate_decay, work.class_weights)
+    hp.values = dict(task.values)
+    model = task.hypermodel.build(hp)
+    if type(task.hypermodel) is SentimentHyperModel:
+        assign(model, initial_weights(task.configuration, task.shape, task.seed, features))
+    return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)
 
 
 def _features(path: str) -> Any:

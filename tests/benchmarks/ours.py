@@ -21,7 +21,7 @@ from search.corpus.store import Corpus, Split
 from search.network.space import Configuration
 from search.tuning.engine import FastEngine
 from search.tuning.engine import predict as score
-from search.tuning.training import Work, train
+from search.tuning.training import TrainTask, train
 from tests.benchmarks.plain import everything, shape_of
 
 
@@ -51,7 +51,7 @@ def epochs(folder: str, configuration: dict, batch_size: int, count: int, rows: 
     shape = shape_of(Corpus.open(Path(folder)))
     network = Configuration(**configuration)
     done = [
-        train(Work(folder, network, None, shape, "0", {}, seed, batch_size, e, e + 1, 2))
+        train(TrainTask(folder, network, None, shape, "0", {}, seed, batch_size, e, e + 1, 2))
         for e in range(count)
     ]
     records = [progress.epochs[0] for progress in done]
@@ -132,7 +132,7 @@ def memory(folder: str, count: int):
     for number in range(count + len(sizes)):
         embedding_dim, lstm_units = sizes[number % len(sizes)]
         network = Configuration(embedding_dim, lstm_units)
-        train(Work(folder, network, None, shape, str(number), {}, number, 64, 0, 1, 2))
+        train(TrainTask(folder, network, None, shape, str(number), {}, number, 64, 0, 1, 2))
         resident.append(psutil.Process().memory_info().rss)
     return {"first": resident[len(sizes) - 1], "last": resident[-1]}
 

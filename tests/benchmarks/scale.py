@@ -24,7 +24,7 @@ from search.network.space import CORE
 from search.tuning import loop
 from search.tuning.agenda import Agenda
 from search.tuning.executors import LocalSlots
-from search.tuning.training import Progress
+from search.tuning.training import TrainResult
 from tests.benchmarks.replay import MAX_EPOCHS, Table
 from tests.conftest import SAMPLE
 
@@ -62,13 +62,13 @@ class Clock:
 
     def __init__(self) -> None:
         self._jumped = 0.0
-        self._events: list[tuple[float, int, Future, Progress]] = []
+        self._events: list[tuple[float, int, Future, TrainResult]] = []
         self._count = 0
 
     def now(self) -> float:
         return time.monotonic() + self._jumped
 
-    def finish_later(self, seconds: float, future: Future, progress: Progress) -> None:
+    def finish_later(self, seconds: float, future: Future, progress: TrainResult) -> None:
         self._count += 1
         heapq.heappush(self._events, (self.now() + seconds, self._count, future, progress))
 
@@ -90,17 +90,17 @@ class SleepingSlot:
         self.clock, self.table, self.factor = clock, table, factor
         self.spans: list[tuple[float, float]] = []
 
-    def submit(self, function, work) -> Future:
-        row = self.table.nearest(work.values, set())
-        luck = np.random.default_rng(work.seed).normal(0, LUCK)
+    def submit(self, function, task) -> Future:
+        row = self.table.nearest(task.values, set())
+        luck = np.random.default_rng(task.seed).normal(0, LUCK)
         curve = self.table.histories[row]
-        epoch = curve[min(work.from_epoch, len(curve) - 1)]
+        epoch = curve[min(task.from_epoch, len(curve) - 1)]
         accuracy = epoch.val_accuracy + luck
-        epoch = replace(epoch, epoch=work.to_epoch, val_accuracy=accuracy, score=accuracy)
+        epoch = replace(epoch, epoch=task.to_epoch, val_accuracy=accuracy, score=accuracy)
         state = {"weights/0": np.zeros((100, 8), np.float32)}
         # As many rows as the sample reviews have for validation, and a state far smaller than real:
         # what writing states costs is not measured here.
-        progress = Progress((epoch,), state, 800, np.full((30, 1), 0.5, np.float32))
+        progress = TrainResult((epoch,), state, 800, np.full((30, 1), 0.5, np.float32))
         future: Future = Future()
         seconds = self.factor * epoch.seconds
         self.spans.append((self.clock.now(), seconds))
