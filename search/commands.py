@@ -86,12 +86,16 @@ def command(
         say(f"error: {error}" if error.exit_code < 128 else str(error))
         sys.exit(error.exit_code)
     except OSError as error:
-        if debug or error.errno not in DISK_ERRORS:
+        if debug or (error.errno not in DISK_ERRORS and error.filename is None):
             raise
-        say(
-            f"error: {error.filename or 'a file'} cannot be written: {error.strerror}. What was "
-            "finished before is saved; make room and run the same command again"
-        )
+        name = "a file" if error.filename is None else error.filename
+        if error.errno in DISK_ERRORS:
+            say(
+                f"error: {name} cannot be written: {error.strerror}. What was "
+                "finished before is saved; make room and run the same command again"
+            )
+        else:
+            say(f"error: {name}: {error.strerror}; what was finished before is saved")
         sys.exit(2)
     except KeyboardInterrupt:
         say(stopped)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"display", "errors", "files", "reproduce", "settings", "startup", "tables", "version"}
+BASE = {"display", "errors", "files", "reproduce", "settings", "startup", "tables", "untrusted"}
+BASE |= {"version"}
 ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),
     *("conclusion", "pipeline"),

@@ -15,6 +15,8 @@ from search.corpus.sources import content
 from search.corpus.store import Corpus
 from search.errors import DataError
 
+MOST_NUMBERS = 4096  # of a word; as many as `embedding_dim` can be
+
 
 @dataclass(frozen=True)
 class Embeddings:
@@ -42,17 +44,16 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
     Raises:
         DataError: the file cannot be read, or a line is not a word and its numbers.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
     places = {token: place for place, token in enumerate(corpus.vocabulary, start=2)}
     # A vector's text may have a character that splitlines() takes for the end of a line.
     lines = content(path).split("\n")
     first = 1 if _is_header(lines[0]) else 0
     size = len(lines[first].rstrip().split(" ")) - 1 if len(lines) > first else 0
-    if size < 1:
+    if not 1 <= size <= MOST_NUMBERS:
         raise DataError(
             f"{path}: line {first + 1}: expected a word and its numbers, such as "
-            f"'film 0.12 -0.5', found {lines[first][:40] if len(lines) > first else ''!r}"
+            f"'film 0.12 -0.5', at most {MOST_NUMBERS:,} of them, found "
+            f"{lines[first][:40] if len(lines) > first else ''!r}"
         )
     vectors = np.zeros((len(places) + 2, size), np.float32)
     exact = np.zeros(len(vectors), np.bool_)

@@ -10,13 +10,14 @@ import pandas as pd
 
 from search.corpus.audit import audit, leaking_rows
 from search.corpus.duplicates import near_duplicates
-from search.corpus.encode import encode, learn_vocabulary, token_kind
+from search.corpus.encode import OOV, encode, learn_vocabulary, token_kind
 from search.corpus.labels import Reviews, clean
 from search.corpus.sources import OTHER_TEXTS, read, read_texts
 from search.corpus.split import Rows, folded, split
 from search.corpus.store import Corpus, Split, fingerprint
 from search.errors import DataError
 from search.settings import NO_TEXTS, Settings
+from search.untrusted import opened
 
 Texts = npt.NDArray[np.object_]
 
@@ -41,6 +42,11 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
     more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
     tokens = token_kind(train.texts)
     vocabulary, (known, unlabelled) = learn_vocabulary(tokens, train.texts, more)
+    if not any(word != OOV for word in known[0]):
+        raise DataError(
+            f"{settings.data}: no training text has a word in it, such as "
+            f"{train.texts[0][:40]!r}; is another column the text?"
+        )
     encoded = {}
     for name, part in sides.items():
         ids, offsets = known if part is train else encode(part.texts, tokens, vocabulary)
@@ -141,8 +147,10 @@ def _without(texts: Texts, scored: list[str]) -> Texts:
 
 
 def _read_file(path: Path, settings: Settings) -> pd.DataFrame:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    try:
+        opened(path).close()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
     named = Path(settings.data).is_file()  # column names given for a file hold for its companions
     return read(
         str(path),

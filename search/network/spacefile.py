@@ -15,8 +15,10 @@ from typing import Any
 from search.corpus.store import Corpus
 from search.errors import SettingsError
 from search.network.space import FIELDS, Configuration, Range, Space, Spec, Value, core, wide
+from search.untrusted import content_of
 
 NAMED = ("core", "wide")
+MOST_STEPS = 1_000_000  # of a range
 _RANGE_KEYS = ("low", "high", "step", "log")
 
 
@@ -43,13 +45,15 @@ def read_space(path: Path) -> Space:
         SettingsError: it cannot be read, or has something in it that cannot be.
     """
     try:
-        content = path.read_text(encoding="utf-8")
+        content = content_of(path).decode()
     except FileNotFoundError:
         raise SettingsError(
             f"--space {path}: no such file, and no space of that name (known: {', '.join(NAMED)})"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
+        raise SettingsError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', error)}"
+        ) from error
     try:
         plain = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
@@ -155,10 +159,11 @@ def _spec(name: str, plain: Any, where: str) -> Spec:
         raise SettingsError(f"{where}: {name}: with log = true, low must be above 0, found {low}")
     if step is not None:
         step = _checked(name, step, where, ends=False)
-        if log or isinstance(step, str) or not 0 < step <= high - low:
+        width = high - low
+        if log or isinstance(step, str) or not width / MOST_STEPS <= step <= width:
             raise SettingsError(
-                f"{where}: {name}: step must be above 0, at most high - low and without log, "
-                f"found {step}"
+                f"{where}: {name}: step must be above 0, at most high - low, without log and not "
+                f"so small that there are more than {MOST_STEPS:,} steps, found {step}"
             )
     return Range(low, high, step, log)
 

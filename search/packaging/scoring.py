@@ -16,10 +16,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from search.corpus.sources import LONGEST_TEXT, READERS, TEXT_COLUMNS, choose_column, kind
+from search.corpus.parquet import parquet
+from search.corpus.sources import (
+    LONGEST_TEXT,
+    READERS,
+    TEXT_COLUMNS,
+    choose_column,
+    kind,
+)
 from search.errors import DataError
 from search.files import write_atomically
 from search.packaging.classifier import Answers, Classifier
+from search.untrusted import Unpacked, opened
 
 COLUMNS = ("label", "probability", "abstain")
 PREFIX = "predicted_"
@@ -45,9 +53,12 @@ def check_files(source: Path, target: Path) -> None:
     Raises:
         DataError: one cannot.
     """
-    if not source.is_file():
-        what = "is a folder" if source.is_dir() else "no such file"
-        raise DataError(f"{source}: {what}; expected a file ending in {', '.join(READERS)}")
+    try:
+        opened(source).close()
+    except OSError as error:
+        raise DataError(
+            f"{source}: {error.strerror}; expected a file ending in {', '.join(READERS)}"
+        ) from error
     if kind(source) not in READERS:
         raise DataError(
             f"{source}: expected a file ending in {', '.join(READERS)} (or those with .gz or "
@@ -228,7 +239,7 @@ def _json_lines(path: Path, file: IO[bytes], score: Score, wanted: str | None) -
                 continue
             try:
                 row = json.loads(text)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"{path}: line {number} is not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise DataError(
@@ -263,45 +274,41 @@ def _parquet(path: Path, file: IO[bytes], score: Score, wanted: str | None) -> l
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(path) as source:
-            schema = source.schema_arrow
-            column = choose_column(path, schema.names, wanted, TEXT_COLUMNS, "text")
-            names = _new_columns(path, schema.names)
-            for name, kind_of in zip(names, (pa.string(), pa.float64(), pa.bool_()), strict=True):
-                schema = schema.append(pa.field(name, kind_of))
-            first = 1
-            with pq.ParquetWriter(file, schema) as writer:
-                for batch in source.iter_batches(MOST_ROWS):
-                    values = batch.column(column).to_pylist()
-                    rows = (("" if value is None else str(value), None) for value in values)
-                    cells = [
-                        cell
-                        for chunk in _chunks(path, rows, first)
-                        for cell in _cells(score([text for text, _ in chunk]))
-                    ]
-                    first += len(values)
-                    added = [
-                        pa.array([cell[place] for cell in cells], schema.field(name).type)
-                        for place, name in enumerate(names)
-                    ]
-                    writer.write_batch(pa.record_batch([*batch.columns, *added], schema=schema))
-            return names
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: this is not a Parquet file, or a damaged one: {error}") from error
+    with parquet(path, MOST_ROWS) as (schema, batches):
+        column = choose_column(path, schema.names, wanted, TEXT_COLUMNS, "text")
+        names = _new_columns(path, schema.names)
+        for name, kind_of in zip(names, (pa.string(), pa.float64(), pa.bool_()), strict=True):
+            schema = schema.append(pa.field(name, kind_of))
+        first = 1
+        with pq.ParquetWriter(file, schema) as writer:
+            for batch in batches:
+                values = batch.column(column).to_pylist()
+                rows = (("" if value is None else str(value), None) for value in values)
+                cells = [
+                    cell
+                    for chunk in _chunks(path, rows, first)
+                    for cell in _cells(score([text for text, _ in chunk]))
+                ]
+                first += len(values)
+                added = [
+                    pa.array([cell[place] for cell in cells], schema.field(name).type)
+                    for place, name in enumerate(names)
+                ]
+                writer.write_batch(pa.record_batch([*batch.columns, *added], schema=schema))
+        return names
 
 
 def _opened(path: Path) -> Any:
     """A file's content, decompressed."""
-    ending = path.suffix.lower()
+    ending, size = path.suffix.lower(), path.stat().st_size
     if ending == ".gz":
-        return gzip.open(path)
+        return io.BufferedReader(Unpacked(gzip.open(path), size))
     if ending == ".zst":
         import pyarrow as pa
 
         # Not zstandard's own reader, which takes half a file for a whole one.
-        return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
-    return path.open("rb")
+        return io.BufferedReader(Unpacked(pa.input_stream(str(path), compression="zstd"), size))
+    return opened(path)
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""Parquet files, which may be far larger than they look: a value that stands in a million rows is
+there once.
+
+So texts are read as they are stored, as numbers of different values, and their size is known before
+memory is taken for it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from search.errors import DataError
+from search.untrusted import most_unpacked, opened
+
+
+@contextmanager
+def parquet(path: Path, rows: int) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """Opens a Parquet file.
+
+    Args:
+        path: the file.
+        rows: of a batch, at most.
+
+    Yields:
+        Its pyarrow.Schema, and its rows as pyarrow.RecordBatches.
+
+    Raises:
+        DataError: it is something else, damaged, or much larger than its own size allows; also
+            from taking batches, inside of the context.
+        OSError: there is no such file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with opened(path) as content:
+            schema = pq.read_schema(content)
+            texts = [field.name for field in schema if _is_text(field.type)]
+            with pq.ParquetFile(content, read_dictionary=texts) as file:
+                yield schema, _batches(file, schema, rows, most_unpacked(path.stat().st_size))
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(f"{path}: this is not a Parquet file, or a damaged one: {error}") from error
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return any(check(kind) for check in (types.is_string, types.is_large_string, types.is_binary))
+
+
+def _batches(file: Any, schema: Any, rows: int, most: int) -> Iterator[Any]:
+    import pyarrow as pa
+
+    groups = map(file.metadata.row_group, range(file.num_row_groups))
+    left = most - sum(group.total_byte_size for group in groups)
+    for batch in file.iter_batches(rows) if left >= 0 else ():
+        left -= sum(map(_decoded_size, batch.columns))
+        if left < 0:
+            break
+        pairs = zip(batch.columns, schema, strict=True)
+        columns = [column.cast(field.type) for column, field in pairs]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+    if left < 0:
+        raise ValueError(f"it holds more than {most:,} bytes, which no texts of its size do")
+
+
+def _decoded_size(column: Any) -> int:
+    """Bytes of a column as plain values."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # Of the texts; other values have all one size.
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).take(column.indices)
+    return pc.sum(lengths).as_py() or 0
