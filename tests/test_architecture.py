@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"display", "errors", "files", "reproduce", "settings", "startup", "tables", "untrusted"}
-BASE |= {"version"}
+BASE = {"blas", "display", "errors", "files", "reproduce", "settings", "startup", "tables"}
+BASE |= {"untrusted", "version"}
 ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),
     *("conclusion", "pipeline"),

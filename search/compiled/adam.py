@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.blas import one_thread
 from search.compiled.threads import side_by_side
 from search.compiled.vectors import LANES, compiled, fma, load, splat, sqrt, store
 from search.network.weights import Weights
@@ -185,6 +186,7 @@ class Adam:
                 array[:] = value
 
 
+@one_thread
 def _clip(gradients: list[Floats | Rows], largest: float) -> None:
     """Scales gradients in place so that their norm together is `largest` at most.
 

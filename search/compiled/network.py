@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.blas import one_thread
 from search.compiled import recurrence
 from search.compiled.adam import Rows
 from search.compiled.pooling import average, largest, to_average, to_largest
@@ -106,6 +107,7 @@ class FastNetwork:
             self._class_weights[:] = class_weights
         self.weights: Weights = [np.zeros(s, np.float32) for s in sizes(configuration, shape)]
 
+    @one_thread
     def probabilities(self, ids: Ids) -> Floats:
         """As the Keras model in inference.
 
@@ -118,6 +120,7 @@ class FastNetwork:
         hidden, _ = self._read(ids, _lengths(ids), None)
         return _activated(hidden @ self.weights[-2] + self.weights[-1])
 
+    @one_thread
     def loss_and_gradients(
         self, ids: Ids, labels: Ids, generator: np.random.Generator
     ) -> tuple[float, list[Floats | Rows]]:

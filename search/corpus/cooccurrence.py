@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from search.blas import one_thread
 from search.corpus.encode import OOV
 
 Vectors = npt.NDArray[np.float32]
@@ -68,6 +69,7 @@ def scaled(numbers: npt.NDArray[np.floating[Any]], known: npt.NDArray[np.bool_])
     return result
 
 
+@one_thread
 def _decomposed(matrix: sparse.csr_matrix, size: int) -> tuple[Vectors, Vectors]:
     """The leading left singular vectors and values, by subspace iteration.
 

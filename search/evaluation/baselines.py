@@ -20,6 +20,7 @@ from scipy.special import expit, logit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from search.blas import one_thread
 from search.corpus.encode import OOV, PADDING
 from search.corpus.polarity import log_count_ratio
 from search.corpus.store import Corpus, Split
@@ -162,6 +163,7 @@ def _logistic(
     return replace(best, seconds=time.perf_counter() - started)
 
 
+@one_thread
 def _fit(
     x: sparse.csr_array, target: npt.NDArray[np.bool_], counts: Floats, c: float
 ) -> LogisticRegression:

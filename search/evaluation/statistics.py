@@ -10,6 +10,8 @@ import numpy.typing as npt
 from scipy.stats import binom, norm
 from scipy.stats import t as student
 
+from search.blas import one_thread
+
 Z_95 = 1.959963984540054  # standard normal quantile of 0.975
 SIGNIFICANT = 0.05
 RESAMPLES = 2000
@@ -154,6 +156,7 @@ def _without_each(rows: int) -> Iterator[Numbers]:
         yield (group != some[:, None]).astype(np.float64)
 
 
+@one_thread
 def _evaluated(statistic: Statistic, samples: Iterable[Numbers]) -> Numbers:
     """The values of all samples, some at a time."""
     values: Numbers = np.concatenate([np.asarray(statistic(s), np.float64) for s in samples])
@@ -212,6 +215,7 @@ class Bias:
     high: float
 
 
+@one_thread
 def selection_bias(values: Values, seed: int) -> Bias:
     """What the best classifier's score owes to its being chosen as the best on the same rows.
 

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from search.blas import one_thread
 from search.corpus.batches import Reading
 from search.network.space import Configuration
 
@@ -66,6 +67,7 @@ def parameters(configuration: Configuration, shape: Shape) -> int:
     return sum(math.prod(size) for size in sizes(configuration, shape))
 
 
+@one_thread
 def initial_weights(
     configuration: Configuration,
     shape: Shape,

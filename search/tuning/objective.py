@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.blas import one_thread
 from search.corpus.store import Corpus
 from search.errors import SettingsError
 from search.settings import Objective
@@ -89,6 +90,7 @@ def balanced_weights(labels: Labels, classes: int) -> tuple[float, ...]:
     return tuple((len(labels) / (classes * np.maximum(rows, 1))).tolist())
 
 
+@one_thread
 def measured(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
     """The value of an objective; for the arguments see `statistic`."""
     rows = np.ones((1, len(labels)))

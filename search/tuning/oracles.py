@@ -23,6 +23,8 @@ from keras_tuner.oracles import (
 )
 from sklearn.exceptions import ConvergenceWarning
 
+from search.blas import one_thread
+
 
 def trial_seed(seed: int, number: int | str) -> int:
     """The seed of a trial (by its number) or a final (by its id).
@@ -48,6 +50,7 @@ class FromTrials(keras_tuner.Oracle):
     first: Sequence[dict[str, Any]] = ()
     allowed: Callable[[dict[str, Any]], bool] = staticmethod(lambda values: True)
 
+    @one_thread
     def create_trial(self, tuner_id: str) -> Any:
         """Proposes the trial with the lowest number that is free."""
         trial_id = next_trial_id(self.trials)
