@@ -6,11 +6,19 @@ to a pipe that nobody writes to. Nothing here takes more memory than a file's ow
 
 import errno
 import io
+import json
+import math
 import stat
+import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
+
 GROWTH = 100  # times its own size that a file may unpack to; text shrinks to a third to a tenth
+NUMBERS_GROWTH = 10  # the same of weights and other numbers, which hardly shrink
 SMALL = 64_000_000  # bytes that any file may unpack to
 
 
@@ -38,9 +46,9 @@ def content_of(path: Path) -> bytes:
         return file.read()
 
 
-def most_unpacked(size: int) -> int:
+def most_unpacked(size: int, growth: int = GROWTH) -> int:
     """How many bytes a compressed file of so many may hold."""
-    return max(SMALL, GROWTH * size)
+    return max(SMALL, growth * size)
 
 
 class Unpacked(io.RawIOBase):
@@ -73,3 +81,74 @@ class Unpacked(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
+
+
+def object_of(content: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ValueError: it is something else, or nested too deeply.
+    """
+    try:
+        value = json.loads(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("it is not an object")
+    return value
+
+
+def members(content: bytes, names: Collection[str] | None = None) -> dict[str, bytes]:
+    """Members of a zip archive.
+
+    Args:
+        content: the archive.
+        names: of the members; None for all.
+
+    Raises:
+        ValueError: it is no archive, a damaged one, or one that says it holds far more than it is
+            large; a member is there twice or not at all.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = {info.filename: info for info in archive.infolist()}
+            if len(infos) < len(archive.infolist()):
+                raise ValueError("it has two members of one name")
+            wanted = [infos[name] for name in (infos if names is None else names)]
+            if sum(info.file_size for info in wanted) > most_unpacked(len(content), NUMBERS_GROWTH):
+                raise ValueError("it says that it holds far more than it is large")
+            if any(
+                i.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for i in wanted
+            ):
+                raise ValueError("it is compressed in an unusual way")
+            return {info.filename: archive.read(info) for info in wanted}
+    except ValueError:
+        raise
+    except KeyError as error:
+        raise ValueError(f"there is no {error.args[0]} in it") from error
+    except Exception as error:  # zlib's, struct's, EOFError, RuntimeError, …: a file is damaged
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def array_of(content: bytes) -> npt.NDArray[Any]:
+    """The array of an .npy file.
+
+    Raises:
+        ValueError: it is something else, or its numbers are not all there.
+    """
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0
+        shape, _, kind = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+    except Exception as error:  # the header is Python's syntax: tokenize's errors are among them
+        raise ValueError(f"its header cannot be read: {error}") from error
+    if kind.hasobject or math.prod(shape) * kind.itemsize != len(content) - file.tell():
+        raise ValueError(f"it says that it has the shape {shape}, and is not as large")
+    return np.load(io.BytesIO(content), allow_pickle=False)  # type: ignore[no-any-return]
+
+
+def arrays_of(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an .npz file by name; for the errors see `members` and `array_of`."""
+    found = members(content)
+    return {name.removesuffix(".npy"): array_of(array) for name, array in found.items()}

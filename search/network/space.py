@@ -106,6 +106,26 @@ class Configuration:
 
 FIELDS = {f.name: f for f in fields(Configuration)}
 
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Looks whether hyperparameters are what they can be; others among them are passed over.
+
+    Raises:
+        ValueError: one is of another type or out of its ends.
+    """
+    for name in FIELDS.keys() & values.keys():
+        value, usual, limits = values[name], FIELDS[name].default, FIELDS[name].metadata
+        if "values" in limits:
+            fits, expected = value in limits["values"], ", ".join(limits["values"])
+        else:
+            number = (int,) if isinstance(usual, int) else (int, float)
+            fits = isinstance(value, number) and not isinstance(value, bool)
+            fits = fits and limits["lowest"] <= value <= limits["highest"]
+            expected = f"{limits['lowest']} to {limits['highest']}"
+        if not fits:
+            raise ValueError(f"{name}: expected {expected}, found {str(value)[:40]!r}")
+
+
 CORE: Space = {
     "embedding_dim": (32, 64, 128),
     "lstm_units": (16, 32, 64, 128),

@@ -55,8 +55,14 @@ class Classifier:
     def classify(self, texts: Sequence[str]) -> Answers:
         """The answers for some texts, at least one."""
         every = by_class(self.score(texts))
+        names = self.description.class_names
+        if every.shape != (len(texts), len(names)) or not np.isfinite(every).all():
+            raise ModelError(
+                f"the model's answers are not probabilities of its {len(names)} classes: it is "
+                "damaged, or its network and its description are of different models"
+            )
         found, probability = every.argmax(axis=1), every.max(axis=1)
-        names, least = self.description.class_names, self.description.abstain
+        least = self.description.abstain
         abstain = None if least is None else probability < least.confidence
         return Answers([names[number] for number in found], probability, abstain, every)
 
@@ -75,8 +81,9 @@ def load_classifier(path: Path) -> Classifier:
 def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     """The network of `search.network.build` in compiled code."""
     description = file.description
+    weights = file.weights()  # first: they prove that the network is as large as it says
     engine = FastEngine(description.configuration, description.shape, seed=0)
-    engine.assign(file.weights())
+    engine.assign(weights)
     known, reading = numbered(file.vocabulary()), description.reading
     most = reading.max_length if reading.cut == "head" else None  # the rest is not looked at
 
@@ -92,6 +99,7 @@ def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
 def _keras(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     """Any network, run by Keras."""
     file.refuse_foreign_code()
+    file.refuse_empty_width()
     with tensorflow_silenced():
         import keras
         import tensorflow as tf
@@ -100,6 +108,8 @@ def _keras(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     except Exception as error:  # whatever the code of a layer raises
         line = " ".join(str(error).split())[:300]
         raise ModelError(f"{file.path}: Keras cannot load it: {line}") from error
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise ModelError(f"{file.path}: has weights that are not finite; copy or export it again")
 
     def score(texts: Sequence[str]) -> Probabilities:
         return np.asarray(model.predict(tf.constant(list(texts)), verbose=0))

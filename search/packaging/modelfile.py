@@ -3,40 +3,55 @@
 A .keras file is a zip of config.json (the layers), model.weights.h5 and metadata.json. An exported
 one has a fourth member, `classifier.json`, which Keras passes over: the classes, the temperature,
 from which confidence on an answer can be relied upon, and where the model comes from. It also has
-the hashes of the other members, so that a file which was changed says so.
+the hashes of the other members, and one over all that it says, so that a file which was changed
+says so.
 
 Nothing in here runs anything that a file contains: JSON and plain arrays of known shapes are read.
+Nor is a file believed: numbers have ends, and memory is taken for what is there, not for what a
+header says.
 """
 
 import hashlib
 import io
 import json
+import math
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from search.corpus.batches import Cut, Reading
 from search.corpus.encode import Tokens
 from search.errors import ModelError
 from search.files import write_atomically
-from search.network.space import Configuration
+from search.network.space import FIELDS, Configuration, check_values
 from search.network.weights import Shape, Weights, sizes
+from search.untrusted import content_of, members, object_of
 
 DESCRIPTION = "classifier.json"
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 DIRECTIONS = ("forward", "backward")
+SEAL = "seal"  # of classifier.json: the hash of all the rest of it
+
+MOST_CLASSES, LONGEST_NAME = 10_000, 2_000
+MOST_TOKENS = FIELDS["vocabulary_size"].metadata["highest"]
+MOST_READ = FIELDS["max_length"].metadata["highest"]
+MOST_LAYERS = 1_000
+WIDTHS = ("units", "filters", "input_dim", "output_dim")  # of Keras' layers
 
 Network = Literal["bilstm", "custom"]
 """Which network it is: the one of `search.network.build`, or that of a HyperModel of one's own."""
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 
 class _Confidence(BaseModel):
     """From which confidence on answers are as often right as was asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     confidence: float = Field(ge=0, le=1)
 
 
@@ -46,18 +61,25 @@ class Description(BaseModel):
     Where the model comes from is there besides, for people: data, seeds, versions, scores.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     network: Network
-    class_names: tuple[str, ...] = Field(min_length=2)
+    class_names: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     hyperparameters: dict[str, Any]
-    temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0, le=1e6)
     abstain: _Confidence | None
     tokens: Tokens
-    vocabulary_size: PositiveInt
-    max_length: PositiveInt
+    vocabulary_size: int = Field(gt=0, le=MOST_TOKENS)
+    max_length: int = Field(gt=0, le=MOST_READ)
     cut: Cut
     hashes: dict[str, str] = Field(description="SHA-256 of the members config.json, …")
+
+    @field_validator("hyperparameters")
+    @classmethod
+    def _in_their_ends(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.data.get("network") == "bilstm":  # in another network, names mean other things
+            check_values(values)
+        return values
 
     @property
     def reading(self) -> Reading:
@@ -84,10 +106,17 @@ def describe(path: Path, facts: dict[str, Any]) -> None:
     """
     content = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(content, "a") as archive:
-        hashes = {name: _sha256(archive.read(name)) for name in (CONFIG, WEIGHTS)}
-        text = json.dumps({**facts, "hashes": hashes}, indent=2, ensure_ascii=False)
+        hashes = {name: _sha256(archive.read(name)) for name in archive.namelist()}
+        whole = {**facts, "hashes": hashes}
+        text = json.dumps({**whole, SEAL: seal(whole)}, indent=2, ensure_ascii=False)
         archive.writestr(DESCRIPTION, text)
     write_atomically(path, lambda file: file.write(content.getvalue()))
+
+
+def seal(facts: dict[str, Any]) -> str:
+    """The hash of a description, which has those of weights and layers: it binds all three."""
+    plain = {name: value for name, value in facts.items() if name != SEAL}
+    return _sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
 
 
 class ModelFile:
@@ -104,47 +133,48 @@ class ModelFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            content = path.read_bytes()
+            content = content_of(path)
         except OSError as error:
             raise ModelError(
                 f"{path}: cannot be read: {error.strerror}; `python -m search.run` makes a model, "
                 "--results DIR or --model FILE says where one is"
             ) from error
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                names = archive.namelist()
-                if DESCRIPTION not in names:
-                    raise ModelError(
-                        f"{path}: there is no {DESCRIPTION} in it: it is not a model that this "
-                        "project exported, or Keras has saved it anew. Its classes are unknown; "
-                        "keras.models.load_model still loads it"
-                    )
-                parts = {name: archive.read(name) for name in (DESCRIPTION, CONFIG, WEIGHTS)}
-            self.description = Description(**json.loads(parts[DESCRIPTION]))
-            self.config: dict[str, Any] = json.loads(parts[CONFIG])
-        except zipfile.BadZipFile as error:
+            parts = members(content)
+        except ValueError as error:
             raise ModelError(
                 f"{path}: not a .keras file, or only a part of one ({error}); copy it again"
             ) from error
+        if DESCRIPTION not in parts:
+            raise ModelError(
+                f"{path}: there is no {DESCRIPTION} in it: it is not a model that this "
+                "project exported, or Keras has saved it anew. Its classes are unknown; "
+                "keras.models.load_model still loads it"
+            )
+        try:
+            plain = object_of(parts.pop(DESCRIPTION))
+            self.description = Description(**plain)
+            self.config = object_of(parts[CONFIG])
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise self._changed(f"{DESCRIPTION}: {where}: {first['msg']}") from error
-        except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
-            # Not JSON, no such member, no object; a compression or an encryption that Keras has not
+            raise self._changed(f"{DESCRIPTION}: {where}: {first['msg'][:200]}") from error
+        except (ValueError, KeyError, TypeError) as error:  # no JSON, no such member, odd names
             raise self._changed(str(error)) from error
-        for name in (CONFIG, WEIGHTS):
-            if self.description.hashes.get(name) != _sha256(parts[name]):
+        if plain.get(SEAL) != seal(plain):
+            raise self._changed(f"{DESCRIPTION} is not the one that was exported")
+        for name in {CONFIG, WEIGHTS} | parts.keys() | self.description.hashes.keys():
+            if name not in parts or self.description.hashes.get(name) != _sha256(parts[name]):
                 raise self._changed(f"{name} is not the one that was exported")
         self._weights = parts[WEIGHTS]
-        self._check_recorded(hashlib.sha256(content).hexdigest())
+        self._check_recorded(_sha256(content))
 
     def _check_recorded(self, found: str) -> None:
         facts = self.path.with_suffix(".json")
         if not facts.is_file():
             return
         try:
-            recorded = json.loads(facts.read_text(encoding="utf-8"))["sha256"]
+            recorded = object_of(content_of(facts))["sha256"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"{facts}: cannot be read ({error}), so that {self.path.name} cannot be checked; "
@@ -168,7 +198,10 @@ class ModelFile:
         try:
             layers = self.config["config"]["layers"]
             (layer,) = [one for one in layers if one["name"] == "tokens"]
-            return tuple(str(token) for token in layer["config"]["vocabulary"])
+            tokens = layer["config"]["vocabulary"]
+            if not isinstance(tokens, list) or len(tokens) > MOST_TOKENS:
+                raise ValueError("the vocabulary is no list of words")
+            return tuple(str(token) for token in tokens)
         except (KeyError, TypeError, ValueError) as error:
             raise self._changed(f"{CONFIG}: {error!r}") from error
 
@@ -188,6 +221,8 @@ class ModelFile:
             names += [f"{cell}/vars/{number}" for cell in cells for number in range(3)]
             names += ["dense/vars/0", "dense/vars/1"]
             shapes = sizes(self.description.configuration, self.description.shape)
+            if 4 * sum(map(math.prod, shapes)) > len(self._weights):
+                raise ValueError("there are fewer numbers in it than its hyperparameters ask for")
             with h5py.File(io.BytesIO(self._weights), "r") as file:
                 pairs = zip(names, shapes, strict=True)
                 return [self._array(file, f"layers/{name}", shape) for name, shape in pairs]
@@ -207,7 +242,13 @@ class ModelFile:
         plain = isinstance(item, h5py.Dataset) and not item.is_virtual and not item.external
         if not plain or item.shape != shape or item.dtype != np.float32:
             raise ValueError(f"{name} is not an array of shape {shape}")
-        return item[()]
+        # As it was written, and not in packed pieces or a promise of zeros.
+        if item.chunks is not None or item.id.get_storage_size() != 4 * math.prod(shape):
+            raise ValueError(f"the numbers of {name} are not there")
+        array = item[()]
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+        return array
 
     def refuse_foreign_code(self) -> None:
         """Looks whether all layers and operations are Keras' own.
@@ -215,24 +256,41 @@ class ModelFile:
         Raises:
             ModelError: one is not.
         """
-        for module, name in _classes(self.config):
-            if module.split(".")[0] != "keras" or name == "Lambda":
+        for part in _parts(self.config):
+            module, name = part.get("module"), part.get("class_name")
+            if module is None or name is None:
+                continue
+            if str(module).split(".")[0] != "keras" or name == "Lambda":
                 raise ModelError(
                     f"{self.path}: has a part {module}.{name}, which is not one of Keras' own; "
                     "such a file is not loaded, because loading it could run foreign code"
                 )
 
+    def refuse_empty_width(self) -> None:
+        """Looks, before Keras takes memory for it, whether layers are as wide as weights are there.
 
-def _classes(config: Any) -> list[tuple[str, str]]:
-    """Module and name of every class that a config names."""
-    if isinstance(config, list):
-        return [found for part in config for found in _classes(part)]
-    if not isinstance(config, dict):
-        return []
-    found = [found for part in config.values() for found in _classes(part)]
-    if config.get("module") is not None and "class_name" in config:
-        found.append((str(config["module"]), str(config["class_name"])))
-    return found
+        Raises:
+            ModelError: one is wider.
+        """
+        layers = [part for part in _parts(self.config) if "class_name" in part]
+        if len(layers) > MOST_LAYERS:
+            raise self._changed(f"{CONFIG}: there are {len(layers)} parts in it")
+        for part in _parts(self.config):
+            widths = [part[name] for name in WIDTHS if isinstance(part.get(name), int)]
+            if math.prod(map(abs, widths)) > len(self._weights):
+                raise self._changed(f"{CONFIG}: a layer is wider than there are weights: {widths}")
+
+
+def _parts(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a config, at whatever depth."""
+    waiting = [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
 
 
 def _sha256(content: bytes) -> str:

@@ -143,7 +143,7 @@ def test_stopped_while_it_writes(model_file, tmp_path):
 
 
 BAD = {
-    "no model": (["x"], "results/best_model.keras: cannot be read: No such file.*--results DIR"),
+    "no model": (["x"], "results/best_model.keras: cannot be read: no such file.*--results DIR"),
     "a file as results": (["--results", "a.csv", "x"], "cannot be read: Not a directory"),
     "a foreign file": (["--model", "a.csv", "x"], "a.csv: not a .keras file"),
     "texts and a file": (["--file", "a.csv", "x"], "texts or --file, found both: 'x' and a.csv"),

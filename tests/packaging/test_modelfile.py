@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from search.errors import ModelError
-from search.packaging.modelfile import CONFIG, DESCRIPTION, WEIGHTS, ModelFile, describe
+from search.packaging.modelfile import CONFIG, DESCRIPTION, SEAL, WEIGHTS, ModelFile, describe, seal
 from tests.conftest import exported
 
 
@@ -27,8 +27,9 @@ def written(path, parts, *, hashes=True):
     """A zip of these members; with hashes that fit, if somebody knows how to forge them."""
     if hashes and DESCRIPTION in parts:
         facts = json.loads(parts[DESCRIPTION])
-        for name in (CONFIG, WEIGHTS):
+        for name in parts.keys() - {DESCRIPTION}:
             facts["hashes"][name] = hashlib.sha256(parts[name]).hexdigest()
+        facts[SEAL] = seal(facts)
         parts = {**parts, DESCRIPTION: json.dumps(facts).encode()}
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
@@ -82,7 +83,7 @@ def test_describing_leaves_the_rest_as_it_was(model_file, tmp_path):
 
 def test_missing_and_foreign(tmp_path):
     for content, message in (
-        (None, "cannot be read: No such file.*--results DIR"),
+        (None, "cannot be read: no such file.*--results DIR"),
         (b"", "not a .keras file"),
         (b"\x80\x04\x95pickle", "not a .keras file"),
     ):
@@ -90,7 +91,7 @@ def test_missing_and_foreign(tmp_path):
             (tmp_path / "m.keras").write_bytes(content)
         with pytest.raises(ModelError, match=message):
             ModelFile(tmp_path / "m.keras")
-    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+    with pytest.raises(ModelError, match="cannot be read: it is a folder"):
         ModelFile(tmp_path)
     written(tmp_path / "m.keras", {"hello.txt": b"a zip of somebody else"})
     with pytest.raises(ModelError, match=r"no classifier\.json"):
@@ -129,6 +130,17 @@ def test_exchanged_members_are_seen(model_file, tmp_path):
         ModelFile(path)
 
 
+def test_exchanged_class_names_are_seen(model_file, tmp_path):
+    """The description is bound to the weights: a member that is right by itself is not enough."""
+    parts = members(model_file)
+    facts = json.loads(parts[DESCRIPTION])
+    facts["class_names"].reverse()
+    parts[DESCRIPTION] = json.dumps(facts).encode()
+    path = written(tmp_path / "m.keras", parts, hashes=False)
+    with pytest.raises(ModelError, match=r"classifier\.json is not the one that was exported"):
+        ModelFile(path)
+
+
 def test_best_model_json_has_the_last_word(model_file, tmp_path):
     path, facts = tmp_path / "best_model.keras", tmp_path / "best_model.json"
     path.write_bytes(model_file.read_bytes())
@@ -150,8 +162,14 @@ def test_best_model_json_has_the_last_word(model_file, tmp_path):
         (lambda facts: facts.update(class_names=["one"]), "class_names"),
         (lambda facts: facts.update(network="other"), "network"),
         (lambda facts: facts.update(abstain={"confidence": 7}), r"abstain\.confidence"),
-        (lambda facts: facts["hyperparameters"].update(layers=2), "bidirectional_1"),
-        (lambda facts: facts["hyperparameters"].update(layers="two"), "cannot be interpreted"),
+        (lambda facts: facts["hyperparameters"].update(layers=2), "bidirectional_1|fewer numbers"),
+        (
+            lambda facts: facts["hyperparameters"].update(layers="two"),
+            "layers: expected 1 to 4, found 'two'",
+        ),
+        (lambda facts: facts["hyperparameters"].update(layers=10**9), "layers: expected 1 to 4"),
+        (lambda facts: facts["hyperparameters"].update(lstm_units=-1), "lstm_units: expected 1"),
+        (lambda facts: facts.update(temperature=float("inf")), "temperature"),
         (lambda facts: facts.update(vocabulary_size=9), "not an array of shape"),
     ],
 )
