@@ -1,9 +1,9 @@
 """Finals: the best few trials are trained again with other seeds, so that luck does not choose.
 
 The best of many trials is also the luckiest: of seed, of epoch and of rows. In the finals a
-configuration is trained for as many epochs as its trial's best one had, with seeds of its own, and
-the last epoch counts, not the best one. So what the mean of the finals says of a configuration
-owes nothing to seed or epoch; the rows are the same.
+configuration is trained from nothing for as many epochs as its trial's best one had, with seeds of
+its own, and the last epoch counts, not the best one. So what the mean of the finals says of a
+configuration owes nothing to seed or epoch; the rows are the same.
 """
 
 from collections.abc import Iterable, Mapping

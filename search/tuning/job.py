@@ -87,7 +87,7 @@ def job_of(record: TrialRecord, study: Study) -> Job:
         for name in kept:
             del job.state[name]
         job.best = _weights(kept or job.state, "best" if kept else "weights")
-    elif parent := record.values.get("tuner/trial_id"):
+    elif not record.is_final and (parent := record.values.get("tuner/trial_id")):
         inherited = study.run.load_state(parent)
         if inherited is not None:
             history, job.state = inherited

@@ -7,6 +7,7 @@ before anything is built on them.
 import math
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +28,7 @@ from search.tuning.training import StateMissing, TrainResult, TrainTask, train
 
 MOST_DEATHS = 2  # of workers, that a trial survives
 MOST_LOSSES = 20  # of machines, that it survives
+MOST_BEGINNINGS = 1 + MOST_DEATHS + MOST_LOSSES  # of one epoch; more can only be an endless loop
 POLL_SECONDS = 0.2
 
 
@@ -67,6 +69,7 @@ class Loop:
         self._deadline = deadline
         self._ended = ended
         self._watch = watch
+        self._beginnings: Counter[tuple[str, int, int]] = Counter()
         self._running: dict[Slot, tuple[Job, Future[TrainResult]]] = {}
         self._class_weights = None
         if study.settings.class_weight is not None:
@@ -130,10 +133,25 @@ class Loop:
         while (job := self._agenda.next(running)) is not None:
             # An end, if this process's predecessor was killed between an epoch and the decision.
             status = self._verdict(job, [*self._agenda.waiting, *running])
-            if status is None:
+            if status is not None:
+                self._finish_trial(job, status)
+            elif self._may_begin(job):
                 return job
-            self._finish_trial(job, status)
         return None
+
+    def _may_begin(self, job: Job) -> bool:
+        """Whether a trial may be begun where it stands; it fails if it was too often already.
+
+        Every reason to begin one again is bounded. This holds if one of them is not after all.
+        """
+        epoch = job.done_epochs + 1
+        begun = job.record.trial_id, epoch, job.record.batch_size
+        self._beginnings[begun] += 1
+        if self._beginnings[begun] <= MOST_BEGINNINGS:
+            return True
+        reason = f"its epoch {epoch} was begun {MOST_BEGINNINGS} times, and it never came to an end"
+        self._fail(job, reason, reason + "\n")
+        return False
 
     def _verdict(self, job: Job, others: list[Job]) -> Status | None:
         """How a trial ends with the epochs that it has; None if it goes on."""

@@ -119,11 +119,9 @@ class SleepingSlot:
 def simulate(
     slots: int, trials: int, results: Path, *, tuner: str = "random", factor: float = FACTOR, **more
 ) -> Report:
-    """One search with so many slots, as `python -m search.run` makes it, up to its finals."""
-    settings = search.Settings(
-        data=str(SAMPLE), results=results, trials=trials, tuner=tuner, max_epochs=MAX_EPOCHS,
-        finals=0, **more,
-    )  # fmt: skip
+    """One search with so many slots, as `python -m search.run` makes it; without finals."""
+    chosen = {"tuner": tuner, "max_epochs": MAX_EPOCHS, "finals": 0, **more}
+    settings = search.Settings(data=str(SAMPLE), results=results, trials=trials, **chosen)
     corpus = search.load_corpus(settings)
     clock, table = Clock(), Table("core", CORE)
     places = LocalSlots(SleepingSlot(clock, table, factor) for _ in range(slots))
