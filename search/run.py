@@ -119,8 +119,11 @@ def main(
         typer.Option(min=1, help="The best one in so many trials goes on; 1 stops none early."),
     ] = 2,
     patience: Annotated[
-        int, typer.Option(min=0, help="Epochs without a better one, before a trial is ended.")
-    ] = 1,
+        int,
+        typer.Option(
+            min=0, help="Epochs in a row without a better one, after which a trial is over."
+        ),
+    ] = 2,
     finals: Annotated[
         int, typer.Option(min=0, help="Best trials that are trained with more seeds; 0 for none.")
     ] = 3,

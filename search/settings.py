@@ -76,7 +76,11 @@ class Settings(BaseModel):
     max_epochs: PositiveInt = 10
     min_epochs: PositiveInt = 1
     reduction: PositiveInt = Field(2, description="of trials at a rung; 1 stops none early")
-    patience: NonNegativeInt = 1
+    # By replay of recorded curves, 1 costs 0.24 points of accuracy; 3 costs a tenth more epochs and
+    # gains nothing.
+    patience: NonNegativeInt = Field(
+        2, description="epochs in a row without a better one, after which a trial is over"
+    )
     finals: NonNegativeInt = Field(
         3, description="trials that are trained with more seeds; 0: none"
     )

@@ -1,7 +1,8 @@
 """When a trial stops: by a rule about itself, and by one about the others.
 
-`finished` is early stopping as Keras has it: a trial is over when it has all its epochs, or when it
-has not become better for some (the patience). It is "completed" then, and never goes on.
+`finished` is early stopping as Keras' `EarlyStopping` has it: a trial is over when it has all its
+epochs, or when so many in a row (the patience) were no better than the best one before them. It is
+"completed" then, and never goes on.
 
 `Ladder` is asynchronous successive halving (Li et al. 2020): after 1, 2, 4, … epochs (rungs) a
 trial goes on only if it is in the better half of those that came as far. Nobody waits for the
@@ -21,13 +22,16 @@ History = tuple[Epoch, ...]
 
 
 def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool:
-    """Whether training is over: all epochs done, or no better one for more than `patience`."""
+    """Whether training is over: all epochs done, or the last `patience` ones no better.
+
+    A patience of 0 is one of 1, as it is with Keras: an epoch that is no better must be there.
+    """
     if not history:
         return last_epoch == 0
     best = best_epoch(history)
     assert best is not None
     done = history[-1].epoch
-    return done >= last_epoch or done - best.epoch > patience
+    return done >= last_epoch or done - best.epoch >= max(1, patience)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
-from search.tuning.early_stopping import Halving, Ladder, _score
+from search.tuning.early_stopping import Halving, Ladder, _score, finished
 from search.tuning.records import Epoch, TrialRecord
 
 RULE = Halving(min_epochs=1, reduction=3, max_epochs=10)
@@ -39,6 +40,40 @@ def trial(number, *accuracies, status="pruned"):
         started_at="",
         history=history(*accuracies),
     )
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "patience", "over"),
+    [
+        ((), 2, False),
+        ((0.5, 0.6), 0, False),
+        ((0.6, 0.5), 0, True),
+        ((0.6, 0.5), 1, True),
+        ((0.6, 0.5), 2, False),
+        ((0.6, 0.5, 0.5), 2, True),
+        ((0.6, 0.5, 0.7, 0.5), 2, False),
+        ((0.1,) * 10, 20, True),
+    ],
+)
+def test_a_trial_is_over(accuracies, patience, over):
+    assert finished(history(*accuracies), last_epoch=10, patience=patience) is over
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 3, 5])
+def test_patience_is_that_of_keras(patience):
+    generator = np.random.default_rng(patience)
+    for _ in range(50):
+        accuracies = generator.permutation(20) / 20
+        callback = keras.callbacks.EarlyStopping("val_accuracy", patience=patience, mode="max")
+        callback.set_model(keras.Sequential())
+        callback.on_train_begin()
+        callback.model.stop_training = False
+        for done in range(1, 21):
+            callback.on_epoch_end(done - 1, {"val_accuracy": accuracies[done - 1]})
+            stopped = callback.model.stop_training or done == 20
+            assert finished(history(*accuracies[:done]), 20, patience) == stopped
+            if stopped:
+                break
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 
 from search.errors import ResultsError
 from search.files import remove_leftovers, write_atomically, write_json
-from search.tuning.early_stopping import finished
 from search.tuning.records import Epoch, TrialRecord, best_epoch, ranked
 from search.tuning.rundir import RunDirectory
 
@@ -137,22 +136,6 @@ def test_ranking():
 
 def epochs(*accuracies):
     return tuple(Epoch(n, 0.5, 0.5, a, 1.0, a) for n, a in enumerate(accuracies, start=1))
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "patience", "over"),
-    [
-        ((), 2, False),
-        ((0.5, 0.6), 0, False),
-        ((0.6, 0.5), 0, True),
-        ((0.6, 0.5, 0.5), 2, False),
-        ((0.6, 0.5, 0.5, 0.5), 2, True),
-        ((0.6, 0.5, 0.7, 0.5), 2, False),
-        ((0.1,) * 10, 20, True),
-    ],
-)
-def test_early_stopping(accuracies, patience, over):
-    assert finished(epochs(*accuracies), last_epoch=10, patience=patience) is over
 
 
 def test_best_epoch():
