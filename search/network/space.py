@@ -13,6 +13,7 @@ import numpy as np
 
 from search.corpus.batches import Cut
 from search.corpus.store import Corpus
+from search.network import steps
 
 Pooling = Literal["max", "mean", "last"]
 EmbeddingInit = Literal["words", "neighbours", "file", "random"]
@@ -211,7 +212,7 @@ def default(name: str, spec: Spec) -> Value:
     if isinstance(spec, Range):
         inside = min(max(float(usual), spec.low), spec.high)
         if spec.step:
-            inside = spec.low + round((inside - spec.low) / spec.step) * spec.step
+            inside = steps.nearest(spec.low, spec.high, spec.step, inside)
         return int(inside) if isinstance(usual, int) else float(inside)
     if not isinstance(spec, tuple):
         return spec

@@ -14,6 +14,7 @@ from typing import Any
 
 from search.corpus.store import Corpus
 from search.errors import SettingsError
+from search.network import steps
 from search.network.space import FIELDS, Configuration, Range, Space, Spec, Value, core, wide
 from search.untrusted import content_of
 
@@ -159,8 +160,8 @@ def _spec(name: str, plain: Any, where: str) -> Spec:
         raise SettingsError(f"{where}: {name}: with log = true, low must be above 0, found {low}")
     if step is not None:
         step = _checked(name, step, where, ends=False)
-        width = high - low
-        if log or isinstance(step, str) or not width / MOST_STEPS <= step <= width:
+        few = not isinstance(step, str) and step > 0 and (high - low) / MOST_STEPS <= step
+        if log or isinstance(step, str) or not few or steps.count(low, high, step) < 2:
             raise SettingsError(
                 f"{where}: {name}: step must be above 0, at most high - low, without log and not "
                 f"so small that there are more than {MOST_STEPS:,} steps, found {step}"

@@ -24,6 +24,7 @@ from keras_tuner.oracles import (
 from sklearn.exceptions import ConvergenceWarning
 
 from search.blas import one_thread
+from search.tuning.exact import with_exact_steps
 
 
 def trial_seed(seed: int, number: int | str) -> int:
@@ -63,11 +64,13 @@ class FromTrials(keras_tuner.Oracle):
             else:
                 response = self.populate_space(trial_id)
                 status, values = response["status"], response.get("values")
-        if status == "RUNNING" and values is not None and self._duplicate(values):
+        space = self.get_space()
+        space.values = values or {}
+        with_exact_steps(space)  # what is tried first may come from elsewhere
+        if status == "RUNNING" and self._duplicate(space.values):
             values = self._random_values()
             status = "STOPPED" if values is None else "RUNNING"
-        space = self.hyperparameters.copy()
-        space.values = values or {}
+            space.values = values or {}
         trial = keras_tuner.engine.trial.Trial(space, trial_id, status)
         if status == "RUNNING":
             self._record_values(trial)
@@ -75,6 +78,15 @@ class FromTrials(keras_tuner.Oracle):
             self.ongoing_trials[tuner_id] = trial
             self.start_order.append(trial_id)
         return trial
+
+    def get_space(self) -> Any:
+        """A copy of the space, with exact steps."""
+        return with_exact_steps(super().get_space())
+
+    def update_space(self, hyperparameters: Any) -> None:
+        """Adds to the space, with exact steps."""
+        super().update_space(hyperparameters)
+        with_exact_steps(self.hyperparameters)
 
     def _seed_for(self, number: int) -> None:
         self._seed_state = trial_seed(self.seed, number)
@@ -122,6 +134,7 @@ def next_trial_id(trials: dict[str, Any]) -> str:
 def restore(oracle: keras_tuner.Oracle, trials: list[Any]) -> None:
     """Gives an oracle its trials back; running ones are ongoing again."""
     for trial in trials:
+        with_exact_steps(trial.hyperparameters)
         oracle.trials[trial.trial_id] = trial
         oracle.start_order.append(trial.trial_id)
         oracle._record_values(trial)

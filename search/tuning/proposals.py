@@ -12,6 +12,7 @@ from search.network.space import Configuration, inside, starting_points
 from search.network.spacefile import values_of
 from search.network.weights import parameters
 from search.tuning import oracles
+from search.tuning.exact import with_exact_steps
 from search.tuning.objective import signed
 from search.tuning.records import Epoch, TrialRecord
 from search.tuning.rundir import now, winners
@@ -39,6 +40,9 @@ class Proposals:
             oracle._save_trial = lambda trial: None
             oracle._check_consecutive_failures = lambda: None
             oracle.verbose = 0
+            stock = oracle.get_space
+            oracle.get_space = lambda: with_exact_steps(stock())
+            with_exact_steps(oracle.hyperparameters)
         elif study.ours:
             self._apply_settings(oracle)
 
@@ -100,6 +104,7 @@ class Proposals:
                 | {"ongoing_trials": {}}
             )
             oracle.ongoing_trials = ongoing
+            with_exact_steps(oracle.hyperparameters)
 
     def propose(self, *, others_running: bool) -> TrialRecord | None:
         """A new trial; None while the oracle waits for results, or has nothing more.

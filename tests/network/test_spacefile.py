@@ -61,6 +61,7 @@ def test_the_three_forms(tmp_path):
         ("dropout = {low = 0.0, high = 0.1, log = true}", "low must be above 0, found 0.0"),
         ("dropout = {low = 0.0, high = 0.1, log = 1}", "log must be true or false, not 1"),
         ("dropout = {low = 0.0, high = 0.1, step = 0.5}", "step must be above 0, at most high"),
+        ("dropout = {low = 0.2, high = 0.3, step = 0}", "step must be above 0, at most high"),
         ("dropout = {low = 0.0, high = 0.1, size = 5}", "unknown key 'size' in a range"),
         ("pooling = 'sum'", "pooling: expected one of max, mean, last, found 'sum'"),
         ("pooling = {low = 1, high = 2}", "pooling: expected a name or a list of names"),

@@ -87,7 +87,7 @@ def test_values_are_in_the_space(algorithm):
         declare(hp)
         assert hp.values == searched(values)
         assert values["embedding_dim"] in (32, 64, 128)
-        assert 0 <= values["dropout"] <= 0.7
+        assert values["dropout"] in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
         assert 3e-4 <= values["learning_rate"] <= 1e-2
 
 
@@ -115,6 +115,29 @@ def test_resumed_is_as_if_never_stopped(algorithm, stop_after):
 def test_no_two_trials_are_alike(algorithm):
     values = [v for v in search(oracle_for(algorithm, trials=30)) if not v.get("tuner/round")]
     assert len({str(sorted(searched(v).items())) for v in values}) == len(values)
+
+
+def tenths(hp):
+    hp.Float("dropout", 0.0, 0.7, step=0.1, default=0.1 + 0.2)
+    hp.Fixed("learning_rate", 1e-3)
+
+
+@pytest.mark.parametrize("algorithm", ["random", "grid", "bayesian", "tpe"])
+def test_steps_are_exact_and_every_one_is_reached_once(algorithm):
+    values = search(oracle_for(algorithm, trials=50, space=tenths))
+    assert sorted(v["dropout"] for v in values) == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+
+
+def test_a_value_with_the_wrong_last_digit_was_tried_too():
+    """As older runs have it in their records."""
+    oracle = oracle_for("random", trials=50, space=tenths)
+    space = oracle.get_space()
+    space.values = {"dropout": 0.1 + 0.2, "learning_rate": 1e-3}
+    restore(oracle, [Trial(space, "0000", "RUNNING")])
+    assert 0.3 not in [v["dropout"] for v in search(oracle)]
+    oracle = oracle_for("random", trials=1, space=tenths)
+    oracle.first = [{"dropout": 0.1 + 0.2, "learning_rate": 1e-3}]
+    assert search(oracle) == [{"dropout": 0.3, "learning_rate": 1e-3}]
 
 
 def tiny(hp):

@@ -3,12 +3,21 @@
 import json
 from concurrent.futures.process import BrokenProcessPool
 
+import keras
 import keras_tuner
 import pytest
 
 import search
 from search.tuning.tuner import SearchTuner
 from tests.conftest import SAMPLE
+
+
+class Stepped(keras_tuner.HyperModel):
+    def build(self, hp):
+        dropout = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.7, step=0.1))
+        model = keras.Sequential([keras.Input((8,)), dropout, keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +46,21 @@ def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus):
     assert len(set(values)) == 4
     assert [json.dumps(r.values, sort_keys=True) for r in first.records.values()] == values[:2]
     assert len(search.conclude(more).leaderboard) == 7
+
+
+@pytest.mark.parametrize("oracle", [None, "stock"])
+def test_steps_are_exact_for_a_hypermodel_of_ones_own(tmp_path, corpus, oracle):
+    if oracle is not None:
+        objective = keras_tuner.Objective("val_accuracy", "max")
+        oracle = keras_tuner.oracles.GridSearchOracle(objective, max_trials=20)
+    wanted = search.Settings(data=str(SAMPLE), results=tmp_path / "r", tuner="grid", trials=20)
+    tuner = SearchTuner(wanted, corpus, hypermodel=Stepped(), oracle=oracle)
+    while (trial := tuner.oracle.create_trial("0")).status == "RUNNING":
+        tuner.oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        tuner.oracle.end_trial(trial)
+    found = sorted(t.hyperparameters.values["dropout"] for t in tuner.oracle.trials.values())
+    assert found == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 
 
 def test_a_worker_killed_while_it_learns_words_costs_nothing(tmp_path, corpus):
