@@ -7,12 +7,22 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
+
+import typer
 
 from search.display import visible
 from search.errors import SearchError
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+
+
+def folder(text: str) -> Path:
+    """A directory that an option names; "" is a variable that is not set, not this directory."""
+    if not str(text).strip():
+        raise typer.BadParameter("expected a directory, found ''; is a variable not set?")
+    return Path(text)
 
 
 def say(message: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.commands import command, run_and_leave, show
+from search.commands import command, folder, run_and_leave, show
 
 if TYPE_CHECKING:
     from search.reporting.differences import Comparison
@@ -19,8 +19,10 @@ LONGEST = 40  # characters of a value that are shown
 
 @app.command()
 def main(
-    a: Annotated[Path, typer.Argument(help="The results directory of one run.")],
-    b: Annotated[Path, typer.Argument(help="That of the other.")],
+    a: Annotated[
+        Path, typer.Argument(parser=folder, metavar="A", help="The results directory of one run.")
+    ],
+    b: Annotated[Path, typer.Argument(parser=folder, metavar="B", help="That of the other.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, with whole values.")
     ] = False,

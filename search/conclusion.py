@@ -44,6 +44,8 @@ from search.tuning.objective import Numbers, measured, score, signed
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
+BY_ROW = ("errors.csv", "slices.csv")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -122,7 +124,11 @@ def conclude(study: Study) -> Outcome:
         table = record_leaderboard(study, tied, facts["baselines"])
         tested = study.run.test_openings()
         runners_up = save_runners_up(study, best_first)
-        missing = [name for name in study.settings.export if name not in facts["formats"]]
+        missing = [
+            name
+            for name in study.settings.export
+            if name not in facts["formats"] or not study.run.artefacts.is_whole(name)
+        ]
         if missing:
             facts = export_best(study.run, missing)
         write_card(study.run)
@@ -136,6 +142,8 @@ def _exported(study: Study, best: TrialRecord) -> dict[str, Any] | None:
     path = study.run.best_model
     if facts is None or facts.get("weights") != best.trial_id or not path.is_file():
         return None
+    if not all(map(study.run.artefacts.is_whole, BY_ROW)):
+        return None
     return facts if facts.get("sha256") == sha256(path) else None
 
 
@@ -143,7 +151,7 @@ def _export(study: Study, best: TrialRecord) -> dict[str, Any]:
     path = study.run.best_model
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     study.run.best_model_facts.unlink(missing_ok=True)
-    remove_exports(study.run.path)
+    remove_exports(study.run)
     saved = save_trial(study, best, path)
     corpus, labels = study.corpus, study.corpus.validation.labels
     balanced = study.settings.class_weight is not None
@@ -235,8 +243,9 @@ def where_it_fails(
     texts = _validation_texts(study)
     wrong = mistakes(corpus, reading, texts, calibrated, other)
     table = slices(corpus, reading, texts, calibrated)
-    write_table(study.run.path / "errors.csv", wrong)
-    write_table(study.run.path / "slices.csv", table)
+    for name, content in zip(BY_ROW, (wrong, table), strict=True):
+        write_table(study.run.path / name, content)
+        study.run.artefacts.record(name)
     return slice_lines(table)
 
 

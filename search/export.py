@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, run_and_leave, say, show
+from search.commands import command, folder, run_and_leave, say, show
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -19,7 +19,12 @@ def main(
         ),
     ],
     results: Annotated[
-        Path, typer.Option(help="The results of a search; its best model is exported.")
+        Path,
+        typer.Option(
+            parser=folder,
+            metavar="PATH",
+            help="The results of a search; its best model is exported.",
+        ),
     ] = Path("results"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,

@@ -19,6 +19,11 @@ import numpy.typing as npt
 TEMPORARY = ".partial"  # the ending of every unfinished file; a run removes leftovers at its start
 
 
+def temporary(path: Path) -> Path:
+    """A name beside `path`, of this process, for what is not finished."""
+    return path.with_name(f"{path.name}.{os.getpid():x}{TEMPORARY}")
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Calls `write(file)` on a temporary file and renames it to `path`.
 
@@ -30,15 +35,16 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         OSError: the disk is full, read-only, …; `path` is then as it was.
     """
     # A name of this process: a report may be rewritten while the run rewrites it, too.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    unfinished = temporary(path)
     try:
-        with temporary.open("wb") as file:
+        unfinished.unlink(missing_ok=True)  # of a process that had the same number
+        with unfinished.open("xb") as file:  # never through a link
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        unfinished.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
 
@@ -75,10 +81,28 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def flush_tree(folder: Path) -> None:
+    """Makes all that others wrote below `folder` durable."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_dir():
+            flush_folder(path)
+        else:
+            descriptor = os.open(path, os.O_RDWR)  # Windows flushes what it may write
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Removes what a killed writer left under temporary names below `folder`."""
     for leftover in folder.rglob(f"*{TEMPORARY}"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        remove_leftover(leftover)
+
+
+def remove_leftover(path: Path) -> None:
+    """Removes a file, a folder, or a link and not what is behind it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

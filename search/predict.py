@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, run_and_leave, say, show
+from search.commands import command, folder, run_and_leave, say, show
 from search.display import visible
 from search.errors import SettingsError
 
@@ -36,7 +36,10 @@ def main(
         bool, typer.Option("--json", help="One JSON object for each text; for a file, a summary.")
     ] = False,
     results: Annotated[
-        Path, typer.Option(help="The results of a search; its best model is used.")
+        Path,
+        typer.Option(
+            parser=folder, metavar="PATH", help="The results of a search; its best model is used."
+        ),
     ] = Path("results"),
     model: Annotated[
         Path | None, typer.Option(help="Another .keras file that a search exported.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, run_and_leave, show
+from search.commands import command, folder, run_and_leave, show
 from search.errors import ResultsError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -13,9 +13,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def main(
-    results: Annotated[Path, typer.Option(help="The results directory of a run.")] = Path(
-        "results"
-    ),
+    results: Annotated[
+        Path, typer.Option(parser=folder, metavar="PATH", help="The results directory of a run.")
+    ] = Path("results"),
     in_browser: Annotated[
         bool, typer.Option("--open", help="Open the report in a browser.")
     ] = False,

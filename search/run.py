@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.commands import command, run_and_leave, say, show
+from search.commands import command, folder, run_and_leave, say, show
 from search.settings import Algorithm, Objective, Settings, duration
 from search.startup import tensorflow_silenced
 from search.untrusted import opened
@@ -144,7 +144,9 @@ def main(
             "--export", help="More formats of the best model: saved_model,onnx,litert or some."
         ),
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("results"),
+    results: Annotated[
+        Path, typer.Option(parser=folder, metavar="PATH", help="Where everything is written.")
+    ] = Path("results"),
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Trials at a time; by default what cores and memory allow."),
@@ -263,6 +265,7 @@ def show_audit(settings: Settings) -> None:
     directory.check_place()
     found = load_corpus(settings).facts["audit"]
     with directory.claimed():
+        directory.artefacts.claim(["audit.json"], known=directory.run_file.is_file())
         write_json(directory.path / "audit.json", found)
     show("\n".join(found["lines"]))
 

@@ -4,7 +4,15 @@ import math
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from search.errors import SettingsError
 
@@ -101,6 +109,13 @@ class Settings(BaseModel):
     tensorboard: bool = Field(False, description="write what TensorBoard shows")
     trial_timeout: float | None = Field(None, gt=0, description="seconds")
     timeout: float | None = Field(None, gt=0, description="seconds")
+
+    @field_validator("results", mode="before")
+    @classmethod
+    def _is_named(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("expected a directory")
+        return value
 
     @classmethod
     def checked(cls, **values: Any) -> Self:

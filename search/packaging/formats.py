@@ -14,7 +14,7 @@ from typing import Any
 from search.corpus.encode import decode
 from search.corpus.store import Corpus
 from search.errors import ResultsError
-from search.files import TEMPORARY, flush_folder, write_json, write_text
+from search.files import flush_folder, flush_tree, temporary, write_json, write_text
 from search.packaging.classifier import load_classifier
 from search.packaging.modelfile import DESCRIPTION, ModelFile
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
@@ -73,25 +73,24 @@ def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
         )
     texts = _validation_texts(run.corpus(facts["data_fingerprint"]))
     for name in formats:
-        facts["formats"][name] = _export(file, name, texts)
+        facts["formats"][name] = _export(run, file, name, texts)
         write_json(run.best_model_facts, facts)
     return facts
 
 
-def remove_exports(results: Path) -> None:
-    """Removes the folders of all formats: they are those of another model."""
+def remove_exports(run: RunDirectory) -> None:
+    """Removes what the run made in all formats: it is of another model."""
     for name in NEEDED:
-        shutil.rmtree(results / name, ignore_errors=True)
+        run.artefacts.remove(name)
 
 
-def _export(file: ModelFile, name: Format, written: list[str]) -> dict[str, Any]:
+def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]) -> dict[str, Any]:
     """Writes one format beside the model file, whole or not at all; returns what was measured."""
     texts = [*written, *hard_texts(file.vocabulary(), TEXTS - len(written))]
     expected = load_classifier(file.path).score(texts)
-    folder = file.path.with_name(name)
-    partial, old = (folder.with_name(f"{name}{end}{TEMPORARY}") for end in ("", ".old"))
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    run.artefacts.claim([name])
+    folder = run.path / name
+    partial = temporary(folder)
     partial.mkdir()
     try:
         path, target = (str(place.absolute()) for place in (file.path, partial))
@@ -99,12 +98,15 @@ def _export(file: ModelFile, name: Format, written: list[str]) -> dict[str, Any]
         description = file.description.model_dump(mode="json")
         write_text(partial / DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False))
         proof = check_parity(partial, name, texts, expected, timed=len(written) or len(texts))
+        flush_tree(partial)  # what converters wrote
+        run.artefacts.remove(name)
         if folder.exists():
-            folder.rename(old)
+            other = next((p for p in folder.rglob("*") if not p.is_dir()), folder)
+            raise ResultsError(f"{other}: is not made by this run; move it away")
+        run.artefacts.record(name, at=partial)
         partial.rename(folder)
     finally:
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
     flush_folder(folder.parent)
     size = sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())
     return {**proof, "size_bytes": size}

@@ -42,7 +42,7 @@ def write_card(run: RunDirectory) -> Path:
     slices = read_table(table) if table.is_file() else pd.DataFrame()
     path = run.path / "MODEL_CARD.md"
     text = model_card(best, about, audit, slices)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    if not path.is_file() or path.read_bytes() != text.encode():
         write_text(path, text)
     return path
 

@@ -1,6 +1,5 @@
 """One trial's network as a .keras file: calibrated, described, and proved before it counts."""
 
-import contextlib
 import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from search.errors import ModelError, ResultsError
 from search.evaluation.calibration import abstain_threshold, temperature, tempered
 from search.evaluation.measures import interval
 from search.evaluation.statistics import wilson_interval
-from search.files import TEMPORARY, flush_folder
+from search.files import flush_folder, temporary
 from search.packaging.modelfile import ModelFile, describe
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.packaging.text_model import save_model, takes_temperature, text_model
@@ -107,7 +106,7 @@ def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
         },
         "created_at": now(),
     }
-    folder = path.with_name(path.name + TEMPORARY)
+    folder = temporary(path)
     folder.mkdir()
     try:
         partial = folder / path.name
@@ -135,19 +134,23 @@ def save_runners_up(study: Study, best_first: list[TrialRecord]) -> tuple[Path, 
     Returns:
         Their paths, best first.
     """
-    folder = study.run.path / "runners_up"
+    run, name = study.run, "runners_up"
+    folder = run.path / name
     wanted = [model_behind(study, trial) for trial in best_first[1 : study.settings.top]]
     paths = {folder / f"{trial_of(record.trial_id)}.keras": record for record in wanted}
-    for path in folder.glob("*"):
-        if path not in paths:
-            path.unlink()
-    if not paths:
-        with contextlib.suppress(FileNotFoundError):
-            folder.rmdir()
-    for path, record in paths.items():
+    if paths:
+        run.artefacts.claim([name])
         folder.mkdir(exist_ok=True)
+    for path, record in paths.items():
         if not _is_of(path, record):
             save_trial(study, record, path)
+    for file in run.artefacts.made.get(name, ()):
+        if folder / file not in paths:
+            (folder / file).unlink(missing_ok=True)
+    if paths:
+        run.artefacts.record(name)
+    else:
+        run.artefacts.remove(name)
     return tuple(paths)
 
 

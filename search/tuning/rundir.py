@@ -17,6 +17,7 @@ import os
 import platform
 import re
 import socket
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -31,15 +32,20 @@ import psutil
 
 from search.errors import ResultsError, SettingsError
 from search.files import (
+    TEMPORARY,
     flush_folder,
     npy,
+    remove_leftover,
     remove_leftovers,
     write_atomically,
     write_json,
     write_text,
 )
+from search.tuning.artefacts import NAME as LIST
+from search.tuning.artefacts import Artefacts
 from search.tuning.finals import final_ranking
 from search.tuning.records import Epoch, TrialRecord
+from search.untrusted import content_of, object_of
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
@@ -48,7 +54,12 @@ T = TypeVar("T")
 WARM_STARTS = 3  # trials of another run that are tried first
 OLD_RUNS = "previous"
 TEST_OPENED = "test_opened"  # in run.json: whose weights were tested, and when
-KEPT_FILES = (".gitignore", ".lock", "owner.json", OLD_RUNS)
+FOLDERS = ("trials", "cache", "runners_up", "onnx", "saved_model", "litert", "tensorboard")
+NAMES = (
+    *("run.json", "leaderboard.csv", "best_model.keras", "best_model.json", "MODEL_CARD.md"),
+    *("report.html", "errors.csv", "slices.csv", "audit.json", "oracle.json", *FOLDERS[:2]),
+)
+"""What every run makes; other folders are claimed when they are wanted."""
 
 
 def now(timespec: str = "milliseconds") -> str:
@@ -72,6 +83,7 @@ class RunDirectory:
         self.leaderboard = path / "leaderboard.csv"
         self.best_model = path / "best_model.keras"
         self.best_model_facts = path / "best_model.json"
+        self.artefacts = Artefacts(path, warn)
 
     def corpus(self, fingerprint: str) -> Path:
         """The folder of the encoded corpus."""
@@ -106,14 +118,14 @@ class RunDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with (self.path / ".writable").open("w"):
+            with tempfile.TemporaryFile(dir=self.path):  # whether there can be files
                 pass
-            (self.path / ".writable").unlink()
         except OSError as error:
             raise ResultsError(
                 f"{self.path}: cannot be used for results: {error.strerror}; "
                 "choose another directory with --results DIR"
             ) from error
+        self._check_unowned()
         lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
@@ -132,12 +144,38 @@ class RunDirectory:
                     "started_at": started.isoformat(timespec="milliseconds"),
                 },
             )
-            remove_leftovers(self.path)
+            self._remove_leftovers()
             yield
         finally:
             with contextlib.suppress(OSError):
                 (self.path / "owner.json").unlink(missing_ok=True)
             lock.release()
+
+    def _check_unowned(self) -> None:
+        """Looks whether the names of lock and owner are free, or this project's."""
+        lock, owner = self.path / ".lock", self.path / "owner.json"
+        ours = not lock.is_symlink() and not (lock.exists() and lock.stat().st_size)
+        if ours and (owner.is_symlink() or owner.exists()):
+            lock = owner
+            ours = not owner.is_symlink() and (
+                not owner.stat().st_size or b'"started_at"' in content_of(owner)
+            )
+        if not ours:
+            raise ResultsError(
+                f"{lock}: is not made by a search: it is left as it is. Move it away, or choose "
+                "another directory with --results DIR"
+            )
+
+    def _remove_leftovers(self) -> None:
+        """Removes what a killed process left under temporary names; nobody else's files."""
+        ours = "|".join(re.escape(name) for name in (*NAMES, *FOLDERS, "owner.json", LIST))
+        for path in self.path.iterdir():
+            if re.fullmatch(rf"({ours})(\.[0-9a-f]+)?{re.escape(TEMPORARY)}", path.name):
+                remove_leftover(path)
+        made = self.artefacts.made
+        for name in FOLDERS:
+            if name in made and not (self.path / name).is_symlink():
+                remove_leftovers(self.path / name)
 
     def _owner(self) -> str:
         try:
@@ -160,6 +198,9 @@ class RunDirectory:
         """
         if overwrite:
             self._move_aside()
+        board = ["tensorboard"] if facts.get("settings", {}).get("tensorboard") else []
+        # Where the list is lost, an earlier run says that the names are this project's.
+        self.artefacts.claim([*NAMES, *board], known=self._is_run())
         identity = facts["identity"]
         earlier = self.read_json(self.run_file)
         if earlier is not None:
@@ -180,14 +221,28 @@ class RunDirectory:
         self.trials.mkdir(exist_ok=True)
         write_json(self.run_file, facts)
 
+    def _is_run(self) -> bool:
+        """Whether run.json is that of a run, and not somebody's own."""
+        try:
+            return "identity" in object_of(content_of(self.run_file))
+        except (OSError, ValueError):
+            return False
+
     def _move_aside(self) -> None:
-        inside = [p for p in self.path.iterdir() if p.name not in KEPT_FILES]
+        made = set(self.artefacts.made)
+        if not made and self._is_run():  # the list is lost
+            made = {n for n in (*NAMES, *FOLDERS) if not (self.path / n).is_symlink()}
+        inside = [
+            path
+            for path in self.path.iterdir()
+            if path.name in made | {LIST} or path.name.partition(".unreadable")[0] in made
+        ]
         if not inside:
             return
         target = self.path / OLD_RUNS / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         target.mkdir(parents=True)
         # run.json last: until it is gone, a kill leaves a run that can be moved again.
-        for path in sorted(inside, key=lambda p: p.name == "run.json"):
+        for path in sorted(inside, key=lambda p: (p.name == LIST, p.name == "run.json")):
             path.rename(target / path.name)
         flush_folder(self.path)
         self.warn(f"the earlier run was moved to {target}")

@@ -108,6 +108,7 @@ OPTIONS = {
     "no batch": (["--set", "batch_size=0"], "batch_size: expected 1 to 65536, found 0"),
     "no workers": (["--workers", "0"], "--workers"),
     "seed that is no number": (["--seed", "lucky"], "--seed"),
+    "results without a name": (["--results", ""], "--results.*expected a directory, found ''"),
     "results is a file": (["--data", "good.csv", "--results", "good.csv"], "good.csv: .*--results"),
     "results below a file": (["--data", "good.csv", "--results", "good.csv/r"], "--results"),
     "results cannot be written": (["--data", "good.csv", "--results", "/proc/r"], "--results"),
