@@ -9,7 +9,6 @@ import typer
 from search.commands import command, folder, run_and_leave, say, show
 from search.settings import Algorithm, Objective, Settings, duration
 from search.startup import tensorflow_silenced
-from search.untrusted import opened
 from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
@@ -287,6 +286,8 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
 
         formats.check_installed(settings.export)
     if settings.embeddings is not None:
+        from search.untrusted import opened
+
         opened(settings.embeddings).close()
     count = settings.workers or default_workers()
     where = f"{count} {'worker starts' if count == 1 else 'workers start'}"

@@ -100,9 +100,10 @@ def _predictions(generator, labels, classes):
     return p[:, 1:].astype(np.float32) if classes == 2 else p.astype(np.float32)
 
 
-def _conclude(results, classes, rows):
+def model_facts(classes=("negative", "positive"), rows=60):
+    """The content of a best_model.json."""
     ends = {"val_accuracy_ci": [0.7, 0.9], "test_accuracy_ci": [0.6, 0.8]}
-    facts = {
+    return {
         **ends,
         "trial_id": "0001",
         "weights": "0001",
@@ -119,7 +120,10 @@ def _conclude(results, classes, rows):
         "weak_slices": [],
         "verdict": "the network is better than TF-IDF",
     }
-    write_json(results / "best_model.json", facts)
+
+
+def _conclude(results, classes, rows):
+    write_json(results / "best_model.json", model_facts(classes, rows))
     write_json(results / "audit.json", {"lines": ["LEAK: " + HOSTILE[0], *HOSTILE]})
     mistakes = pd.DataFrame({"row": range(len(HOSTILE)), "text": HOSTILE, "label": classes[0]})
     mistakes = mistakes.assign(

@@ -24,7 +24,7 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
         best_first: its trials, at least one.
     """
     best, finals = best_first[0], study.finals_in_force()
-    predicted = study.run.load_predictions(best.trial_id)
+    predicted = study.run.load_predictions(best.trial_id, len(study.corpus.validation))
     if predicted is None:
         return best
     objective, labels = study.settings.objective, study.corpus.validation.labels
@@ -58,7 +58,8 @@ def compared(
             lost.
     """
     objective, labels = study.settings.objective, study.corpus.validation.labels
-    trials = {r.trial_id: study.run.load_predictions(r.trial_id) for r in best_first}
+    rows = len(labels)
+    trials = {r.trial_id: study.run.load_predictions(r.trial_id, rows) for r in best_first}
     known = {n: values_of(objective, p, labels) for n, p in trials.items() if p is not None}
     best = best_first[0].trial_id
     if best not in known:
@@ -66,7 +67,7 @@ def compared(
     bias = asdict(selection_bias(np.stack(list(known.values())), seed=0))
     bias["trials"] = len(known)
     baselines = study.run.load_baselines(study.corpus.fingerprint)
-    known |= {name: values_of(objective, p, labels) for name, p in baselines.items()}
+    known |= {n: values_of(objective, p, labels) for n, p in baselines.items() if len(p) == rows}
     names = list(known)
     tied = tied_with_best(np.stack(list(known.values())), names.index(best))
     return dict(zip(names, map(bool, tied), strict=True)), bias

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from search.errors import ResultsError
+from search.errors import ResultsError, one_line
 from search.evaluation.statistics import wilson_interval
 from search.settings import Objective
 from search.tables import write_table
@@ -40,6 +40,13 @@ COLUMNS = (
 WHOLE_NUMBERS = ("rank", "n_seeds", "best_epoch", "epochs", "parameters", "seed")
 """Columns of whole numbers that may be missing: pandas' Int64; whole hyperparameters are, too."""
 
+SHARES = (
+    "val_accuracy",
+    "val_accuracy_ci_low",
+    "val_accuracy_ci_high",
+    "val_loss",
+    "train_seconds",
+)
 
 NOBODY: Mapping[str, Any] = MappingProxyType({})
 
@@ -156,7 +163,16 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
     if not path.is_file():
         raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
     content = path.read_bytes()  # once: a search may write the next one meanwhile
-    table = pd.read_csv(BytesIO(content), dtype={"trial_id": str})
+    try:
+        table = pd.read_csv(BytesIO(content), dtype={"trial_id": str})
+        table[[*COLUMNS]].astype(
+            dict.fromkeys(WHOLE_NUMBERS, "Int64") | dict.fromkeys(SHARES, float)
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultsError(
+            f"{path}: is not a leaderboard, or a damaged one ({one_line(error, 200)}); "
+            "`python -m search.run` with the settings of its run writes it anew"
+        ) from error
     hyperparameters = pd.read_csv(
         BytesIO(content),
         usecols=[name for name in table if str(name).startswith("hp_")],

@@ -8,6 +8,7 @@ as backslash and n. Each folder has the classifier.json of the model file, too.
 import json
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,11 @@ def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]
 
 
 def _validation_texts(corpus: Path) -> list[str]:
-    """Texts of the validation rows, of their known tokens; none if the cache was removed."""
-    if not corpus.is_dir():
-        return []
-    stored = Corpus.open(corpus)
-    split = stored.validation
-    step = -(-len(split) // (TEXTS - MADE))
-    rows = range(0, len(split), step)
-    return decode((split.ids, split.offsets), rows, stored.tokens, stored.vocabulary)
+    """Texts of the validation rows, of their known tokens; none if the cache is lost or damaged."""
+    with suppress(OSError, ValueError, KeyError, TypeError, EOFError, IndexError):
+        stored = Corpus.open(corpus)
+        split = stored.validation
+        step = -(-len(split) // (TEXTS - MADE))
+        rows = range(0, len(split), step)
+        return decode((split.ids, split.offsets), rows, stored.tokens, stored.vocabulary)
+    return []

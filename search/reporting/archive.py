@@ -4,11 +4,9 @@ The run may be over, killed or going on: files are taken as they are, those that
 cannot be read are passed over, and no lock is needed. TensorFlow is not imported.
 """
 
-import io
-import json
 import socket
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import psutil
+from pandas.api.types import is_numeric_dtype
 
 from search.errors import ResultsError
 from search.evaluation.leaderboard import leaderboard, read_leaderboard
@@ -26,13 +25,18 @@ from search.evaluation.measures import values_of
 from search.evaluation.statistics import tied_with_best
 from search.settings import Objective
 from search.tables import read_table
+from search.tuning.facts import record_of
 from search.tuning.finals import final_ranking
 from search.tuning.finals import wanted as finals_wanted
 from search.tuning.objective import named
-from search.tuning.records import Epoch, TrialRecord
-from search.tuning.rundir import readable_records
+from search.tuning.records import EPOCHS, TrialRecord
+from search.tuning.rundir import check_predictions, readable_records
+from search.untrusted import array_of, arrays_of, content_of
 
 State = Literal["running", "stopped", "finished"]
+SLICES = ("rows", "accuracy", "low", "high", "rest_accuracy", "p_value")
+MISTAKES = ("row", "probability", "loss")
+TEXTS = ("text", "label", "predicted", "likely_mislabelled")
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -99,7 +103,9 @@ class Archive:
 
     def predictions(self, name: str) -> npt.NDArray[np.float32] | None:
         """What a trial or a final says of the validation rows, shape (rows, outputs)."""
-        return _predictions(self.path, name)
+        if self.labels is None:
+            return None
+        return _predictions(self.path, name, len(self.labels))
 
 
 def read_archive(results: Path | str = "results") -> Archive:
@@ -125,6 +131,8 @@ def read_archive(results: Path | str = "results") -> Archive:
     finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
     best = _json(path / "best_model.json")
     labels = read_array(_cache(path, facts) / "validation_labels.npy")
+    if labels is not None and not _are_labels(labels, len(facts["class_names"])):
+        labels = None
     return Archive(
         path=path,
         facts=facts,
@@ -134,10 +142,15 @@ def read_archive(results: Path | str = "results") -> Archive:
         table=_table(path, facts, ended, finals, best, labels),
         best=best,
         audit=_json(path / "audit.json"),
-        slices=_csv(path / "slices.csv"),
-        mistakes=_csv(path / "errors.csv"),
+        slices=_csv(path / "slices.csv", SLICES, ("slice", "below_rest")),
+        mistakes=_csv(path / "errors.csv", MISTAKES, TEXTS),
         labels=labels,
     )
+
+
+def _are_labels(found: npt.NDArray[Any], classes: int) -> bool:
+    whole = found.ndim == 1 and found.dtype.kind == "i" and len(found) > 0
+    return whole and bool(((found >= 0) & (found < classes)).all())
 
 
 def _state(path: Path, best: Mapping[str, Any]) -> State:
@@ -175,7 +188,7 @@ def _table(
         table = leaderboard(ended, rows, finals, baselines=baselines, objective=objective)
     if table["tied_with_best"].notna().any() or labels is None:
         return table
-    predicted = {name: _predictions(path, name) for name in table["trial_id"]}
+    predicted = {n: _predictions(path, n, len(labels)) for n in table["trial_id"]}
     known = {n: values_of(objective, p, labels) for n, p in predicted.items() if p is not None}
     leader = next((r.trial_id for r in final_ranking(ended, finals)), None)
     if leader in known:
@@ -190,17 +203,19 @@ def _table(
 def _with_epochs_so_far(path: Path, record: TrialRecord) -> TrialRecord:
     """A trial under way with its epochs, which lie with its state."""
     if record.status == "running":
-        with (
-            suppress(*UNREADABLE),
-            np.load(path / "trials" / record.trial_id / "state.npz") as state,
-        ):
-            epochs = json.loads(state["history"].tobytes())
-            return replace(record, history=tuple(Epoch(**epoch) for epoch in epochs))
+        with suppress(*UNREADABLE):
+            state = arrays_of(content_of(path / "trials" / record.trial_id / "state.npz"))
+            return replace(record, history=EPOCHS.validate_json(state["history"].tobytes()))
     return record
 
 
-def _predictions(path: Path, name: str) -> npt.NDArray[np.float32] | None:
-    return read_array(path / "trials" / name / "validation.npy")
+def _predictions(path: Path, name: str, rows: int) -> npt.NDArray[np.float32] | None:
+    found = read_array(path / "trials" / name / "validation.npy")
+    with suppress(ValueError):
+        if found is not None:
+            check_predictions(found, rows)
+            return found
+    return None
 
 
 def _cache(path: Path, facts: Mapping[str, Any]) -> Path:
@@ -210,20 +225,20 @@ def _cache(path: Path, facts: Mapping[str, Any]) -> Path:
 def read_array(path: Path) -> npt.NDArray[Any] | None:
     """The array of an .npy file; None where there is none, or no readable one."""
     with suppress(*UNREADABLE):
-        found: npt.NDArray[Any] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        return found
+        return array_of(content_of(path))
     return None
 
 
 def _json(path: Path) -> dict[str, Any]:
     with suppress(*UNREADABLE):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(value, dict):
-            return value
+        return record_of(path, content_of(path))
     return {}
 
 
-def _csv(path: Path) -> pd.DataFrame | None:
+def _csv(path: Path, numbers: Sequence[str], others: Sequence[str]) -> pd.DataFrame | None:
+    """A table that has these columns."""
     with suppress(*UNREADABLE):
-        return read_table(path)
+        table = read_table(path)
+        if all(is_numeric_dtype(table[name]) for name in numbers) and set(others) <= set(table):
+            return table
     return None

@@ -88,7 +88,7 @@ def job_of(record: TrialRecord, study: Study) -> Job:
             del job.state[name]
         job.best = _weights(kept or job.state, "best" if kept else "weights")
     elif not record.is_final and (parent := record.values.get("tuner/trial_id")):
-        inherited = study.run.load_state(parent)
+        inherited = study.run.load_state(str(parent))
         if inherited is not None:
             history, job.state = inherited
             job.state = {

@@ -2,9 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
+
+Checked = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""What is read from a file is held against the types that stand here."""
 
 Status = Literal["running", "completed", "pruned", "failed"]
 
@@ -24,7 +29,9 @@ class Epoch:
         scoring_seconds: of validation alone; None where it was not measured.
     """
 
-    epoch: int
+    __pydantic_config__: ClassVar[ConfigDict] = Checked
+
+    epoch: PositiveInt
     loss: float
     val_loss: float
     val_accuracy: float
@@ -56,18 +63,20 @@ class TrialRecord:
         started_at, ended_at: ISO 8601 with the time zone.
     """
 
-    trial_id: str
+    __pydantic_config__: ClassVar[ConfigDict] = Checked
+
+    trial_id: Annotated[str, Field(pattern=r"^\d+(-\d+)?$")]
     status: Status
-    values: dict[str, Any]
+    values: dict[str, bool | int | float | str]
     seed: int
     space: dict[str, Any]
-    batch_size: int
+    batch_size: PositiveInt
     started_at: str
     ended_at: str | None = None
     history: tuple[Epoch, ...] = ()
     parameters: int | None = None
-    granted: int = 0
-    attempts: int = 1
+    granted: NonNegativeInt = 0
+    attempts: NonNegativeInt = 1
     error: str | None = None
     notes: tuple[str, ...] = field(default=())
 
@@ -95,17 +104,18 @@ class TrialRecord:
         """Reads what `to_json` wrote.
 
         Raises:
-            TypeError, KeyError, ValueError: it is something else.
+            ValueError: it is something else.
         """
-        known = {f.name for f in fields(cls)}
-        if unknown := set(plain) - known:
-            raise ValueError(f"unknown fields {sorted(unknown)}")
-        history = tuple(Epoch(**epoch) for epoch in plain["history"])
-        record = cls(**{**plain, "history": history, "notes": tuple(plain["notes"])})
-        int(record.trial_id.replace("-", "", 1))
-        if record.status not in get_args(Status):
-            raise ValueError(f"unknown status {record.status!r}")
+        record: Self = TypeAdapter(cls).validate_python(plain)
+        epochs = [epoch.epoch for epoch in record.history]
+        if epochs != sorted(set(epochs)):
+            raise ValueError(f"its epochs are {epochs}")
+        if record.status in ("completed", "pruned") and not epochs:
+            raise ValueError(f"it is {record.status} without an epoch")
         return record
+
+
+EPOCHS = TypeAdapter(tuple[Epoch, ...])
 
 
 def trial_of(name: str) -> str:

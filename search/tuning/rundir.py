@@ -11,14 +11,12 @@ A file that cannot be read is renamed to *.unreadable and its trial is trained a
 """
 
 import contextlib
-import io
 import json
 import os
 import platform
 import re
 import socket
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -30,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from search.errors import ResultsError, SettingsError
+from search.errors import ResultsError, SettingsError, one_line
 from search.files import (
     TEMPORARY,
     flush_folder,
@@ -43,9 +41,10 @@ from search.files import (
 )
 from search.tuning.artefacts import NAME as LIST
 from search.tuning.artefacts import Artefacts
+from search.tuning.facts import record_of
 from search.tuning.finals import final_ranking
-from search.tuning.records import Epoch, TrialRecord
-from search.untrusted import content_of, object_of
+from search.tuning.records import EPOCHS, Epoch, TrialRecord
+from search.untrusted import array_of, arrays_of, content_of, object_of
 
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
@@ -181,7 +180,7 @@ class RunDirectory:
         try:
             owner = json.loads((self.path / "owner.json").read_text(encoding="utf-8"))
             return f"process {owner['pid']} on {owner['host']}, started at {owner['started_at']}"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return "another process"
 
     # -- whose run it is -------------------------------------------------------------------
@@ -280,8 +279,14 @@ class RunDirectory:
         """The folder of a trial."""
         return self.trials / trial_id
 
-    def records(self) -> list[TrialRecord]:
-        """All trials and finals that can be read, by number; the others are set aside."""
+    def records(
+        self, check: Callable[[TrialRecord], None] = lambda record: None
+    ) -> list[TrialRecord]:
+        """All trials and finals that can be read, by number; the others are set aside.
+
+        Args:
+            check: raises ValueError for a record that cannot be used.
+        """
         if not self.trials.is_dir():
             return []
         found = []
@@ -295,10 +300,11 @@ class RunDirectory:
                 record = TrialRecord.from_json(plain)
                 if record.trial_id != folder.name:
                     raise ValueError(f"it is of trial {record.trial_id}")
+                check(record)
                 found.append(record)
-            except (TypeError, KeyError, ValueError) as error:
+            except ValueError as error:
                 if any(folder.iterdir()):
-                    self.set_aside(folder, str(error))
+                    self.set_aside(folder, one_line(error, 200))
                 else:
                     folder.rmdir()  # killed between making the folder and its first file
         return sorted(found, key=lambda record: (record.number, record.trial_id))
@@ -335,9 +341,9 @@ class RunDirectory:
             return None
         try:
             epochs = json.loads(arrays.pop("history").tobytes())
-            return tuple(Epoch(**epoch) for epoch in epochs), arrays
-        except (KeyError, ValueError, TypeError) as error:
-            self.set_aside(self.folder(trial_id) / "state.npz", str(error))
+            return EPOCHS.validate_python(epochs), arrays
+        except (KeyError, ValueError) as error:
+            self.set_aside(self.folder(trial_id) / "state.npz", one_line(error, 200))
             return None
 
     def remove_state(self, trial_id: str) -> None:
@@ -363,29 +369,27 @@ class RunDirectory:
         path = self.folder(trial_id) / "validation.npy"
         write_atomically(path, lambda file: file.write(npy(probabilities)))
 
-    def load_predictions(self, trial_id: str) -> npt.NDArray[np.float32] | None:
-        """What `save_predictions` wrote; None where there is nothing, or nothing readable."""
+    def load_predictions(self, trial_id: str, rows: int) -> npt.NDArray[np.float32] | None:
+        """What `save_predictions` wrote of so many rows; None where there is nothing readable."""
 
-        return self._read(self.folder(trial_id) / "validation.npy", _array)
+        def parse(content: bytes) -> npt.NDArray[np.float32]:
+            found = array_of(content)
+            check_predictions(found, rows)
+            return found
+
+        return self._read(self.folder(trial_id) / "validation.npy", parse)
 
     # -- reading what may be damaged -------------------------------------------------------
 
     def read_json(self, path: Path) -> dict[str, Any] | None:
         """A JSON object; None where there is none, or an unreadable one, which is set aside."""
-
-        def parse(content: bytes) -> dict[str, Any]:
-            value = json.loads(content.decode("utf-8"))
-            if not isinstance(value, dict):
-                raise ValueError("it is not an object")
-            return value
-
-        return self._read(path, parse)
+        return self._read(path, lambda content: record_of(path, content))
 
     def load_features(self, fingerprint: str, rows: int) -> npt.NDArray[Any] | None:
         """The features of that many tokens; None where there are none, or no readable ones."""
 
         def parse(content: bytes) -> npt.NDArray[Any]:
-            features = _array(content)
+            features = array_of(content)
             if len(features) != rows:
                 raise ValueError(f"it has {len(features)} rows")
             return features
@@ -393,21 +397,17 @@ class RunDirectory:
         return self._read(self.features(fingerprint), parse)
 
     def _load_arrays(self, path: Path) -> Arrays | None:
-        def parse(content: bytes) -> Arrays:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-
-        return self._read(path, parse)
+        return self._read(path, arrays_of)
 
     def _read(self, path: Path, parse: Callable[[bytes], T]) -> T | None:
         """What `parse` makes of a file; None where there is none, or one that it cannot read."""
         try:
             # Read whole first: then an archive's checksums see every byte.
-            return parse(path.read_bytes())
+            return parse(content_of(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            self.set_aside(path, str(error))
+        except (OSError, ValueError) as error:
+            self.set_aside(path, one_line(error, 200))
             return None
 
     def set_aside(self, path: Path, reason: str) -> None:
@@ -425,6 +425,18 @@ def _npz(arrays: Arrays) -> Callable[[IO[bytes]], None]:
     return lambda file: np.savez(file, allow_pickle=False, **arrays)
 
 
+def check_predictions(found: npt.NDArray[Any], rows: int) -> None:
+    """Looks whether an array can be what a model says of so many rows.
+
+    Raises:
+        ValueError: it has another shape, or other numbers than probabilities.
+    """
+    if found.ndim != 2 or len(found) != rows or not found.shape[1] or found.dtype.kind != "f":
+        raise ValueError(f"its shape is {found.shape}, for {rows} rows")
+    if not ((found >= 0) & (found <= 1)).all():
+        raise ValueError("it has numbers that are no probabilities")
+
+
 def machine() -> dict[str, Any]:
     """What a run's times and last decimals depend on, for run.json."""
     from importlib.metadata import version
@@ -438,11 +450,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _array(content: bytes) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    return array
-
-
 def readable_records(results: Path) -> list[TrialRecord]:
     """All trials and finals of a run that another process may be writing, by number.
 
@@ -450,8 +457,10 @@ def readable_records(results: Path) -> list[TrialRecord]:
     """
     found = []
     for path in results.glob("trials/*/trial.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found.append(TrialRecord.from_json(json.loads(path.read_text(encoding="utf-8"))))
+        with contextlib.suppress(OSError, ValueError):
+            record = TrialRecord.from_json(object_of(content_of(path)))
+            if record.trial_id == path.parent.name:
+                found.append(record)
     return sorted(found, key=lambda record: (record.number, record.trial_id))
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import keras_tuner
 
 from search.corpus import Corpus
-from search.errors import ResultsError
+from search.errors import ResultsError, one_line
 from search.files import write_json
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import Configuration, Space
+from search.network.space import Configuration, Space, check_values
 from search.network.spacefile import spec_text
-from search.network.weights import Shape
+from search.network.weights import Shape, sizes
 from search.settings import Settings
 from search.tuning import finals
 from search.tuning.early_stopping import Halving, Ladder
@@ -106,7 +106,7 @@ class Study:
         """
         self.run.enter(self.facts(searched), overwrite=overwrite)
         write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
-        found = self.run.records()
+        found = self.run.records(self._check)
         self.records = {record.trial_id: record for record in found if not record.is_final}
         self.finals = {record.trial_id: record for record in found if record.is_final}
         self.ladder = Ladder(self._halving, self.records.values())
@@ -132,12 +132,35 @@ class Study:
             "started_at": now(),
         }
 
+    def _check(self, record: TrialRecord) -> None:
+        """Looks whether a record is of this search.
+
+        Raises:
+            ValueError: its space cannot be read, or values are missing or out of their ends.
+        """
+        try:
+            keras_tuner.HyperParameters.from_config(record.space)
+        except Exception as error:  # whatever KerasTuner stumbles over
+            raise ValueError(f"its space cannot be read: {one_line(error)}") from error
+        if self.ours:
+            check_values(record.values)
+            if missing := self.space.keys() - record.values.keys():
+                raise ValueError(f"it has no {', '.join(sorted(missing))}")
+
+    def _fits(self, record: TrialRecord) -> bool:
+        """Whether a trial's weights are there, and as large as its network."""
+        weights = self.run.load_weights(record.trial_id)
+        if weights is None or not self.ours:
+            return weights is not None
+        wanted = sizes(self.configuration(record.values), self.shape)
+        return [weight.shape for weight in weights] == wanted
+
     def _check_kept_weights(self) -> None:
         """Has a leading trial or a final trained again if its weights are gone or unreadable."""
         leading = ranked(self.records.values())[: self.settings.keep]
         there = self.finals_in_force().values()
         for record in (*leading, *(final for final in there if final.status == "completed")):
-            if self.run.load_weights(record.trial_id) is None:
+            if not self._fits(record):
                 self.warn(
                     f"the weights of trial {record.trial_id} are missing: it is trained again"
                 )

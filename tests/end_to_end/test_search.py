@@ -70,7 +70,7 @@ def test_the_files_and_no_others(sample_run):
     assert names == {
         *("leaderboard.csv", "best_model.keras", "best_model.json", "run.json"),
         *("audit.json", "errors.csv", "slices.csv", "report.html", "MODEL_CARD.md"),
-        *("trials", "cache", ".lock"),
+        *("trials", "cache", ".lock", "artefacts.json"),
     }
     assert {p.name for p in (results / "trials" / "0002").iterdir()} == {
         *("trial.json", "history.csv", "best.npz", "validation.npy"),

@@ -21,6 +21,7 @@ from search.packaging.runtimes import LOADERS, tokenizer
 from search.packaging.text_model import sha256
 from search.tuning.rundir import RunDirectory
 from tests.conftest import exported, run_command
+from tests.made import model_facts
 
 TEXTS = hard_texts(("film", "good", "dull"), 70)
 FILES = {
@@ -33,7 +34,7 @@ FILES = {
 def run_of(folder, classes=2, tokens="whitespace", **values):
     """A results directory with no more than a model in it."""
     path = exported(folder / "best_model.keras", classes, tokens, **values)
-    facts = {"data_fingerprint": "none", "formats": {}, "sha256": sha256(path)}
+    facts = {**model_facts(), "data_fingerprint": "none", "formats": {}, "sha256": sha256(path)}
     (folder / "best_model.json").write_text(json.dumps(facts))
     return RunDirectory(folder)
 
@@ -68,7 +69,8 @@ def test_every_format_of_every_kind(tmp_path, case):
         moved = folder.rename(tmp_path / "moved")  # it stands alone
         np.testing.assert_allclose(LOADERS[name](moved)(TEXTS), expected, atol=1e-5)
         shutil.rmtree(moved)
-    assert {p.name for p in tmp_path.iterdir()} == {"best_model.keras", "best_model.json"}
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"best_model.keras", "best_model.json", "artefacts.json"}
 
 
 def test_what_differs_is_not_exported(tmp_path, monkeypatch):
@@ -84,19 +86,19 @@ def test_what_differs_is_not_exported(tmp_path, monkeypatch):
     assert sha256(tmp_path / "onnx" / "model.onnx") == before
     assert (tmp_path / "best_model.json").read_text() == facts
     names = {p.name for p in tmp_path.iterdir()}
+    names -= {"artefacts.json"}
     assert names == {"best_model.keras", "best_model.json", "onnx"}
 
 
 def test_a_second_export_replaces_the_first(tmp_path):
     run = run_of(tmp_path)
-    (tmp_path / "onnx").mkdir()
-    (tmp_path / "onnx" / "of another model").touch()
-    (tmp_path / "onnx.partial").mkdir()  # of somebody who was killed
-    (tmp_path / "onnx.partial" / "half").touch()
     export_best(run, ["onnx"])
+    (tmp_path / "onnx" / "model.onnx").write_bytes(b"half of it")
+    export_best(run, ["onnx"])
+    assert run.artefacts.is_whole("onnx")
     assert {p.name for p in (tmp_path / "onnx").iterdir()} == FILES["onnx"]
-    remove_exports(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} == {"best_model.keras", "best_model.json"}
+    remove_exports(run)
+    assert not (tmp_path / "onnx").exists()
 
 
 def test_what_is_missing_is_named(monkeypatch):

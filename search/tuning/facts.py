@@ -1,0 +1,158 @@
+"""What the records of a run must look like to be believed: one model for each file.
+
+A record that was cut, emptied or changed is found here, wherever it is read: the run that owns it
+sets it aside, and who only looks passes it over. Names that are not known stay as they are.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+
+from search.settings import Settings
+from search.untrusted import object_of
+
+Pair = tuple[float, float]
+Scalar = bool | int | float | str | None
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class _Data(_Record):
+    rows: dict[str, NonNegativeInt] = {}
+    dropped_rows: NonNegativeInt = 0
+
+
+class _Opening(_Record):
+    weights: str
+    at: str
+
+
+class RunFacts(_Record):
+    """run.json."""
+
+    identity: dict[str, Any]
+    settings: dict[str, Any] = {}
+    data: _Data = Field(default_factory=_Data)
+    class_names: list[str] = Field(["", ""], min_length=2)
+    machine: dict[str, Scalar] = {}
+    version: str = ""
+    started_at: str = ""
+    test_opened: list[_Opening] = []
+
+    @field_validator("settings")
+    @classmethod
+    def _are_settings(cls, values: dict[str, Any]) -> dict[str, Any]:
+        Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})
+        return values
+
+
+class _Finals(_Record):
+    seeds: PositiveInt
+    mean: float
+    std: float
+
+
+class _Bias(_Record):
+    estimate: float
+    low: float
+    high: float
+    trials: PositiveInt
+
+
+class _Calibration(_Record):
+    before: float
+    after: float
+
+
+class _Abstain(_Record):
+    confidence: float
+    precision: float
+    coverage: float
+
+
+class _Baseline(_Record):
+    name: str
+    val_accuracy: float = Field(ge=0, le=1)
+    val_loss: float
+    test_accuracy: float = Field(ge=0, le=1)
+    parameters: int
+    seconds: float
+
+
+class ModelFacts(_Record):
+    """best_model.json."""
+
+    trial_id: str
+    weights: str
+    hyperparameters: dict[str, Scalar]
+    class_names: list[str] = Field(min_length=2)
+    val_accuracy: float = Field(ge=0, le=1)
+    val_accuracy_ci: Pair
+    test_accuracy: float = Field(ge=0, le=1)
+    test_accuracy_ci: Pair
+    val_rows: PositiveInt
+    test_rows: PositiveInt
+    temperature: float = Field(gt=0)
+    baselines: list[_Baseline]
+    calibration_error: _Calibration
+    weak_slices: list[str]
+    verdict: str
+    abstain: _Abstain | None = None
+    finals: _Finals | None = None
+    selection_bias: _Bias | None = None
+    formats: dict[str, dict[str, float]] = {}
+    parameters: int = 0
+    versions: dict[str, str] = {}
+    data: str = ""
+    data_fingerprint: str = ""
+    created_at: str = ""
+    output: str = ""
+    network: str = ""
+    size_bytes: int = 0
+    tokens: str = ""
+    cut: str = ""
+    vocabulary_size: int = 0
+    max_length: int = 0
+    test_loss: float = 0
+    val_loss: float = 0
+
+
+class AuditFacts(_Record):
+    """audit.json."""
+
+    lines: list[str] = []
+
+
+class OwnerFacts(_Record):
+    """owner.json."""
+
+    pid: PositiveInt
+    host: str
+    started_at: str
+
+
+MODELS: dict[str, type[_Record]] = {
+    "run.json": RunFacts,
+    "best_model.json": ModelFacts,
+    "audit.json": AuditFacts,
+    "owner.json": OwnerFacts,
+}
+
+
+def record_of(path: Path, content: bytes) -> dict[str, Any]:
+    """The record in a file, as it stands there.
+
+    Args:
+        path: its name says which it is; of other names, any object is good.
+        content: of the file.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    plain = object_of(content)
+    if path.name in MODELS:
+        MODELS[path.name].model_validate(plain)  # whose error is a ValueError
+    return plain

@@ -1,0 +1,71 @@
+"""Damaged records: healed, passed over, or refused with the file's name; never a traceback."""
+
+import random
+import re
+import shutil
+
+import pytest
+
+from tests.conftest import SAMPLE, run_here
+from tests.faults.mutated import mutate
+from tests.made import made_run
+
+BEGUN = ("--data", SAMPLE, "--trials", 4, "--max-epochs", 3, "--seed", 7, "--finals", 0)
+
+
+def attack(results, tmp_path, count, seed, command):
+    """Runs a command on so many damaged copies; returns those that ended in a traceback."""
+    bad = []
+    for number in range(count):
+        generator = random.Random(1000 * seed + number)
+        copy = shutil.copytree(results, tmp_path / "copy")
+        done = mutate(copy, generator)
+        try:
+            end = run_here(*command(copy))
+        except BaseException as error:  # a test, which tells of all of them
+            bad.append(f"{number}, {done}: {type(error).__name__}: {str(error)[:200]}")
+        else:
+            says = end.returncode == 0 or re.search(r"error: .*\S+\.\w+|error: .*copy", end.stderr)
+            if end.returncode not in (0, 2) or not says:
+                bad.append(f"{number}, {done}: {end.returncode}: {end.stderr[-300:]}")
+        shutil.rmtree(copy)
+    return bad
+
+
+def counted(fast, slow):
+    return pytest.mark.parametrize("count", [fast, pytest.param(slow, marks=pytest.mark.slow)])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return made_run(tmp_path_factory.mktemp("made") / "results", 6)
+
+
+@counted(30, 300)
+def test_report(made, tmp_path, count):
+    assert attack(made, tmp_path, count, 1, lambda r: ("search.report", "--results", r)) == []
+
+
+@counted(30, 300)
+def test_compare(made, tmp_path, count):
+    assert attack(made, tmp_path, count, 2, lambda r: ("search.compare", r, made)) == []
+
+
+@counted(5, 200)
+def test_report_of_a_real_run(sample_run, tmp_path, count):
+    results = sample_run[0]
+    assert attack(results, tmp_path, count, 3, lambda r: ("search.report", "--results", r)) == []
+
+
+@counted(2, 100)
+def test_run(sample_run, tmp_path, count):
+    results = sample_run[0]
+    command = lambda r: ("search.run", *BEGUN, "--results", r)  # noqa: E731
+    assert attack(results, tmp_path, count, 4, command) == []
+
+
+@counted(1, 100)
+def test_export(sample_run, tmp_path, count):
+    results = sample_run[0]
+    command = lambda r: ("search.export", "--format", "saved_model", "--results", r)  # noqa: E731
+    assert attack(results, tmp_path, count, 5, command) == []
