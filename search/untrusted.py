@@ -12,10 +12,10 @@ import stat
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 GROWTH = 100  # times its own size that a file may unpack to; text shrinks to a third to a tenth
 NUMBERS_GROWTH = 10  # the same of weights and other numbers, which hardly shrink
@@ -130,12 +130,14 @@ def members(content: bytes, names: Collection[str] | None = None) -> dict[str, b
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def array_of(content: bytes) -> npt.NDArray[Any]:
+def array_of(content: bytes) -> "npt.NDArray[Any]":
     """The array of an .npy file.
 
     Raises:
         ValueError: it is something else, or its numbers are not all there.
     """
+    import numpy as np  # not for those who open other files, and answer --help
+
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
@@ -148,7 +150,7 @@ def array_of(content: bytes) -> npt.NDArray[Any]:
     return np.load(io.BytesIO(content), allow_pickle=False)  # type: ignore[no-any-return]
 
 
-def arrays_of(content: bytes) -> dict[str, npt.NDArray[Any]]:
+def arrays_of(content: bytes) -> "dict[str, npt.NDArray[Any]]":
     """The arrays of an .npz file by name; for the errors see `members` and `array_of`."""
     found = members(content)
     return {name.removesuffix(".npy"): array_of(array) for name, array in found.items()}
