@@ -1,15 +1,29 @@
 """Runs a command on what somebody hostile made, and says what it cost."""
 
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 MOST_SECONDS, MOST_BYTES = 5, 1_000_000_000
 TENSORFLOW = 10  # seconds more, of a run that has imported it
+
+# A process begins with the memory of the one that starts it, and that counts: so the one that
+# starts it here is small, whatever pytest has imported.
+METER = """
+import resource, subprocess, sys
+output, patience, *command = sys.argv[1:]
+with open(output, "wb") as file:
+    process = subprocess.Popen(command, stdout=file)
+    try:
+        code = process.wait(float(patience))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss)
+"""
 
 
 @dataclass(frozen=True)
@@ -35,32 +49,23 @@ def attacked(*arguments: object, cwd: Path, text: str = "", patience: float = 60
 
     Memory is bounded besides, so that a fault is a failed test and not a machine without memory.
     """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        bounded = ["/bin/sh", "-c", 'ulimit -v 12000000; exec "$@"', "sh"]
-        process = subprocess.Popen(
-            [*bounded, sys.executable, "-m", *map(str, arguments)],
+    bounded = ["/bin/sh", "-c", 'ulimit -v 12000000; exec "$@"', "sh"]
+    command = [*bounded, sys.executable, "-m", *map(str, arguments)]
+    with tempfile.NamedTemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        measured = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", METER, output.name, str(patience), *command],
             cwd=cwd,
-            stdin=subprocess.PIPE,
-            stdout=output,
+            input=text.encode(),
+            stdout=subprocess.PIPE,
             stderr=errors,
+            check=True,
         )
-        process.stdin.write(text.encode())
-        process.stdin.close()
-        deadline = time.monotonic() + patience
-        while True:
-            done, status, used = os.wait4(process.pid, os.WNOHANG)
-            if done:
-                break
-            if time.monotonic() > deadline:
-                process.kill()
-            time.sleep(0.02)
-        process.returncode = os.waitstatus_to_exitcode(status)
         said = []
         for stream in (output, errors):
             stream.seek(0)
             said.append(stream.read().decode(errors="replace"))
-        seconds = used.ru_utime + used.ru_stime
-        return End(process.returncode, *said, seconds, used.ru_maxrss * 1024)
+    code, seconds, memory = measured.stdout.split()
+    return End(int(code), *said, float(seconds), int(memory))
 
 
 def assert_refused(end: End, named: str) -> None:
