@@ -12,11 +12,13 @@ or in a `with one_thread:`. A call costs 15 µs, inside of another one less than
 these networks are too small to be faster with more.
 """
 
+import sys
 import threading
 from collections.abc import Iterable
 from contextlib import ContextDecorator
+from typing import Any
 
-import scipy.linalg  # noqa: F401  its BLAS is another than NumPy's, and is found once it is loaded
+import numpy as np  # noqa: F401  its BLAS has to be there to be found
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
 
@@ -28,7 +30,8 @@ class _OneThread(ContextDecorator):
     """
 
     def __init__(self) -> None:
-        self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._libraries: list[Any] = []
+        self._of_scipy: bool | None = None
         self._lock = threading.Lock()
         self._inside = 0
         self._before: list[int] = []
@@ -36,6 +39,7 @@ class _OneThread(ContextDecorator):
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
+                self._find()
                 self._before = [library.num_threads for library in self._libraries]
                 self._set(1 for _ in self._libraries)
             self._inside += 1
@@ -46,6 +50,13 @@ class _OneThread(ContextDecorator):
             if not self._inside:
                 self._set(self._before)
                 OpenBLASController.clear_controlling_thread(force=True)
+
+    def _find(self) -> None:
+        """The libraries there are; SciPy's is another than NumPy's, and takes 0.1 s to load."""
+        of_scipy = "scipy.linalg._fblas" in sys.modules
+        if of_scipy is not self._of_scipy:
+            self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self._of_scipy = of_scipy
 
     def _set(self, numbers: Iterable[int]) -> None:
         # threadpoolctl listens to the thread that came first, and the last one to leave may be

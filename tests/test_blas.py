@@ -94,6 +94,20 @@ def test_one_thread_inside_and_as_many_as_before_afterwards():
         assert threads() == {2}
 
 
+def test_scipys_blas_is_found_when_it_is_there():
+    """It comes with scipy.linalg, which takes its time."""
+    code = (
+        "import sys\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from search.blas import one_thread\n"
+        "with one_thread: assert 'scipy' not in sys.modules\n"
+        "import scipy.linalg\n"
+        "with one_thread: print([library['num_threads'] for library in threadpool_info()])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[1, 1]\n", done.stderr
+
+
 def test_in_any_thread_until_the_last_one_leaves():
     """threadpoolctl alone does nothing in a thread while another has set a limit."""
     entered, leave = threading.Event(), threading.Event()
