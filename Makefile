@@ -1,6 +1,8 @@
 # The four commands of this repository. All they need is Python 3.11-3.13 with pip, and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two tests at a time, those of one file one after another; the longest files come first.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: search test test-all check bench clean
 
@@ -8,10 +10,10 @@ search: .venv/ready  ## search the default data: results/leaderboard.csv, result
 	$(BIN)/python -m search.run --trials 20
 
 test: check  ## everything but the minutes-long fault and accuracy runs
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: .venv/ready  ## format, lint, types
 	$(BIN)/ruff format --check search tests

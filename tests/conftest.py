@@ -1,8 +1,10 @@
 """Fixtures that several test files share. Everything is real: reviews, TensorFlow, processes."""
 
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from search import read_leaderboard
@@ -35,6 +38,21 @@ def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **en
         timeout=timeout,
         check=False,
     )
+
+
+def processor_time(run: Callable[[], object]) -> float:
+    """The seconds of processor time that the processes took which something started and ended.
+
+    It is what the clock says on a machine that has nothing else to do.
+    """
+
+    def taken() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    before = taken()
+    run()
+    return taken() - before
 
 
 def close(a: np.ndarray, b: np.ndarray) -> None:
@@ -103,19 +121,57 @@ def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values:
     return path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that two processes end at about the same time."""
+    long = ROOT / "tests" / "faults", ROOT / "tests" / "end_to_end"
+    items.sort(key=lambda item: item.path.parent not in long)
+
+
+def common(factory: pytest.TempPathFactory) -> Path:
+    """The folder that the processes of one run of pytest share."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="module")
+def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No other process of pytest has a Ray cluster meanwhile."""
+    with FileLock(common(tmp_path_factory) / "ray.lock"):
+        yield
+
+
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first to need it fills, for all processes of pytest; to be read only."""
+    base = common(factory)
+    folder, ready = base / name, base / f"{name}.ready"
+    with FileLock(base / f"{name}.lock"):
+        if not ready.exists():
+            folder.mkdir()
+            make(folder)
+            ready.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One such file, to be read only."""
-    return exported(tmp_path_factory.mktemp("model") / "best_model.keras")
+    name = "best_model.keras"
+    return shared(tmp_path_factory, "model", lambda folder: exported(folder / name)) / name
 
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A finished search over the sample reviews: (results, stdout, stderr)."""
-    results = tmp_path_factory.mktemp("sample") / "results"
-    done = run_command(
-        *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3),
-        *("--seed", 7, "--results", results, "--finals", 0),
-    )
-    assert done.returncode == 0, done.stderr
-    return results, done.stdout, done.stderr
+
+    def make(folder: Path) -> None:
+        done = run_command(
+            *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3),
+            *("--seed", 7, "--results", folder / "results", "--finals", 0),
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout, encoding="utf-8")
+        (folder / "stderr").write_text(done.stderr, encoding="utf-8")
+
+    folder = shared(tmp_path_factory, "sample", make)
+    printed = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+    return folder / "results", *printed

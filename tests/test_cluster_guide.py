@@ -62,6 +62,7 @@ def test_the_launchers_file():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("only_ray")  # `ray stop` ends all there is
 def test_two_machines_by_hand(tmp_path):
     """The recipe, to the letter but for addresses: two nodes of this machine, and nobody else's."""
     begin = GUIDE.index("## Two machines by hand")

@@ -11,13 +11,14 @@ import time
 import keras
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import tensorflow as tf
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from search.predict import app
-from tests.conftest import ROOT, SAMPLE, run_command
+from tests.conftest import ROOT, SAMPLE, processor_time, run_command
 
 TEXTS = ["a warm and funny film", "dull, and far too long", ""]
 
@@ -69,15 +70,20 @@ def test_a_filter_answers_every_line_at_once(model_file):
 
 
 def piped_on_one_core(model, texts):
-    """What the filter prints for texts after its first answer, and in how many seconds."""
+    """What the filter prints for texts after its first answer, and in how many seconds of work."""
     one_core = {"preexec_fn": lambda: os.sched_setaffinity(0, [0])}
     with started("--model", model, **one_core) as process:
         process.stdin.write(b"first\n")
         process.stdin.flush()
         process.stdout.readline()
-        begin = time.perf_counter()
-        out, _ = process.communicate("\n".join(texts).encode(), timeout=120)
-        return out.decode(), time.perf_counter() - begin
+        before, out = psutil.Process(process.pid).cpu_times(), b""
+
+        def answer():
+            nonlocal out
+            out, _ = process.communicate("\n".join(texts).encode(), timeout=120)
+
+        seconds = processor_time(answer) - before.user - before.system
+        return out.decode(), seconds
 
 
 def test_a_filter_keeps_up(model_file):
@@ -186,12 +192,8 @@ def test_an_unknown_column_names_what_there_is(model_file, tmp_path):
 
 
 def test_help_is_quick_and_whole():
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        done = predict("--help")
-        times.append(time.perf_counter() - begin)
+    done = predict("--help")
     assert done.returncode == 0 and "python -m search.predict" in done.stdout
-    assert min(times) < 0.5
+    assert min(processor_time(lambda: predict("--help")) for _ in range(2)) < 0.5
     for parameter in get_command(app).params:
         assert getattr(parameter, "help", None), f"{parameter.name} has no help"

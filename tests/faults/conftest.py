@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.conftest import ROOT, SAMPLE, run_here
+from tests.conftest import ROOT, SAMPLE, run_here, shared
 
 TIMES = ["train_seconds", "started_at"]
 
@@ -58,10 +58,9 @@ def wait_until(condition, seconds: float = 60) -> None:
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    results = tmp_path_factory.mktemp("reference") / "results"
-    done = run_here(*options(results))
-    assert done.returncode == 0, done.stderr
-    return results
+    return shared(tmp_path_factory, "reference", lambda folder: finish(folder / "results")) / (
+        "results"
+    )
 
 
 def assert_equals(results: Path, reference: Path) -> None:

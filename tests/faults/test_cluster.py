@@ -17,6 +17,7 @@ from tests.faults.misbehaving import BEHAVIOURS, Misbehaving, reasons
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402  (where there is Ray)
 
+pytestmark = pytest.mark.usefixtures("only_ray")
 # Most of a minute of training, so that something can happen meanwhile.
 LONG = ["--trials", "24", "--max-epochs", "12", "--patience", "12", "--set", "lstm_units=128"]
 

@@ -237,10 +237,10 @@ def test_a_proposal_takes_little_time_after_a_thousand_trials():
     oracle.first = [{**RANDOM, "learning_rate": 1e-3 + n * 1e-6} for n in range(1000)]
     search(oracle, 1000)
     oracle.create_trial("warm")
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(5):
         finish(oracle, oracle.create_trial(str(number)))
-    assert (time.perf_counter() - started) / 5 < 0.5
+    assert (time.process_time() - started) / 5 < 0.5
 
 
 def conditional(hp):
