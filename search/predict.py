@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from search.commands import command, folder, run_and_leave, say, show
+from search.corpus.dialect import Form
 from search.display import visible
 from search.errors import SettingsError
+from search.settings import Quote
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -23,15 +25,31 @@ def main(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="A .csv, .tsv, .jsonl or .parquet file, to which answers are added."),
+        typer.Option(help="A file such as .csv, .jsonl, .parquet or .xlsx to add answers to."),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Where the file with answers goes; by default NAME.predicted.csv, …"),
     ] = None,
     text_column: Annotated[
-        str | None, typer.Option(help="The column with the text, such as review.")
+        str | None,
+        typer.Option(help="The column with the text: review, 6, or title,review to join two."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="How the file is encoded, such as windows-1252; by default UTF-8."),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="What separates columns, such as ';' or tab; by default recognised."),
+    ] = None,
+    quote: Annotated[
+        Quote | None,
+        typer.Option(help="The marks around a cell with a delimiter in it; recognised, too."),
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line of a table is a row as any other.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object for each text; for a file, a summary.")
     ] = False,
@@ -57,14 +75,22 @@ def main(
     with command(debug=debug, stopped="stopped"):
         path = model or results / "best_model.keras"
         if file is None:
-            for name, value in (("--output", output), ("--text-column", text_column)):
+            for name, value in (
+                ("--output", output),
+                ("--text-column", text_column),
+                ("--encoding", encoding),
+                ("--delimiter", delimiter),
+                ("--quote", quote),
+                ("--no-header", no_header or None),
+            ):
                 if value is not None:
                     raise SettingsError(f"{name} has no meaning without --file")
             classify_texts(path, texts, as_json=as_json, quiet=quiet)
             return
         if texts:
             raise SettingsError(f"expected texts or --file, found both: {texts[0]!r} and {file}")
-        classify_file(path, file, output, text_column, as_json=as_json, quiet=quiet)
+        form = Form(encoding, delimiter, quote, no_header)
+        classify_file(path, file, output, text_column, form, as_json=as_json, quiet=quiet)
 
 
 def classify_texts(model: Path, texts: list[str] | None, *, as_json: bool, quiet: bool) -> None:
@@ -89,6 +115,7 @@ def classify_file(
     file: Path,
     output: Path | None,
     text_column: str | None,
+    form: Form,
     *,
     as_json: bool,
     quiet: bool,
@@ -109,7 +136,8 @@ def classify_file(
             say(f"{rows:,} rows, {rows / (reported - started):,.0f} a second")
 
     signal.signal(signal.SIGTERM, _leave)
-    found = score_file(file, target, classifier, text_column, progress)
+    tell = (lambda message: None) if quiet else say
+    found = score_file(file, target, classifier, text_column, progress, form, tell)
     if found["empty"] and not quiet:
         say(f"{found['empty']} of {found['rows']} rows have no text; they are read as empty ones")
     if found["abstained"] is None and not quiet:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.commands import command, folder, run_and_leave, say, show
-from search.settings import Algorithm, Objective, Settings, duration
+from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
 from search.startup import tensorflow_silenced
 from search.view import View, chosen_view, left, result_event
 
@@ -26,21 +26,46 @@ def main(
     data: Annotated[
         str,
         typer.Option(
-            help="rotten-tomatoes, imdb, a .csv, .tsv, .jsonl or .parquet file, "
-            "or a folder with one folder of .txt files for each class."
+            help="rotten-tomatoes, imdb, a file such as .csv, .tsv, .jsonl, .parquet or .xlsx, a "
+            "folder with one folder of texts for each class, a pattern, or an https:// address."
         ),
     ] = "rotten-tomatoes",
     text_column: Annotated[
-        str | None, typer.Option(help="The column with the text, such as review.")
+        str | None,
+        typer.Option(help="The column with the text: review, 6, or title,review to join two."),
     ] = None,
     label_column: Annotated[
-        str | None, typer.Option(help="The column with the label, such as sentiment.")
+        str | None, typer.Option(help="The column with the label, such as sentiment or 1.")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A file with the labels, one a line, of the texts that --data has so."),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="How files are encoded, such as windows-1252; by default UTF-8."),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="What separates columns, such as ';' or tab; by default recognised."),
+    ] = None,
+    quote: Annotated[
+        Quote | None,
+        typer.Option(help="The marks around a cell with a delimiter in it; recognised, too."),
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line of a table is a row as any other.")
+    ] = False,
+    min_class_rows: Annotated[
+        int, typer.Option(min=FEWEST_ROWS, help="Classes with fewer rows are left out.")
+    ] = FEWEST_ROWS,
     validation: Annotated[
-        Path | None, typer.Option(help="A file to validate on, instead of a tenth of the data.")
+        str | None,
+        typer.Option(help="A file or folder to validate on, instead of a tenth of the data."),
     ] = None,
     test: Annotated[
-        Path | None, typer.Option(help="A file to test on, instead of a tenth of the data.")
+        str | None,
+        typer.Option(help="A file or folder to test on, instead of a tenth of the data."),
     ] = None,
     unlabelled: Annotated[
         list[str] | None,
@@ -193,6 +218,12 @@ def main(
             data=data,
             text_column=text_column,
             label_column=label_column,
+            labels=labels,
+            encoding=encoding,
+            delimiter=delimiter,
+            quote=quote,
+            no_header=no_header,
+            min_class_rows=min_class_rows,
             validation=validation,
             test=test,
             unlabelled=tuple(unlabelled) if unlabelled else None,
@@ -262,10 +293,17 @@ def show_audit(settings: Settings) -> None:
 
     directory = RunDirectory(settings.results)
     directory.check_place()
-    found = load_corpus(settings).facts["audit"]
-    with directory.claimed():
-        directory.artefacts.claim(["audit.json"], known=directory.run_file.is_file())
-        write_json(directory.path / "audit.json", found)
+    corpus = load_corpus(settings, say)
+    found = corpus.facts["audit"]
+    if directory.is_of_other_data(corpus.fingerprint):
+        say(
+            f"{settings.results} holds a run on other data, so audit.json is not written; "
+            "choose another directory with --results DIR"
+        )
+    else:
+        with directory.claimed():
+            directory.artefacts.claim(["audit.json"], known=directory.run_file.is_file())
+            write_json(directory.path / "audit.json", found)
     show("\n".join(found["lines"]))
 
 
@@ -305,7 +343,8 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         from search.network.spacefile import chosen_space
 
         # Before TensorFlow: a mistake in the data or the space shows at once.
-        corpus = encode_sides(settings, read_sides(settings), read_unlabelled(settings))
+        sides, more = read_sides(settings, progress), read_unlabelled(settings, progress)
+        corpus = encode_sides(settings, sides, more)
         space = chosen_space(settings.space, settings.fixed, corpus)
         learned, there = None, directory.features(corpus.fingerprint).exists()
         if here and not there and settings.embeddings is None and starts_from_words(space):

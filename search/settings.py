@@ -20,6 +20,8 @@ NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
 Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanced_accuracy"]
 Format = Literal["saved_model", "onnx", "litert"]
+Quote = Literal["double", "single", "none"]
+FEWEST_ROWS = 10  # of a class: 8 to train on, 1 to validate, 1 to test
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -55,11 +57,21 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field("rotten-tomatoes", description="a data set's name, a file or a folder")
-    text_column: str | None = None
-    label_column: str | None = None
-    validation: Path | None = None
-    test: Path | None = None
+    data: str = Field(
+        "rotten-tomatoes", description="a data set's name, a file, a folder, a pattern, an address"
+    )
+    text_column: str | None = Field(None, description="a name, a number, or several joined by ,")
+    label_column: str | None = Field(None, description="a name or a number")
+    labels: Path | None = Field(None, description="of the texts in `data`, one a line")
+    encoding: str | None = Field(None, description="of files; None for UTF-8 or a byte-order mark")
+    delimiter: str | None = Field(None, description="between columns; None to recognise it")
+    quote: Quote | None = Field(None, description="around cells; None to recognise it")
+    no_header: bool = Field(False, description="the first line of a table is a row")
+    min_class_rows: int = Field(
+        FEWEST_ROWS, ge=FEWEST_ROWS, description="classes with fewer rows are left out"
+    )
+    validation: Path | str | None = Field(None, description="a file, a folder or an address")
+    test: Path | str | None = Field(None, description="a file, a folder or an address")
     unlabelled: tuple[str, ...] | None = Field(
         None, description="further texts; None for those that come with a named data set"
     )

@@ -4,18 +4,24 @@ A line for each word, the word first and its numbers behind it, separated by spa
 fastText begin with a line that says how many words and numbers there are.
 """
 
+import itertools
+import lzma
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from search.corpus.compression import opened
 from search.corpus.encode import OOV
-from search.corpus.sources import content
+from search.corpus.encodings import not_decoded
 from search.corpus.store import Corpus
 from search.errors import DataError
 
 MOST_NUMBERS = 4096  # of a word; as many as `embedding_dim` can be
+LONGEST_LINE = 1_000_000  # bytes, of a word and so many numbers
 
 
 @dataclass(frozen=True)
@@ -45,20 +51,22 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
         DataError: the file cannot be read, or a line is not a word and its numbers.
     """
     places = {token: place for place, token in enumerate(corpus.vocabulary, start=2)}
-    # A vector's text may have a character that splitlines() takes for the end of a line.
-    lines = content(path).split("\n")
-    first = 1 if _is_header(lines[0]) else 0
-    size = len(lines[first].rstrip().split(" ")) - 1 if len(lines) > first else 0
+    lines = _lines(path)
+    first, beginning = next(lines, (0, ""))
+    if not first:
+        raise DataError(f"{path}: the file is empty")
+    if _is_header(beginning):
+        first, beginning = next(lines, (2, ""))
+    size = len(beginning.rstrip().split(" ")) - 1
     if not 1 <= size <= MOST_NUMBERS:
         raise DataError(
-            f"{path}: line {first + 1}: expected a word and its numbers, such as "
-            f"'film 0.12 -0.5', at most {MOST_NUMBERS:,} of them, found "
-            f"{lines[first][:40] if len(lines) > first else ''!r}"
+            f"{path}: line {first}: expected a word and its numbers, such as "
+            f"'film 0.12 -0.5', at most {MOST_NUMBERS:,} of them, found {beginning[:40]!r}"
         )
     vectors = np.zeros((len(places) + 2, size), np.float32)
     exact = np.zeros(len(vectors), np.bool_)
     found = np.zeros(len(vectors), np.bool_)
-    for number, line in enumerate(lines[first:], start=first + 1):
+    for number, line in itertools.chain([(first, beginning)], lines):
         if not line.strip():
             continue
         word, *numbers = line.rstrip().rsplit(" ", size)  # a word may have spaces
@@ -72,7 +80,7 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
         if len(vector) != size or not np.isfinite(vector).all():
             raise DataError(
                 f"{path}: line {number}: expected a word and {size} numbers as on line "
-                f"{first + 1}, found {line[:40]!r}"
+                f"{first}, found {line[:40]!r}"
             )
         assert place is not None
         if not exact[place] and (word in places or not found[place]):
@@ -82,6 +90,27 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
     running = np.asarray(corpus.train.ids)
     running = running[running != OOV]
     return Embeddings(vectors, int(found.sum()), float(found[running].mean()))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file and their numbers, one at a time: these files are larger than memory.
+
+    A line ends with "\\n" alone: a vector's word may have another character that ends lines.
+    """
+    try:
+        with opened(path) as file:
+            for number, content in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+                try:
+                    text = content.decode("utf-8-sig" if number == 1 else "utf-8")
+                    yield number, text.removesuffix("\n")
+                except UnicodeDecodeError as error:
+                    raise not_decoded(
+                        str(path), content, error.start, "utf-8", None, number - 1
+                    ) from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be decompressed: {error}") from error
 
 
 def _is_header(line: str) -> bool:

@@ -1,22 +1,32 @@
 """Turning whatever people write as labels into class indices, and refusing what cannot be learned.
 
-A label is compared after trimming and case folding; when every label is a number, "1", "1.0" and
-1 are one class. The name kept for a class is its most frequent spelling. Classes are ordered by
-number when all are numbers and alphabetically otherwise, so that of two classes the second, whose
-probability the model gives, is 1, True, pos, positive, yes, good.
+A class has the name that its file gives it: 007 is no 7. Two spellings are one class, which is
+told, if they have the same value: but for case, white space, invisible characters and Unicode's
+two ways to write "é"; and, where all labels are numbers, 1, 1.0 and 01. The most frequent spelling
+is the name, but for 1.0, which is 1. Classes are ordered by number when all are numbers and
+alphabetically otherwise, so that of two classes the second, whose probability the model gives, is
+1, True, pos, positive, yes, good.
 """
 
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from search.errors import DataError
+from search.settings import FEWEST_ROWS
 
-FEWEST_ROWS = 10  # of a class: 8 to train on, 1 to validate, 1 to test
 MOST_CLASSES = 100
 MOST_DROPPED = 0.2  # of all rows
+SHOWN_CLASSES = 5
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"^(0|-?[1-9]\d*)\.0+$", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Reviews:
         dropped: how many rows of the source had no text or no label.
         groups: int64 array, shape (rows,): equal numbers are near-duplicates, in all sides of a
             run; None where nobody has looked.
+        rare: classes that were left out because they have too few rows.
     """
 
     texts: npt.NDArray[np.object_]
@@ -39,15 +50,26 @@ class Reviews:
     where: npt.NDArray[np.object_]
     dropped: int
     groups: npt.NDArray[np.int64] | None = None
+    rare: tuple[str, ...] = ()
 
 
-def clean(table: pd.DataFrame, source: str, class_names: tuple[str, ...] | None = None) -> Reviews:
+def clean(
+    table: pd.DataFrame,
+    source: str,
+    class_names: tuple[str, ...] | None = None,
+    rare: tuple[str, ...] = (),
+    fewest: int = FEWEST_ROWS,
+    tell: Callable[[str], None] = lambda message: None,
+) -> Reviews:
     """Drops rows without text or label and numbers the classes.
 
     Args:
         table: columns `text` and `label`, as `sources.read` returns them.
         source: what to call it in messages.
         class_names: the classes that there are, when they come from other data.
+        rare: classes whose rows are left out, when they come from other data.
+        fewest: rows of a class; those with fewer are left out.
+        tell: gets a sentence for what was read as one class, and for what was left out.
 
     Raises:
         DataError: more than a fifth of the rows dropped, one class, too many, too small ones, or
@@ -55,7 +77,7 @@ def clean(table: pd.DataFrame, source: str, class_names: tuple[str, ...] | None 
     """
     text = table["text"].fillna("").astype(str).str.strip()
     label = table["label"].fillna("").astype(str).str.strip()
-    kept = (text != "") & (label != "")
+    kept = (text != "") & ~label.isin([value for value in label.unique() if not _plain(value)])
     dropped = int((~kept).sum())
     if dropped > MOST_DROPPED * len(table):
         first = table.index[~kept][0]
@@ -63,31 +85,39 @@ def clean(table: pd.DataFrame, source: str, class_names: tuple[str, ...] | None 
             f"{source}: {dropped} of {len(table)} rows have no text or no label, more than a "
             f"fifth; the first is at {_place(first)}. Remove them, or name other columns"
         )
-    keys = _keys(label[kept])
+    # All sides must be read alike: "1.0" here and "1" there are one class.
+    given = [*(class_names or ()), *rare]
+    together = _keys([*given, *label[kept]])
+    known, keys = together[: len(given)], pd.Series(together[len(given) :], label[kept].index)
     if class_names is None:
-        class_names = _names(label[kept], keys)
-        _check(class_names, keys, source)
-        order = list(dict.fromkeys(_keys(pd.Series(class_names, dtype=object))))
+        names = _names(label[kept], keys, source, tell)
+        rare = _rare(names, keys, source, fewest)
+        names = {key: name for key, name in names.items() if name not in rare}
     else:
-        # Both sides must be read alike: "1.0" here and "1" there are one class.
-        together = _keys(pd.concat([pd.Series(class_names, dtype=object), label[kept]]))
-        order = list(together[: len(class_names)])
-        keys = together[len(class_names) :]
-        unknown = keys[~keys.isin(order)]
+        if not len(keys):
+            raise DataError(f"{source}: there are no rows in it")
+        unknown = keys[~keys.isin(known)]
         if len(unknown):
             raise DataError(
                 f"{source}: the label {label[kept][unknown.index[0]]!r} at "
                 f"{_place(unknown.index[0])} is not one of the classes: {', '.join(class_names)}"
             )
-        if not len(keys):
-            raise DataError(f"{source}: there are no rows in it")
-    position = {key: index for index, key in enumerate(order)}
+        names = dict(zip(known, class_names, strict=False))
+    common = keys.isin(names).to_numpy()
+    if left_out := int((~common).sum()):
+        listed = ", ".join(map(repr, rare[:SHOWN_CLASSES])) + (", …" if len(rare) > 5 else "")
+        tell(
+            f"{source}: {left_out} rows left out, of {len(rare)} classes with fewer than {fewest} "
+            f"rows ({listed}); see --min-class-rows"
+        )
+    position = {key: index for index, key in enumerate(names)}
     return Reviews(
-        texts=text[kept].to_numpy(dtype=object),
-        labels=keys.map(position).to_numpy(dtype=np.int32),
-        class_names=class_names,
-        where=table.index[kept].to_numpy(dtype=object),
+        texts=text[kept][common].to_numpy(dtype=object),
+        labels=np.array([position[key] for key in keys[common]], np.int32),
+        class_names=tuple(names.values()),
+        where=table.index[kept][common].to_numpy(dtype=object),
         dropped=dropped,
+        rare=rare,
     )
 
 
@@ -95,38 +125,72 @@ def _place(index: object) -> str:
     return f"row {index}" if isinstance(index, (int, np.integer)) else str(index)
 
 
-def _keys(labels: pd.Series) -> pd.Series:
+def _keys(labels: Iterable[str]) -> list[str]:
     """What decides whether two labels are the same class."""
-    numbers = pd.to_numeric(labels, errors="coerce")
-    if numbers.notna().all() and np.isfinite(numbers.to_numpy(dtype=float)).all():
-        return numbers.astype(float).map(lambda number: f"{number:g}")
-    return labels.astype(str).str.casefold()
+    plain = {label: _plain(label) for label in dict.fromkeys(labels)}
+    if all(_NUMBER.fullmatch(key) for key in plain.values()):
+        plain = {label: _value(key) for label, key in plain.items()}
+    return [plain[label] for label in labels]
 
 
-def _names(labels: pd.Series, keys: pd.Series) -> tuple[str, ...]:
-    """The classes in order, each under its most frequent spelling."""
-    spelling = labels.groupby(keys.to_numpy()).agg(lambda group: group.value_counts().index[0])
-    try:
-        return tuple(key for key in sorted(spelling.index, key=float))  # numbers: 1, not 1.0
-    except ValueError:
-        return tuple(str(spelling[key]) for key in sorted(spelling.index))
+def _plain(label: str) -> str:
+    """A label without what does not show."""
+    seen = "".join(character for character in label if not _is_invisible(character))
+    return unicodedata.normalize("NFC", " ".join(seen.split()).casefold())
 
 
-def _check(class_names: tuple[str, ...], keys: pd.Series, source: str) -> None:
-    if len(class_names) == 1:
-        raise DataError(
-            f"{source}: every label is {class_names[0]!r}; a classifier needs two classes"
+def _is_invisible(character: str) -> bool:
+    """Whether a character shows nothing: a format character, or what chooses between glyphs."""
+    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
+
+
+def _value(number: str) -> str:
+    """A number's value, exactly: of 1, 1.0 and 01 the same."""
+    return str(Decimal(number).normalize() + 0)  # + 0, because -0 is 0
+
+
+def _names(
+    labels: pd.Series, keys: pd.Series, source: str, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """The classes in order: each one's key, and its most frequent spelling."""
+    names = {}
+    for key, group in labels.groupby(keys.to_numpy()):
+        counts = {str(spelling): rows for spelling, rows in group.value_counts().items()}
+        spellings = sorted(
+            counts, key=lambda s: (-counts[s], any(map(_is_invisible, s)), len(s), s)
         )
-    if len(class_names) > MOST_CLASSES:
-        examples = ", ".join(class_names[:5])
+        names[str(key)] = spellings[0]
+        if len(spellings) > 1:
+            others = ", ".join(ascii(s) if not s.isascii() else repr(s) for s in spellings[1:6])
+            more = ", …" if len(spellings) > 6 else ""
+            tell(f"{source}: read as one class with {spellings[0]!r}: {others}{more}")
+    if all(_NUMBER.fullmatch(key) for key in names):
+        # A program wrote 1.0 where there was 1, because another row of the column had none.
+        whole = {key: _WHOLE.sub(r"\1", names[key]) for key in names}
+        return {key: whole[key] for key in sorted(names, key=Decimal)}
+    return {key: names[key] for key in sorted(names)}
+
+
+def _rare(names: dict[str, str], keys: pd.Series, source: str, fewest: int) -> tuple[str, ...]:
+    """The classes with too few rows; refuses what is left if it cannot be learned."""
+    counts = keys.value_counts()
+    rare = tuple(name for key, name in names.items() if counts[key] < fewest)
+    left = [name for name in names.values() if name not in rare]
+    if len(names) == 1:
         raise DataError(
-            f"{source}: {len(class_names)} different labels ({examples}, …), more than "
+            f"{source}: every label is {next(iter(names.values()))!r}; a classifier needs two "
+            "classes"
+        )
+    if len(left) > MOST_CLASSES or len(names) > MOST_CLASSES > 2 * len(left):
+        examples = ", ".join([*names.values()][:SHOWN_CLASSES])
+        raise DataError(
+            f"{source}: {len(names)} different labels ({examples}, …), more than "
             f"{MOST_CLASSES}; is another column the label?"
         )
-    counts = keys.value_counts()
-    small = counts[counts < FEWEST_ROWS]
-    if len(small):
+    if len(left) < 2:
+        rarest = min(names, key=lambda key: counts[key])
         raise DataError(
-            f"{source}: the class {small.index[-1]!r} has {small.iloc[-1]} rows; at least "
-            f"{FEWEST_ROWS} are needed for each class"
+            f"{source}: the class {names[rarest]!r} has {counts[rarest]} rows; at least "
+            f"{fewest} are needed for each class, and two such classes"
         )
+    return rare

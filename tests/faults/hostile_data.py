@@ -165,7 +165,7 @@ for _option, _name in ROLES.items():
     for _kind in ("pipe", "zero", "dangling", "loop", "long"):
         _case = no_file(_kind, _option, LONG + _name if _kind == "long" else _name)
         CASES[f"{_option[2:]}: {_kind}"] = _case if _option == "--data" else with_good(_case)
-for _kind in ("pipe", "zero", "dangling", "loop", "folder"):
+for _kind in ("pipe", "zero"):
     CASES[f"in a class: {_kind}"] = in_a_class(_kind)
 for _option in ("--validation", "--test", "--embeddings", "--space"):
     CASES[f"{_option[2:]}: folder"] = with_good(no_file("folder", _option, ROLES[_option]))

@@ -143,20 +143,25 @@ BAD = {
     "empty": ("r.csv", b"", "the file is empty"),
     "twice the same column": ("r.csv", b"text,text\na,b\n", "'text' 2 times"),
     "too many fields": ("r.csv", b"text,n\na,1\na,b,2\n", "line 3: expected 2 fields, found 3"),
-    "open quotation mark": ("r.csv", b'text,n\n"a,1\nb,2\n', "line 3: .*quotation mark missing"),
+    "open quotation mark": (
+        "r.csv",
+        b'text,n\n"a,1\nb,2\n',
+        "line 2 on, line 3: .*quotation mark missing",
+    ),
     "mark in a text": ("r.csv", b'text,n\n"a" b,1\n', "line 2: .*quotation mark"),
-    "an endless cell": ("r.csv", b"text\n" + b"x" * 2_000_001, "line 2: field larger"),
+    "an endless cell": ("r.csv", b"text\n" + b"x" * 2_000_001, "row 1 has more than 2,000,000"),
     "Latin-1": ("r.csv", b"text\nfine\ncaf\xe9\n", "line 3 has the byte 0xe9.*UTF-8"),
     "Latin-1 in JSON": ("r.jsonl", b'{"text": "a"}\n{"text": "caf\xe9"}\n', "line 2 .*0xe9"),
-    "UTF-16": ("r.csv", "text\nfine\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
+    "half of UTF-16": ("r.csv", "text\nfine\n".encode("utf-16")[:-1], "not UTF-16"),
+    "UTF-16 without a mark": ("r.csv", "text\n\xfc\n".encode("utf-16-le"), "--encoding"),
     "NUL": ("r.csv", b"text\na\nb\0\n", "row 2 has a NUL"),
     "not JSON": ("r.jsonl", b'{"text": "a"}\n{oops\n', "line 2 is not JSON"),
     "no object": ("r.jsonl", b'["a"]\n', "line 1: expected an object"),
     "no rows": ("r.jsonl", b"\n\n", "no rows"),
-    "a key from the second line on": (
+    "a new key far behind": (
         "r.jsonl",
-        b'{"text": "a"}\n{"text": "a", "label": 1}\n',
-        "line 2 has 'label', which the first line has not",
+        b'{"text": "a"}\n' * 2000 + b'{"text": "a", "label": 1}\n',
+        "line 2001 has 'label', which the first lines have not",
     ),
     "not Parquet": ("r.parquet", b"text\nfine\n", "not a Parquet file"),
     "not gzip": ("r.csv.gz", b"text\nfine\n", "cannot be decompressed"),
@@ -181,15 +186,15 @@ def test_bad_files_leave_nothing(tmp_path, classifier, name):
 
 
 def test_bad_places(tmp_path):
-    for name in ("r.csv", "r.txt", "r"):
+    for name in ("r.csv", "r.doc", "r.xlsx"):
         (tmp_path / name).write_text("text\nfine\n", encoding="utf-8")
     (tmp_path / "folder.csv").mkdir()
     good = tmp_path / "r.csv"
     for source, target, message in (
         (tmp_path / "no.csv", tmp_path / "o.csv", "no such file"),
         (tmp_path, tmp_path / "o.csv", "is a folder"),
-        (tmp_path / "r.txt", tmp_path / "o.csv", "found .txt; one text a line.*< FILE"),
-        (tmp_path / "r", tmp_path / "o.csv", "found no ending"),
+        (tmp_path / "r.doc", tmp_path / "o.csv", "found .doc"),
+        (tmp_path / "r.xlsx", tmp_path / "o.xlsx", r"must end in \.csv"),
         (good, good, "is what is read.*--output FILE"),
         (good, tmp_path / "o.jsonl", r"must end in \.csv"),
         (good, tmp_path / "o.csv.gz", r"must end in \.csv"),

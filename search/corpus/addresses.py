@@ -1,0 +1,61 @@
+"""Files that are elsewhere: https://, s3://, hf://datasets/… and what else fsspec can fetch."""
+
+import re
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from search.errors import DataError
+from search.startup import check_modules
+
+PROTOCOLS = {
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "hf": "huggingface_hub",
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+}
+"""What can be fetched, and the module that fsspec needs for it."""
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is a file's address, not its path."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
+
+
+def file_name(address: str) -> PurePosixPath:
+    """The name of the file at an address, without what is asked of its server."""
+    web = address.startswith(("http://", "https://"))
+    return PurePosixPath(urlsplit(address).path if web else address)
+
+
+def fetched(address: str) -> dict[str, bytes]:
+    """The content of the file at an address, or of all that a pattern fits, by address.
+
+    Raises:
+        DataError: it cannot be fetched.
+        SettingsError: what it takes is not installed.
+    """
+    protocol = address.partition("://")[0].lower()
+    if protocol not in PROTOCOLS:
+        known = ", ".join(f"{name}://" for name in PROTOCOLS)
+        raise DataError(f"{address}: expected a path, or an address beginning with {known}")
+    check_modules(f"{protocol}://", ["fsspec", PROTOCOLS[protocol]], "remote")
+    import fsspec
+
+    try:
+        files = fsspec.open_files(address, "rb")
+        content = {}
+        for file in files:
+            with file as stream:
+                content[address if len(files) == 1 else str(file.full_name)] = stream.read()
+    except FileNotFoundError as error:
+        raise DataError(f"{address}: there is no such file") from error
+    except Exception as error:  # each protocol has exceptions of its own
+        told = str(error) or type(error).__name__
+        raise DataError(f"{address}: cannot be fetched: {told.splitlines()[0][:300]}") from error
+    if not content:
+        raise DataError(f"{address}: there is no such file")
+    return content

@@ -1,0 +1,90 @@
+"""Cells as texts, in the spelling of the file; never Python's `str` of a thing."""
+
+import decimal
+import math
+from collections.abc import Sequence
+
+from search.errors import DataError
+
+LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
+SHOWN = 40  # characters of what was found
+HALF_PAIRS = dict.fromkeys(range(55296, 57344), "�")
+
+
+def whole(text: str) -> str:
+    """A text with "�" in place of halves of surrogate pairs, which are no characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.translate(HALF_PAIRS)
+    return text
+
+
+def texts_of(
+    cells: Sequence[object], name: str, column: str, *, numbers: bool = True
+) -> list[str | None]:
+    """Cells as texts; None where one is missing.
+
+    Args:
+        cells: of one column.
+        name: the file, for messages.
+        column: its name, for messages.
+        numbers: whether numbers alone will do, as for labels.
+
+    Raises:
+        DataError: a cell is no text; the message says which.
+    """
+    found = [text_of(cell, name, column, row) for row, cell in enumerate(cells, start=1)]
+    if not numbers and any(text is not None for text in found):
+        there = [cell for cell, text in zip(cells, found, strict=True) if text is not None]
+        if not any(isinstance(cell, (str, bytes)) for cell in there):
+            raise DataError(
+                f"{name}: the column {column!r} has numbers only ({there[0]}), and no text; "
+                "name another with --text-column"
+            )
+    return found
+
+
+def text_of(cell: object, name: str, column: str, row: int) -> str | None:
+    """The same of one cell."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int):
+        return str(cell)
+    if isinstance(cell, float):
+        if math.isnan(cell):
+            return None
+        # Whole numbers become such ones wherever one in their column is missing.
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
+    if isinstance(cell, decimal.Decimal):
+        return None if cell.is_nan() else str(cell)
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode()
+        except UnicodeDecodeError:
+            found = "bytes that are not UTF-8"
+    else:
+        named = {"list": "a list", "dict": "an object"}
+        found = named.get(type(cell).__name__, f"a {type(cell).__name__}")
+    raise DataError(
+        f"{name}: row {row}: expected a text in column {column!r}, found {found} "
+        f"({str(cell)[:SHOWN]}); name another column"
+    )
+
+
+def refuse_impossible(texts: Sequence[str | None], where: Sequence[object], name: str) -> None:
+    """Refuses texts that no person wrote.
+
+    Raises:
+        DataError: one is endless, or contains a NUL character.
+    """
+    for row, text in zip(where, texts, strict=True):
+        if text is not None and len(text) > LONGEST_TEXT:
+            raise DataError(
+                f"{name}: the text at row {row} has {len(text):,} characters, more than "
+                f"{LONGEST_TEXT:,}; is a closing quotation mark missing?"
+            )
+        if text is not None and "\0" in text:
+            raise DataError(f"{name}: the text at row {row} contains a NUL character")

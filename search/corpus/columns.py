@@ -1,0 +1,78 @@
+"""Which columns of a table are the text and the label: those named, numbered or usual."""
+
+from collections.abc import Sequence
+
+from search.errors import DataError
+
+TEXT_COLUMNS = (
+    *("text", "review", "review_text", "reviews", "sentence", "comment", "content", "body"),
+    *("document", "message", "phrase", "tweet"),
+)
+LABEL_COLUMNS = (
+    *("label", "labels", "sentiment", "class", "target", "category", "polarity"),
+    *("rating", "stars", "score"),
+)
+JOINED = " "  # between the texts of several columns
+
+
+def chosen_columns(
+    name: str,
+    columns: Sequence[str],
+    wanted: str | None,
+    usual: tuple[str, ...],
+    what: str,
+    advice: str = "",
+) -> tuple[int, ...]:
+    """Picks the column, or for a text the columns, or says what there is to pick from.
+
+    Args:
+        name: the file, for messages.
+        columns: their names.
+        wanted: what the user asked for: a name, a number from 1, or several, separated by commas.
+        usual: names that are looked for otherwise, in small letters.
+        what: "text" or "label".
+        advice: what to say in place of the columns' names, where they have none.
+
+    Returns:
+        0-based places.
+
+    Raises:
+        DataError: there is no such column, or it cannot be told.
+    """
+    if wanted is not None:
+        if wanted in columns:
+            return (_place(name, columns, wanted, what),)
+        parts = [part.strip() for part in wanted.split(",")]
+        if len(parts) > 1 and what != "text":
+            raise DataError(f"{name}: --{what}-column: expected one column, found {wanted!r}")
+        return tuple(_place(name, columns, part, what) for part in parts)
+    found = [column for column in columns if column.strip().lower() in usual]
+    if len(found) == 1:
+        return (columns.index(found[0]),)
+    if len(set(found)) == 1:
+        return (_place(name, columns, found[0], what),)
+    if advice:
+        raise DataError(f"{name}: {advice}")
+    several = f"several could be it ({', '.join(found)})" if found else "none has a usual name"
+    listed = ", ".join(column or "(no name)" for column in columns)
+    raise DataError(
+        f"{name}: cannot tell which column is the {what}: {several}. Its columns are: {listed}. "
+        f"Name it with --{what}-column"
+    )
+
+
+def _place(name: str, columns: Sequence[str], wanted: str, what: str) -> int:
+    """The place of one column that the user named."""
+    times = list(columns).count(wanted)
+    if times == 1:
+        return list(columns).index(wanted)
+    if times > 1:
+        numbers = [str(n) for n, column in enumerate(columns, start=1) if column == wanted]
+        raise DataError(
+            f"{name}: line 1 names the column {wanted!r} {times} times; say which one by its "
+            f"number: --{what}-column {' or '.join(numbers)}"
+        )
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(columns):
+        return int(wanted) - 1
+    listed = ", ".join(column or "(no name)" for column in columns)
+    raise DataError(f"{name}: there is no column {wanted!r}; its columns are: {listed}")

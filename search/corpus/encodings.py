@@ -1,0 +1,137 @@
+"""From bytes to text: UTF-8, what a byte-order mark says, or what the user says; never a guess."""
+
+import codecs
+import re
+
+from charset_normalizer import from_bytes
+
+from search.errors import DataError
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+PLAIN = "utf-8"
+MOST_USUAL = "cp1252"  # of what is not UTF-8: what Windows writes in the west
+BEFORE, BEHIND = 20_000, 80_000  # bytes around a wrong one that charset-normalizer looks at
+
+
+def marked(head: bytes) -> str | None:
+    """The encoding that the byte-order mark at a file's beginning stands for, if there is one."""
+    return next((encoding for mark, encoding in MARKS if head.startswith(mark)), None)
+
+
+def checked_encoding(name: str) -> str:
+    """The usual name of an encoding that a user named.
+
+    Raises:
+        DataError: Python knows none of that name.
+    """
+    try:
+        found = codecs.lookup(name)
+        b"".decode(found.name)  # rot13 is a codec, too
+    except LookupError:
+        raise DataError(
+            f"--encoding {name}: there is no such encoding; usual ones are utf-8, utf-16, "
+            "windows-1252, windows-1251, latin-1, shift_jis, gb18030"
+        ) from None
+    return found.name
+
+
+def chosen_encoding(head: bytes, asked: str | None) -> str:
+    """How to read a file that begins with `head`, whatever the user asked for."""
+    mark = marked(head)
+    if asked is None:
+        return mark or PLAIN
+    asked = checked_encoding(asked)
+    if mark is not None and codecs.lookup(mark).name.startswith(asked):
+        return mark  # without the mark in the text
+    return asked
+
+
+def decoded(name: str, content: bytes, asked: str | None = None) -> tuple[str, str]:
+    """A file's text, and how it is encoded.
+
+    Args:
+        name: what to call it in messages.
+        content: all of it.
+        asked: the encoding that the user named, or None for UTF-8 or what its mark says.
+
+    Raises:
+        DataError: it is empty, or not in this encoding; the message says where, and what it is
+            likely to be.
+    """
+    if not content.strip():
+        raise DataError(f"{name}: the file is empty")
+    encoding = chosen_encoding(content[:4], asked)
+    try:
+        # Binary files are told as such, and not by their first byte above 127.
+        text = content[: content.find(b"\0") + 1].decode(encoding, "replace")
+        if "\0" not in text:
+            text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise not_decoded(name, content, error.start, encoding, asked) from error
+    if "\0" in text:
+        place = text[: text.index("\0")]
+        raise DataError(
+            f"{name}: line {line_ends(place) + 1} has a NUL byte: this is not a text file in "
+            f"{encoding.upper()}{_likeliest(content)}"
+        )
+    if not text.strip():
+        raise DataError(f"{name}: the file is empty")
+    return text, encoding.removesuffix("-sig").upper()
+
+
+def not_decoded(
+    name: str, content: bytes, start: int, encoding: str, asked: str | None, before: int = 0
+) -> DataError:
+    """What to say of bytes that are not in an encoding.
+
+    Args:
+        name: the file.
+        content: its bytes, or some of them around the wrong one.
+        start: the place of the wrong byte.
+        encoding: in which it is wrong.
+        asked: the encoding that the user named, or None.
+        before: lines that end before `content`.
+    """
+    line = before + line_ends(content[:start]) + 1
+    byte = f"0x{content[start]:02x}" if start < len(content) else "no end"
+    told = encoding.removesuffix("-sig").upper()
+    if asked is not None:
+        return DataError(
+            f"{name}: line {line} has the byte {byte}, which is not {told}; name another --encoding"
+        )
+    return DataError(
+        f"{name}: line {line} has the byte {byte}, which is not {told}"
+        f"{_likeliest(content, start)}; or save the file as UTF-8"
+    )
+
+
+def line_ends(text: bytes | str) -> int:
+    """How many lines end in a text, whatever they end with."""
+    if isinstance(text, bytes):
+        return len(re.findall(rb"\r\n|\n|\r", text))
+    return len(re.findall(r"\r\n|\n|\r", text))
+
+
+def _likeliest(content: bytes, start: int = 0) -> str:
+    """What charset-normalizer takes some bytes for, as an advice."""
+    sample = content[max(0, start - BEFORE) : start + BEHIND]
+    found = list(from_bytes(sample))
+    if not found:
+        return "; if it is text, say how it is encoded: --encoding NAME"
+    # Of what is as likely, what is most often met.
+    best = next(
+        (
+            match
+            for match in found
+            if match.encoding == MOST_USUAL
+            and (match.chaos, match.coherence) == (found[0].chaos, found[0].coherence)
+        ),
+        found[0],
+    )
+    return f"; it is likeliest {best.encoding}: if so, say --encoding {best.encoding}"

@@ -1,0 +1,117 @@
+"""Folders as they are found: one folder a class, train beside test, a data set of Hugging Face."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.corpus.compression import kind
+from search.errors import DataError
+
+UNLABELLED = ("unsup", "unlabeled", "unlabelled")
+SIDES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}
+TABLES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is where in a folder.
+
+    Attributes:
+        sides: the files or folders of train, validation and test, as far as they are apart.
+        unlabelled: folders of texts without labels.
+    """
+
+    sides: dict[str, tuple[str, ...]]
+    unlabelled: tuple[str, ...] = ()
+
+    def told(self, folder: Path) -> str:
+        """What was recognised, in words."""
+        parts = [
+            f"{side}: {', '.join(Path(path).relative_to(folder).as_posix() for path in paths)}"
+            for side, paths in self.sides.items()
+        ]
+        if self.unlabelled:
+            names = (Path(path).relative_to(folder).as_posix() for path in self.unlabelled)
+            parts.append(f"texts without labels: {', '.join(names)}")
+        return "; ".join(parts)
+
+
+def layout(folder: Path) -> Layout | None:
+    """The sides that a folder has, each a folder of its own or files whose names say so.
+
+    None where it has no side for training: then its folders are classes, or its files parts.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    folders = {path.name.lower(): path for path in visible(folder) if path.is_dir()}
+    for side, names in SIDES.items():
+        there = [folders[name] for name in names if name in folders]
+        if there:
+            found[side] = (str(there[0]),)
+    if set(found) != {"train"} and "train" in found:
+        return Layout(found, _unlabelled([folder, *(Path(path[0]) for path in found.values())]))
+    if "train" in found and len(folders) == 1 and not tables(folder):
+        return Layout(found, _unlabelled([folder, Path(found["train"][0])]))
+    place = folders["data"] if set(folders) == {"data"} and not tables(folder) else folder
+    by_side: dict[str, tuple[str, ...]] = {}
+    for side, names in SIDES.items():
+        paths = [p for p in tables(place) if re.split(r"[-_.]", p.name.lower())[0] in names]
+        if paths:
+            by_side[side] = tuple(map(str, paths))
+    return Layout(by_side) if "train" in by_side else None
+
+
+def _unlabelled(places: list[Path]) -> tuple[str, ...]:
+    return tuple(str(p) for place in places for p in visible(place) if is_unlabelled(p))
+
+
+def is_unlabelled(path: Path) -> bool:
+    """Whether a folder beside the classes has texts of no class, as aclImdb's unsup."""
+    return path.name.lower() in UNLABELLED and path.is_dir()
+
+
+def visible(folder: Path) -> list[Path]:
+    """What is in a folder and not hidden, by name."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+
+
+def tables(folder: Path) -> list[Path]:
+    """The files with tables in a folder: all of the kind that comes first in `TABLES`."""
+    files = [p for p in visible(folder) if p.is_file() and kind(p) in TABLES]
+    files = [p for p in files if p.suffix != ".json" or p.name not in HUGGING_FACE]
+    kinds = sorted({kind(p) for p in files}, key=TABLES.index)
+    return [p for p in files if kind(p) == kinds[0]]
+
+
+HUGGING_FACE = ("dataset_info.json", "state.json", "dataset_dict.json")
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in a folder that are classes."""
+    return [p for p in visible(folder) if p.is_dir() and not is_unlabelled(p)]
+
+
+def text_files(folder: Path) -> tuple[list[Path], int]:
+    """The texts in a folder, however deep, and how many other files are passed over.
+
+    Texts are the .txt files where there are some, and all files otherwise. What is hidden is none,
+    nor is a link that leads nowhere.
+    """
+    files, passed = list[Path](), 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place) / name
+            if not name.startswith(".") and path.exists():
+                files.append(path)
+            else:
+                passed += 1
+    texts = [path for path in files if path.suffix.lower() == ".txt"]
+    return (texts, passed + len(files) - len(texts)) if texts else (files, passed)

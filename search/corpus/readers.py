@@ -1,0 +1,280 @@
+"""The formats of files: each one's reader gives the same, a table whose cells are as written.
+
+To add a format, add one reader to `READERS`.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from search.corpus.dialect import Form, recognised
+from search.corpus.encodings import decoded
+from search.corpus.parquet import parquet
+from search.errors import DataError
+from search.startup import check_modules
+from search.untrusted import most_unpacked
+
+FASTTEXT = "__label__"
+BATCH_ROWS = 10_000  # of a Parquet file, that are unpacked at a time
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that is to be read.
+
+    Attributes:
+        name: what to call it in messages.
+        content: its bytes, decompressed.
+        ending: of its name, such as ".csv".
+        form: what the user said of how it is written.
+        wanted: columns that the user named.
+    """
+
+    name: str
+    content: bytes
+    ending: str
+    form: Form
+    wanted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is in a file.
+
+    Attributes:
+        names: of the columns; "1", "2", … where they have none.
+        rows: how many there are.
+        column: gives the cells of one, by its 0-based place.
+        told: how the file was read, in words.
+        guess: the (text, label) columns where they have no names, but are clear.
+        advice: what to say where they are not clear.
+    """
+
+    names: list[str]
+    rows: int
+    column: Callable[[int], Sequence[object]]
+    told: str
+    guess: tuple[int, int] | None = None
+    advice: str = ""
+
+
+def delimited(source: Source) -> Table:
+    """A table in a text file: .csv, .tsv, or with whatever else between its columns."""
+    text, encoding = decoded(source.name, source.content, source.form.encoding)
+
+    def lines() -> io.StringIO:
+        return io.StringIO(text, newline="")
+
+    dialect = recognised(source.name, lines, source.ending, source.form, source.wanted)
+    rows = [row for _, row in dialect.rows(lines())]
+    names = rows.pop(0) if dialect.header else [str(n) for n in range(1, len(rows[0]) + 1)]
+    rows = [row for row in rows if len(row) >= len(names)]  # not a line of white space
+
+    def column(place: int) -> list[str | None]:
+        return [row[place] or None for row in rows]
+
+    told = f"{encoding}, {dialect.told()}"
+    guess = dialect.guess if len(names) == 2 else None
+    advice = numbered_columns(dialect.guess, dialect.reason) if not dialect.header else ""
+    return Table(names, len(rows), column, told, guess, advice)
+
+
+def numbered_columns(guess: tuple[int, int] | None, reason: str) -> str:
+    """How to name the columns of a table without a header."""
+    text, label = (1, 2) if guess is None else (guess[0] + 1, guess[1] + 1)
+    return (
+        f"{reason or 'there is no header'}: say which columns are which by their numbers, such as "
+        f"--no-header --text-column {text} --label-column {label}"
+    )
+
+
+def plain_text(source: Source) -> Table:
+    """A .txt file with labels in it: fastText's format, or a table."""
+    text, encoding = decoded(source.name, source.content, source.form.encoding)
+    lines = [line for line in re.split("\r\n|\n|\r", text) if line.strip()]
+    if not lines[0].startswith(FASTTEXT):
+        table = delimited(source)
+        if len(table.names) == 1:
+            raise DataError(
+                f"{source.name}: expected labelled texts, as a table or with {FASTTEXT}… before "
+                f"each, found line 1: {lines[0][:40]!r}; labels in another file, one a line, are "
+                "named with --labels FILE"
+            )
+        return table
+    labels, texts = list[str | None](), list[str | None]()
+    for number, line in enumerate(lines, start=1):
+        label, _, rest = line.strip().partition(" ")
+        if not label.startswith(FASTTEXT) or rest.lstrip().startswith(FASTTEXT):
+            found = "two labels" if label.startswith(FASTTEXT) else f"{line[:40]!r}"
+            raise DataError(
+                f"{source.name}: row {number}: expected one label, such as {FASTTEXT}good, and a "
+                f"text, found {found}"
+            )
+        labels.append(label.removeprefix(FASTTEXT) or None)
+        texts.append(rest.strip() or None)
+    columns = (texts, labels)
+    return Table(
+        ["text", "label"], len(texts), columns.__getitem__, f"{encoding}, fastText's format"
+    )
+
+
+def text_lines(source: Source) -> Table:
+    """A .txt file without labels: one text a line."""
+    text, encoding = decoded(source.name, source.content, source.form.encoding)
+    lines = re.split("\r\n|\n|\r", text)
+    return Table(["text"], len(lines), lambda place: lines, f"{encoding}, one text a line")
+
+
+def json_lines(source: Source) -> Table:
+    """One JSON object a line, or an array of them."""
+    text, encoding = decoded(source.name, source.content, source.form.encoding)
+    if text.lstrip()[:1] == "[" and source.ending == ".json":
+        return _objects(_json_array(source.name, text), f"{encoding}, an array of objects")
+    rows = []
+    for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1):
+        if not line.strip():
+            continue
+        rows.append(json_object(source.name, number, line))
+    return _objects(rows, f"{encoding}, an object a line")
+
+
+def json_object(name: str, number: int, line: str) -> dict[str, Any]:
+    """The object on one line.
+
+    Raises:
+        DataError: there is something else.
+    """
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"{name}: line {number} is not JSON: {told}") from error
+    if not isinstance(row, dict):
+        raise DataError(
+            f"{name}: line {number}: expected an object such as "
+            f'{{"text": "…", "label": "…"}}, found {line.strip()[:40]!r}'
+        )
+    return row
+
+
+def _json_array(name: str, text: str) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"{name}: this is not JSON: {told}") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise DataError(
+                f"{name}: element {number}: expected an object such as "
+                f'{{"text": "…", "label": "…"}}, found {json.dumps(row)[:40]}'
+            )
+    found: list[dict[str, Any]] = rows
+    return found
+
+
+def _objects(rows: list[dict[str, Any]], told: str) -> Table:
+    names = list(dict.fromkeys(key for row in rows for key in row))
+
+    def column(place: int) -> list[object]:
+        return [row.get(names[place]) for row in rows]
+
+    return Table(names, len(rows), column, told)
+
+
+def parquet_file(source: Source) -> Table:
+    """A Parquet file."""
+    import pyarrow as pa
+
+    with parquet(io.BytesIO(source.content), source.name, BATCH_ROWS) as (schema, batches):
+        return _arrow(pa.Table.from_batches(batches, schema=schema), "Parquet")
+
+
+def arrow(source: Source) -> Table:
+    """An Arrow file: Feather, or a stream, as Hugging Face's datasets are on a disk."""
+    import pyarrow as pa
+
+    try:
+        try:
+            table = pa.ipc.open_file(pa.BufferReader(source.content)).read_all()
+        except pa.ArrowInvalid:
+            table = pa.ipc.open_stream(pa.BufferReader(source.content)).read_all()
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise DataError(f"{source.name}: this is not an Arrow file: {error}") from error
+    return _arrow(table, "Arrow")
+
+
+def _arrow(table: Any, told: str) -> Table:
+    return Table(
+        list(table.column_names), len(table), lambda place: table.column(place).to_pylist(), told
+    )
+
+
+def spreadsheet(source: Source) -> Table:
+    """The one sheet of a workbook that has rows in it."""
+    module = {".xlsx": "openpyxl", ".ods": "odf"}[source.ending]
+    check_modules(f"{source.name}: a {source.ending} file", [module], "excel")
+    _refuse_bomb(source)
+    try:
+        sheets = pd.read_excel(
+            io.BytesIO(source.content), sheet_name=None, header=None, dtype=object, na_values=[""],
+            keep_default_na=False,
+        )  # fmt: skip
+    except Exception as error:  # each library has exceptions of its own for a damaged file
+        raise DataError(f"{source.name}: this is not a {source.ending} file: {error}") from error
+    filled = {sheet: frame for sheet, frame in sheets.items() if len(frame)}
+    if len(filled) != 1:
+        listed = f" ({', '.join(map(str, filled))})" if filled else ""
+        raise DataError(
+            f"{source.name}: expected one sheet with rows, found {len(filled)}{listed}; save the "
+            "one that you mean as a file of its own"
+        )
+    [(sheet, frame)] = filled.items()
+    cells = frame.astype(object).where(frame.notna(), None)
+    first = 0 if source.form.no_header else 1
+    names = ["" if name is None else str(name) for name in cells.iloc[0]]
+    if source.form.no_header:
+        names = [str(n) for n in range(1, cells.shape[1] + 1)]
+    told = f"the sheet {sheet}, {'no header' if source.form.no_header else 'a header'}"
+    advice = numbered_columns(None, "") if source.form.no_header else ""
+    body = cells.iloc[first:]
+    return Table(names, len(body), lambda place: body.iloc[:, place].tolist(), told, advice=advice)
+
+
+def _refuse_bomb(source: Source) -> None:
+    """Refuses a workbook, which is a zip archive, that unpacks beyond measure."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(source.content)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{source.name}: this is not a {source.ending} file: {error}") from error
+    if size > (most := most_unpacked(len(source.content))):
+        raise DataError(f"{source.name}: it unpacks to more than {most:,} bytes; save it as .csv")
+
+
+Reader = Callable[[Source], Table]
+
+READERS: dict[str, Reader] = {
+    ".csv": delimited,
+    ".tsv": delimited,
+    ".jsonl": json_lines,
+    ".parquet": parquet_file,
+    ".json": json_lines,
+    ".ndjson": json_lines,
+    ".txt": plain_text,
+    ".tab": delimited,
+    ".xlsx": spreadsheet,
+    ".ods": spreadsheet,
+    ".arrow": arrow,
+    ".feather": arrow,
+    "": plain_text,
+}
+"""By the ending of a file's name, without that of a compression."""
+
+ENDINGS = ", ".join(ending for ending in READERS if ending)
