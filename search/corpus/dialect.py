@@ -77,7 +77,8 @@ class Dialect:
         escape: before a quotation mark in a cell; None where it is doubled.
         header: whether the first row has the columns' names.
         reason: why there is no header, where that was recognised.
-        guess: the (text, label) columns, 0-based, of a table without a header that is clear.
+        guess: the likeliest (text, label) columns, 0-based, of a table without a header.
+        clear: whether they can be no others: there are two, one with texts.
     """
 
     delimiter: str
@@ -86,6 +87,7 @@ class Dialect:
     header: bool = True
     reason: str = ""
     guess: tuple[int, int] | None = None
+    clear: bool = False
 
     def rows(self, lines: Iterable[str]) -> Iterator[Row]:
         """The rows that have something in them.
@@ -166,10 +168,16 @@ def recognised(
         raise DataError(f"{name}: the file is empty")
     dialect = _delimited(name, head, ending, form, wanted)
     first, *rest = _tried(dialect, head)
-    if form.no_header:
-        dialect = replace(dialect, header=False, guess=_guess(first, rest))
-    elif not _names_something(first, wanted) and (reason := _looks_like_data(first, rest)):
-        dialect = replace(dialect, header=False, reason=reason, guess=_guess(first, rest))
+    reason = ""
+    if not form.no_header and not _names_something(first, wanted):
+        reason = _looks_like_data(first, rest)
+    if form.no_header or reason:
+        columns = list(
+            zip(*(row for row in (first, *rest) if len(row) >= len(first)), strict=False)
+        )
+        guess = _guess(columns)
+        clear = guess is not None and len(columns) == 2 and _has_texts(columns[guess[0]])
+        dialect = replace(dialect, header=False, reason=reason, guess=guess, clear=clear)
     if dialect.delimiter == "\t" and dialect.quote is not None and form.quote is None:
         try:
             _check(name, dialect, lines, rest)
@@ -263,7 +271,7 @@ def _fits_in(row: Sequence[str], width: int) -> bool:
 def _quoted_cells(dialect: Dialect, head: Head) -> list[str]:
     """What is between the marks of the cells that begin and end with one."""
     mark, delimiter = dialect.quote or "", re.escape(dialect.delimiter)
-    begin, end = f"(?:^|(?<={delimiter}))", rf"(?={delimiter}|[\r\n]|\Z)"
+    begin, end = f"(?:^|(?<=[\r{delimiter}]))", rf"(?={delimiter}|[\r\n]|\Z)"
     return re.findall(
         f"{begin}{mark}((?:[^{mark}]|{mark}{mark})*+){mark}{end}", "".join(head.lines), re.MULTILINE
     )
@@ -301,13 +309,14 @@ def _has_labels(column: Sequence[str]) -> bool:
     return 1 < len(set(column)) <= max(2, FEW_VALUES * len(column))
 
 
-def _guess(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+def _has_texts(column: Sequence[str]) -> bool:
+    """Whether most values of a column stand there once."""
+    return 2 * len(set(column)) > len(column)
+
+
+def _guess(columns: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     """The likeliest columns of (text, label): the longest, and the first with few values."""
-    rows = [first, *rest]
-    columns = list(itertools.zip_longest(*rows, fillvalue=""))[: len(first)]
     labels = [place for place, column in enumerate(columns) if _has_labels(column)]
-    if len(columns) < 2 or not labels:
-        return None
     text = max(range(len(columns)), key=lambda place: sum(map(len, columns[place])))
     label = next((place for place in labels if place != text), None)
     return None if label is None else (text, label)

@@ -15,6 +15,14 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 PLAIN = "utf-8"
+MET = [
+    *("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
+    *("gb18030", "big5", "cp932", "euc_jp", "cp949", "cp874", "koi8_r", "koi8_u", "cp866"),
+    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_15", "mac_roman", "mac_cyrillic"),
+    *("utf_16_le", "utf_16_be"),
+]
+"""Encodings that files are met in; most are those that browsers know."""
+
 MOST_USUAL = "cp1252"  # of what is not UTF-8: what Windows writes in the west
 BEFORE, BEHIND = 20_000, 80_000  # bytes around a wrong one that charset-normalizer looks at
 
@@ -121,17 +129,12 @@ def line_ends(text: bytes | str) -> int:
 def _likeliest(content: bytes, start: int = 0) -> str:
     """What charset-normalizer takes some bytes for, as an advice."""
     sample = content[max(0, start - BEFORE) : start + BEHIND]
-    found = list(from_bytes(sample))
+    found = list(from_bytes(sample, cp_isolation=MET))
     if not found:
         return "; if it is text, say how it is encoded: --encoding NAME"
-    # Of what is as likely, what is most often met.
-    best = next(
-        (
-            match
-            for match in found
-            if match.encoding == MOST_USUAL
-            and (match.chaos, match.coherence) == (found[0].chaos, found[0].coherence)
-        ),
-        found[0],
-    )
-    return f"; it is likeliest {best.encoding}: if so, say --encoding {best.encoding}"
+    # Of what reads the same, or is as likely, what is most often met.
+    rank = (found[0].chaos, found[0].coherence)
+    same = [match for match in found if (match.chaos, match.coherence) == rank]
+    names = [name for match in same for name in match.could_be_from_charset]
+    best = MOST_USUAL if MOST_USUAL in names else found[0].encoding
+    return f"; it is likeliest {best}: if so, say --encoding {best}"

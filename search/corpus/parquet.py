@@ -39,7 +39,9 @@ def parquet(content: IO[bytes], name: str, rows: int) -> Iterator[tuple[Any, Ite
         texts = [field.name for field in schema if _is_text(field.type)]
         with pq.ParquetFile(content, read_dictionary=texts) as file:
             yield schema, _batches(file, schema, rows, most)
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system
+            raise
         raise DataError(f"{name}: this is not a Parquet file, or a damaged one: {error}") from error
 
 

@@ -80,7 +80,7 @@ def delimited(source: Source) -> Table:
         return [row[place] or None for row in rows]
 
     told = f"{encoding}, {dialect.told()}"
-    guess = dialect.guess if len(names) == 2 else None
+    guess = dialect.guess if dialect.clear else None
     advice = numbered_columns(dialect.guess, dialect.reason) if not dialect.header else ""
     return Table(names, len(rows), column, told, guess, advice)
 

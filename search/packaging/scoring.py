@@ -216,7 +216,7 @@ def _delimited(job: _Job, file: IO[bytes]) -> list[str]:
     rows = (row for _, row in dialect.rows(job.lines()))
     first = next(rows)
     header = first if dialect.header else [str(n) for n in range(1, len(first) + 1)]
-    if dialect.guess is not None and len(header) == 2 and job.wanted is None:
+    if dialect.guess is not None and dialect.clear and job.wanted is None:
         places: tuple[int, ...] = dialect.guess[:1]
     else:
         advice = "" if dialect.header else numbered_columns(dialect.guess, dialect.reason)

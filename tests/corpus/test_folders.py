@@ -1,0 +1,118 @@
+"""Folders as people have them."""
+
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from search.corpus.load import read_sides, read_unlabelled
+from search.corpus.sources import read
+from search.errors import DataError
+from search.settings import Settings
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def classes(folder, ending=".txt", count=20, word="film"):
+    for label in ("neg", "pos"):
+        for number in range(count):
+            write(folder / label / f"{number}{ending}", f"a {label} {word} {number} q{number * 7}")
+
+
+def sides(**settings):
+    told = []
+    found = read_sides(Settings(**settings), told.append)
+    return {name: len(side.texts) for name, side in found.items()}, found, "\n".join(told)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".TXT", "", ".review"])
+def test_any_ending(tmp_path, ending):
+    classes(tmp_path, ending)
+    table = read(str(tmp_path))
+    assert len(table) == 40 and set(table["label"]) == {"neg", "pos"}
+
+
+def test_what_is_no_text_beside_texts(tmp_path):
+    """Hidden files, folders called x.txt, links to nothing: passed over; empty files: counted."""
+    classes(tmp_path)
+    write(tmp_path / "pos" / "._1.txt", bytes(10))
+    write(tmp_path / "pos" / "notes.md", "notes")
+    write(tmp_path / "pos" / "99.txt", "")
+    (tmp_path / "pos" / "x.txt").mkdir()
+    (tmp_path / "pos" / "gone.txt").symlink_to("nowhere")
+    found, reviews, told = sides(data=str(tmp_path))
+    assert sum(found.values()) == 40 and reviews["train"].dropped == 1
+    assert "2 folders, one a class; 41 files, 1 of them empty; 3 others passed over" in told
+
+
+def test_aclimdb(tmp_path):
+    folder = tmp_path / "aclImdb"
+    classes(folder / "train")
+    classes(folder / "test", word="other")
+    for number in range(5):
+        write(folder / "train" / "unsup" / f"{number}_0.txt", f"unlabelled {number}")
+    write(folder / "train" / "urls_pos.txt", "http://example.org\n")
+    write(folder / "README", "words")
+    settings = Settings(data=str(folder))
+    found, reviews, told = sides(data=str(folder))
+    assert found == {"train": 36, "validation": 4, "test": 40}
+    assert reviews["train"].class_names == ("neg", "pos")
+    assert all("other" in text for text in reviews["test"].texts)
+    assert "train: train; test: test; texts without labels: train/unsup" in told
+    assert len(read_unlabelled(settings)) == 5
+    assert sides(data=str(folder / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
+    both = sides(data=str(folder / "train"), test=folder / "test", validation=folder / "test")
+    assert both[0] == {"train": 40, "validation": 40, "test": 40}
+
+
+def test_a_folder_called_as_a_data_set(tmp_path, monkeypatch):
+    classes(tmp_path / "imdb")
+    monkeypatch.chdir(tmp_path)
+    found, _, told = sides(data="imdb")
+    assert sum(found.values()) == 40
+    assert "imdb: read from the disk, and not the data set of that name" in told
+    assert len(read_unlabelled(Settings(data="imdb"))) == 0
+
+
+ROWS = pd.DataFrame({"text": [f"film {i} q{i * 7}" for i in range(40)], "label": list("ab") * 20})
+
+
+def test_tables_named_after_their_sides(tmp_path):
+    """As a data set lies on the Hugging Face hub."""
+    write(tmp_path / "README.md", "# a data set")
+    (tmp_path / "data").mkdir()
+    ROWS.to_parquet(tmp_path / "data" / "train-00000-of-00002.parquet")
+    ROWS.assign(text="more " + ROWS["text"]).to_parquet(
+        tmp_path / "data" / "train-00001-of-00002.parquet"
+    )
+    ROWS.assign(text="new " + ROWS["text"]).to_parquet(tmp_path / "data" / "test-0-of-1.parquet")
+    found, _, told = sides(data=str(tmp_path))
+    assert found["test"] == 40 and found["train"] + found["validation"] == 80
+    assert "test: data/test-0-of-1.parquet" in told
+
+
+def test_a_data_set_saved_by_datasets(tmp_path):
+    """`save_to_disk` of a DatasetDict: Arrow streams with JSON beside them."""
+    for side, word in (("train", "a"), ("test", "b")):
+        folder = tmp_path / side
+        folder.mkdir()
+        table = pa.Table.from_pandas(ROWS.assign(text=word + " " + ROWS["text"]))
+        path = folder / "data-00000-of-00001.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+        write(folder / "state.json", json.dumps({"_data_files": [{"filename": path.name}]}))
+        write(folder / "dataset_info.json", "{}")
+    write(tmp_path / "dataset_dict.json", json.dumps({"splits": ["train", "test"]}))
+    assert sides(data=str(tmp_path))[0] == {"train": 36, "validation": 4, "test": 40}
+    assert sides(data=str(tmp_path / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
+
+
+def test_an_empty_class_is_refused(tmp_path):
+    classes(tmp_path)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(DataError, match=r"other: expected .txt files, one review each, found none"):
+        read(str(tmp_path))

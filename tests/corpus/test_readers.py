@@ -1,0 +1,220 @@
+"""Every format gives the same rows; what is no text in it is refused by name."""
+
+import bz2
+import datetime
+import gzip
+import json
+import lzma
+import zipfile
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from search.corpus.sources import read, read_texts
+from search.errors import DataError
+
+ROWS = [(f"film {i}, was {('dull', 'warm')[i % 2]}\nand long", "ab"[i % 2]) for i in range(30)]
+FRAME = pd.DataFrame(ROWS, columns=["text", "label"])
+LINES = "".join(json.dumps(dict(zip(("text", "label"), row, strict=True))) + "\n" for row in ROWS)
+
+
+def arrow_stream(path):
+    table = pa.Table.from_pandas(FRAME)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+
+
+WRITERS = {
+    "r.json": lambda path: path.write_text(LINES),
+    "array.json": lambda path: FRAME.to_json(path, orient="records"),
+    "indented.json": lambda path: FRAME.to_json(path, orient="records", indent=2),
+    "r.ndjson": lambda path: path.write_text(LINES),
+    "r.xlsx": lambda path: FRAME.to_excel(path, index=False),
+    "r.ods": lambda path: FRAME.to_excel(path, index=False),
+    "r.feather": lambda path: feather.write_feather(FRAME, path),
+    "r.arrow": arrow_stream,
+    "r.csv": lambda path: FRAME.to_csv(path, index=False),
+    "r.tab": lambda path: FRAME.to_csv(path, index=False, sep="\t"),
+    "R.CSV": lambda path: FRAME.to_csv(path, index=False),
+}
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+def rows(source, *columns):
+    return list(read(str(source), *columns).itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_formats(tmp_path, name):
+    WRITERS[name](tmp_path / name)
+    assert rows(tmp_path / name) == ROWS
+
+
+@pytest.mark.parametrize("compression", [*PACKERS, ".zst", ".zip", "zip of another name"])
+def test_compressions(tmp_path, compression):
+    content = FRAME.to_csv(index=False).encode()
+    path = tmp_path / f"r.csv{compression}"
+    if compression.endswith(("zip", "name")):
+        path = path if compression == ".zip" else tmp_path / "archive.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inside/r.csv", content)
+            archive.writestr("__MACOSX/inside/._r.csv", b"\0")
+    else:
+        path.write_bytes({**PACKERS, ".zst": zstandard.compress}[compression](content))
+    assert rows(path) == ROWS
+
+
+def test_archives_of_several_files_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+    with pytest.raises(DataError, match=r"found 2 in it \(a.csv, b.csv\); unpack it"):
+        read(str(tmp_path / "r.zip"))
+
+
+def test_half_of_a_compressed_file_is_refused(tmp_path):
+    for ending, pack in {**PACKERS, ".zst": zstandard.compress}.items():
+        path = tmp_path / f"r.csv{ending}"
+        path.write_bytes(pack(FRAME.to_csv(index=False).encode() * 50)[:-20])
+        with pytest.raises(DataError, match="cannot be decompressed"):
+            read(str(path))
+
+
+def test_fasttext(tmp_path):
+    path = tmp_path / "r.txt"
+    path.write_text("__label__a a fine film\n__label__b dull\n", encoding="utf-8")
+    assert rows(path) == [("a fine film", "a"), ("dull", "b")]
+    path.write_text("__label__a __label__b a fine film\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"row 1: expected one label, .* found two labels"):
+        read(str(path))
+
+
+def test_a_workbook_of_two_sheets_is_refused(tmp_path):
+    path = tmp_path / "r.xlsx"
+    with pd.ExcelWriter(path) as book:
+        FRAME.to_excel(book, sheet_name="train", index=False)
+        FRAME.to_excel(book, sheet_name="test", index=False)
+    with pytest.raises(DataError, match=r"one sheet with rows, found 2 \(train, test\)"):
+        read(str(path))
+
+
+NUMBERS = [43211503, 43211507, 1, 10**17 + 1]
+
+
+@pytest.mark.parametrize("name", ["r.parquet", "r.xlsx", "r.jsonl"])
+def test_numbers_are_labels_in_full(tmp_path, name):
+    labels = NUMBERS[: 3 if name == "r.xlsx" else 4]  # a workbook's numbers end at 15 digits
+    frame = pd.DataFrame({"text": [f"t{n}" for n in labels], "label": labels})
+    path = tmp_path / name
+    {"r.parquet": frame.to_parquet, "r.xlsx": lambda p: frame.to_excel(p, index=False)}.get(
+        name, lambda p: frame.to_json(p, orient="records", lines=True)
+    )(path)
+    assert [label for _, label in rows(path)] == list(map(str, labels))
+
+
+def test_whole_numbers_stay_such_where_one_is_missing(tmp_path):
+    frame = pd.DataFrame({"text": list("abc"), "label": [1, None, 0]})  # floats for pandas
+    frame.to_parquet(tmp_path / "r.parquet")
+    assert [label for _, label in rows(tmp_path / "r.parquet")] == ["1", None, "0"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ([b"fine", b"caf\xe9"], r"row 2: .* column 'text', found bytes that are not UTF-8"),
+        ([["a", "b"], ["c"]], r"row 1: .* column 'text', found a list \(\['a', 'b'\]\)"),
+        ([{"a": 1}, {"a": 2}], r"row 1: .* column 'text', found an object"),
+        ([datetime.date(2026, 1, 1)] * 2, r"row 1: .* column 'text', found a date"),
+        ([1.5, 2.5], r"column 'text' has numbers only \(1.5\)"),
+    ],
+    ids=["bytes", "lists", "objects", "dates", "numbers"],
+)
+def test_what_is_no_text(tmp_path, cells, told):
+    path = tmp_path / "r.parquet"
+    pq.write_table(pa.table({"text": cells, "label": ["a", "b"]}), path)
+    with pytest.raises(DataError, match=told):
+        read(str(path))
+
+
+def test_bytes_that_are_text_are_decoded(tmp_path):
+    path = tmp_path / "r.parquet"
+    pq.write_table(pa.table({"text": ["café".encode(), None], "label": [True, False]}), path)
+    assert rows(path) == [("café", "true"), (None, "false")]
+
+
+def test_half_a_surrogate_pair_is_replaced_and_told_once(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text(r'{"text": "fine \ud83d", "label": 1}' "\n" * 3, encoding="utf-8")
+    told = []
+    assert read(str(path), tell=told.append)["text"].tolist() == ["fine �"] * 3
+    assert [line for line in told if "half a surrogate" in line] == [
+        f"{path}: 3 cells have half a surrogate pair in them, which is read as �"
+    ]
+
+
+def test_several_files_and_patterns(tmp_path):
+    for number in (1, 2):
+        FRAME.iloc[(number - 1) * 15 : number * 15].to_parquet(tmp_path / f"part-{number}.parquet")
+    pattern, listed = (
+        tmp_path / "part-*.parquet",
+        f"{tmp_path}/part-1.parquet,{tmp_path}/part-2.parquet",
+    )
+    for source in (pattern, listed, tmp_path):
+        table = read(str(source))
+        assert list(table.itertuples(index=False, name=None)) == ROWS
+        assert table.index[15] == f"{tmp_path}/part-2.parquet row 1"
+    with pytest.raises(DataError, match="no file has a name of this pattern"):
+        read(str(tmp_path / "x-*.csv"))
+
+
+ENCODED = "text,label\n" + "".join(f"ein schöner Film {i},{i % 2}\n" for i in range(20))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks(tmp_path, encoding):
+    path = tmp_path / "r.csv"
+    path.write_bytes(ENCODED.encode(encoding))
+    assert rows(path)[3] == ("ein schöner Film 3", "1")
+    assert len(read_texts(str(path))) == 20
+
+
+def test_other_encodings_are_named_and_not_guessed(tmp_path):
+    from search.corpus.dialect import Form
+
+    path = tmp_path / "r.csv"
+    for encoding, text in (
+        ("cp1252", ENCODED),
+        ("cp1251", ENCODED.replace("schöner", "плохой фильм")),
+    ):
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(
+            DataError, match=rf"line 2 has the byte .*--encoding {encoding}; or save"
+        ):
+            read(str(path))
+        assert (
+            "ö" in ENCODED and "�" not in read(str(path), form=Form(encoding=encoding))["text"][1]
+        )
+    with pytest.raises(DataError, match="--encoding klingon: there is no such encoding"):
+        read(str(path), form=Form(encoding="klingon"))
+
+
+def test_texts_and_labels_in_two_files(tmp_path):
+    from search.corpus.load import read_sides
+    from search.settings import Settings
+
+    (tmp_path / "t.txt").write_text("".join(f"film {i} x{i * 7}\n" for i in range(40)))
+    (tmp_path / "y.txt").write_text("good\nbad\n" * 20)
+    settings = Settings(data=str(tmp_path / "t.txt"), labels=tmp_path / "y.txt")
+    sides = read_sides(settings)
+    texts = [text for side in sides.values() for text in side.texts]
+    labels = [side.class_names[y] for side in sides.values() for y in side.labels]
+    assert {(t, y) for t, y in zip(texts, labels, strict=True)} == {
+        (f"film {i} x{i * 7}", ("good", "bad")[i % 2]) for i in range(40)
+    }
+    (tmp_path / "y.txt").write_text("good\nbad\n" * 19)
+    with pytest.raises(DataError, match=r"each of the 40 lines of .*t.txt, found 38"):
+        read_sides(settings)
