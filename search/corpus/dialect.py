@@ -220,6 +220,8 @@ def _delimited(name: str, head: Head, ending: str, form: Form, wanted: Sequence[
             fitting = named[:1]
         elif ending in (".tsv", ".tab") and fitting[0].delimiter == usual:
             fitting = fitting[:1]
+        elif len(marked := [d for d in fitting if d.quote and _is_certain(d, head)]) == 1:
+            fitting = marked
     if len(fitting) > 1:
         could = " or ".join(DELIMITERS[d.delimiter] for d in fitting)
         raise DataError(

@@ -67,3 +67,51 @@ def test_other_files_use_the_same_classes():
 def test_what_cannot_be_learned(labels, message):
     with pytest.raises(DataError, match=message):
         clean(table(labels), "x")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["007", "042"], ("007", "042")),
+        (["43211503", "43211507", "44121704"], ("43211503", "43211507", "44121704")),
+        (["1000001", "1000002"], ("1000001", "1000002")),
+        (["1e3", "2"], ("2", "1e3")),
+        (["100000000000000000001", "100000000000000000002"],) * 2,
+        (["-1", "-0.5", "1"], ("-1", "-0.5", "1")),
+        (["1", "nan"], ("1", "nan")),
+    ],
+)
+def test_labels_keep_their_spelling(labels, names):
+    assert clean(table(labels * 10), "x").class_names == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "told"),
+    [
+        (["café", "cafe\u0301", "x"], ("café", "x"), "with 'café': 'cafe\\u0301'"),
+        (["pos", "pos\u200b", "\ufeffpos", "neg"], ("neg", "pos"), r"'pos\u200b', '\ufeffpos'"),
+        (["very  good", "very good", "bad"], ("bad", "very good"), "'very  good'"),
+        (["7", "007", "7", "8"], ("7", "8"), "with '7': '007'"),
+        (["❤", "❤\ufe0f", "x"], ("x", "❤"), "fe0f"),
+    ],
+    ids=["two forms", "invisible", "spaces", "zeros", "glyphs"],
+)
+def test_what_is_read_as_one_class_is_told(labels, names, told):
+    said = []
+    assert clean(table(labels * 10), "x", tell=said.append).class_names == names
+    assert len(said) == 1 and "x: read as one class" in said[0]
+    assert told in said[0]
+
+
+def test_rare_classes_are_left_out_and_counted():
+    said = []
+    labels = ["a"] * 20 + ["b"] * 20 + ["c"] * 4 + ["d"] * 9
+    reviews = clean(table(labels), "x", tell=said.append)
+    assert reviews.class_names == ("a", "b") and len(reviews.texts) == 40
+    assert said == [
+        "x: 13 rows left out, of 2 classes with fewer than 10 rows ('c', 'd'); see --min-class-rows"
+    ]
+    more = clean(table(["c", "a"]), "y", reviews.class_names, reviews.rare)
+    assert more.labels.tolist() == [0] and more.where.tolist() == [2]
+    with pytest.raises(DataError, match="the class 'b' has 20 rows; at least 25"):
+        clean(table(labels[:40] + ["a"] * 10), "x", fewest=25)

@@ -1,8 +1,10 @@
 """A file comes back with the answers beside its rows, and otherwise as it was."""
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import subprocess
 import sys
 
@@ -12,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from search.corpus import sources as reviews
+from search.corpus.dialect import Form
 from search.errors import DataError
 from search.packaging import scoring
 from search.packaging.classifier import load_classifier
@@ -136,6 +140,73 @@ def test_no_threshold_leaves_abstain_empty(tmp_path, classifier):
     found = score_file(source, tmp_path / "o.csv", replace(classifier, description=description))
     assert found["abstained"] is None
     assert (tmp_path / "o.csv").read_text().splitlines()[1].endswith(",")
+
+
+TEXTS = [f"film {i}, was {('dull', 'warm')[i % 2]}" for i in range(12)]
+LABELS = [("bad", "good")[i % 2] for i in range(12)]
+PAIRS = list(zip(TEXTS, LABELS, strict=True))
+FRAME = pd.DataFrame(PAIRS, columns=["text", "label"])
+OBJECTS = FRAME.to_json(orient="records", lines=True).encode()
+
+# name: (file, bytes or a writer, form, whether the answers have a header)
+TRAINED = {
+    "semicolons": ("r.csv", FRAME.to_csv(index=False, sep=";").encode(), {}, True),
+    "no header": ("r.tsv", FRAME.to_csv(index=False, header=False, sep="\t").encode(), {}, False),
+    "numbers of columns": (
+        "r.csv",
+        FRAME.to_csv(index=False, header=False).encode(),
+        {"no_header": True, "text_column": "1"},
+        False,
+    ),
+    "marks never closed": (
+        "r.tsv", b"text\tlabel\n" + b"".join(f'"{t}\t{y}\n'.encode() for t, y in PAIRS), {}, True,
+    ),
+    "apostrophes": ("r.csv", "".join(f"{y};'{t}; long'\n" for t, y in PAIRS).encode(), {}, False),
+    "UTF-16": ("r.csv", FRAME.to_csv(index=False).encode("utf-16"), {}, True),
+    "Windows": ("r.csv", FRAME.to_csv(index=False).encode("cp1252"), {"encoding": "cp1252"}, True),
+    "old Mac": ("r.csv", FRAME.to_csv(index=False, lineterminator="\r").encode(), {}, True),
+    "fastText": ("r.txt", "".join(f"__label__{y} {t}\n" for t, y in PAIRS).encode(), {}, True),
+    "no ending": ("SMS", FRAME.to_csv(index=False, sep="\t").encode(), {}, True),
+    "JSON lines": ("r.ndjson", OBJECTS, {}, True),
+    "called JSON": ("r.json", OBJECTS, {}, True),
+    "an array": ("r.json", FRAME.to_json(orient="records").encode(), {}, True),
+    "bzip2": ("r.csv.bz2", bz2.compress(FRAME.to_csv(index=False).encode()), {}, True),
+    "xz": ("r.jsonl.xz", lzma.compress(OBJECTS), {}, True),
+    "a workbook": ("r.xlsx", lambda path: FRAME.to_excel(path, index=False), {}, True),
+    "Feather": ("r.feather", lambda path: FRAME.to_feather(path), {}, True),
+    "two columns": (
+        "r.csv", FRAME.to_csv(index=False).encode(), {"text_column": "text,label"}, True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_trains_is_also_scored(tmp_path, classifier, name):
+    """Row for row as `read` reads it."""
+    file, content, form, header = TRAINED[name]
+    source, column = tmp_path / file, form.get("text_column")
+    content(source) if callable(content) else source.write_bytes(content)
+    rest = Form(**{key: value for key, value in form.items() if key != "text_column"})
+    label = "2" if column == "1" else "label" if column else None
+    rows = reviews.read(str(source), None if column == "text,label" else column, label, rest)
+    texts = rows["text"].tolist()
+    if column == "text,label":
+        texts = [f"{text} {label}" for text, label in PAIRS]
+    told, target = [], target_of(source)
+    check_files(source, target)
+    found = score_file(source, target, classifier, column, form=rest, tell=told.append)
+    assert found["rows"] == 12 and len(told) == 1 and f"{source}: " in told[0]
+    wanted = classifier.classify(texts).labels
+    if target.name.startswith("r.predicted.") and ("json" in target.name or "nd" in target.name):
+        answers = pd.read_json(target, lines=True)["predicted_label"].tolist()
+    else:
+        dialect = {"sep": None, "engine": "python", "quotechar": "'" if "apo" in name else '"'}
+        if file.endswith(".tsv"):
+            dialect |= {"quoting": csv.QUOTE_NONE, "sep": "\t"}
+        table = pd.read_csv(target, header=0 if header else None, **dialect)
+        answers = table.iloc[:, 2].tolist()
+        assert len(table.columns) == 5
+    assert answers == wanted
 
 
 BAD = {
