@@ -114,7 +114,7 @@ def main(
         typer.Option(
             "--set",
             metavar="NAME=…",
-            help="Change the space: pooling=mean, dropout=0.2..0.5 or batch_size={32,64}.",
+            help="Change the space: pooling=mean, dropout=0.2..0.5 or batch_size=32,64.",
         ),
     ] = None,
     print_space: Annotated[

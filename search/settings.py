@@ -89,7 +89,7 @@ class Settings(BaseModel):
     )
     seed: int = 0
     space: str = Field("core", description="core, wide or a TOML file")
-    fixed: tuple[str, ...] = Field((), description="name=value, name=low..high, name={a,b}")
+    fixed: tuple[str, ...] = Field((), description="name=value, name=low..high, name=a,b")
     tried_first: tuple[str, ...] = Field((), description="name=value,name=value,…")
     warm_start: Path | None = Field(None, description="an earlier run's results")
     max_parameters: PositiveInt | None = None

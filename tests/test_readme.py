@@ -34,17 +34,25 @@ def test_there_is_something_to_test():
     assert len(COMMANDS) >= 6
 
 
+def words_of(command):
+    """What a program gets where a shell reads the command: braces and patterns are expanded."""
+    command = re.sub(r" < \S+$", "", command)
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split("\0")[:-1]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands(command):
     """Options exist, make targets exist; the searches themselves run in the other tests."""
-    words = shlex.split(command)
+    words = words_of(command)
+    assert words == shlex.split(re.sub(r" < \S+$", "", command)), "a shell changes it"
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text()
         assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE)
     elif "-m" in words and (module := words[words.index("-m") + 1]).startswith("search."):
         arguments = words[words.index(module) + 1 :]
-        if "<" in arguments:
-            del arguments[arguments.index("<") :]
         get_command(import_module(module).app).make_context(module, list(arguments))
         if module == "search.export":
             chosen_formats(arguments[arguments.index("--format") + 1])

@@ -28,7 +28,7 @@ def chosen_space(name: str, changes: Iterable[str], corpus: Corpus) -> Space:
 
     Args:
         name: "core", "wide" or the path of a TOML file.
-        changes: `name=value`, `name=low..high` or `name={a,b}` each, in place of what is there.
+        changes: `name=value`, `name=low..high` or `name=a,b` each, in place of what is there.
         corpus: whose texts "wide" follows.
 
     Raises:
@@ -109,11 +109,14 @@ def _change(text: str, known: Space) -> tuple[str, Spec]:
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not value:
         raise SettingsError(
-            f"--set {text}: expected name=value, name=low..high or name={{a,b}}, such as "
+            f"--set {text}: expected name=value, name=low..high or name=a,b, such as "
             "--set dropout=0.2..0.5"
         )
-    if value.startswith("{") and value.endswith("}"):
-        return name, _spec(name, [_plain(part) for part in value[1:-1].split(",")], "--set")
+    if value.startswith("{") and value.endswith("}"):  # in quotes: shells would expand it
+        value = value[1:-1] + ","
+    if "," in value:
+        parts = value.removesuffix(",").split(",")
+        return name, _spec(name, [_plain(part) for part in parts], "--set")
     low, dots, high = value.partition("..")
     if not dots:
         return name, _spec(name, _plain(value), "--set")

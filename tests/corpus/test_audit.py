@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from search.corpus.duplicates import near_duplicates
 from search.corpus.labels import Reviews
 from search.corpus.load import encode_sides, read_sides
 from search.settings import Settings
+from tests.conftest import SAMPLE, run_here
 
 
 def reviews(texts, labels, names=("bad", "good"), first_row=1):
@@ -253,3 +255,17 @@ def test_scripts_without_spaces_and_many_classes():
     found = audit({"train": reviews(texts, [i % 8 for i in range(80)], names)})
     assert found.lengths["train"]["100"] == 9
     assert any(line.endswith("…)") for line in found.lines())
+
+
+def test_the_audit_of_other_data_leaves_a_run_alone(sample_run, tmp_path):
+    results = shutil.copytree(sample_run[0], tmp_path / "results")
+    before = (results / "audit.json").read_bytes()
+    other = tmp_path / "other.csv"
+    rows = [f"film {i} q{i * 7},{i % 2}" for i in range(60)]
+    other.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    base = ("search.run", "--audit-only", "--results", results, "--data")
+    done = run_here(*base, other)
+    assert done.returncode == 0 and done.stdout
+    assert "holds a run on other data, so audit.json is not written" in done.stderr
+    assert (results / "audit.json").read_bytes() == before
+    assert run_here(*base, SAMPLE, "--seed", 7).returncode == 0

@@ -83,7 +83,7 @@ def test_no_such_file(corpus):
 def test_set_changes_the_space(corpus):
     space = chosen_space(
         "core",
-        ["dropout=0.25", "embedding_dim={16, 48}", "learning_rate=1e-4..1e-3", "pooling=mean"],
+        ["dropout=0.25", "embedding_dim=16,48", "learning_rate=1e-4..1e-3", "pooling=mean"],
         corpus,
     )
     assert space["dropout"] == 0.25
@@ -93,10 +93,15 @@ def test_set_changes_the_space(corpus):
     assert space["lstm_units"] == CORE["lstm_units"]
 
 
+def test_braces_in_quotes_are_several_values_too(corpus):
+    space = chosen_space("core", ["batch_size={16,48}", "lstm_units=16,"], corpus)
+    assert space["batch_size"] == (16, 48) and space["lstm_units"] == 16
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("dropout", "expected name=value, name=low..high or name={a,b}"),
+        ("dropout", "expected name=value, name=low..high or name=a,b"),
         ("dropout=", "expected name=value"),
         ("dropuot=1", "there is no hyperparameter 'dropuot'"),
         ("dropout=0.1..x", "dropout: expected a number, found 'x'"),
