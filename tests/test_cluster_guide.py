@@ -16,7 +16,7 @@ from typer.main import get_command
 from search.run import app
 from tests.conftest import ROOT, SAMPLE, run_command, trials_of
 
-ray = pytest.importorskip("ray")
+ray = pytest.importorskip("ray", reason="needs Ray: pip install -c constraints.txt -e '.[cluster]'")
 
 GUIDE = (ROOT / "CLUSTER.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
@@ -52,7 +52,8 @@ def test_kubernetes():
 
 
 def test_the_launchers_file():
-    jsonschema = pytest.importorskip("jsonschema")
+    needed = "needs jsonschema: pip install -c constraints.txt -e '.[dev]'"
+    jsonschema = pytest.importorskip("jsonschema", reason=needed)
     config = yaml.safe_load(YAML[1])
     schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"
     jsonschema.validate(config, json.loads(schema.read_text()))

@@ -14,7 +14,7 @@ from tests.end_to_end.own_network import TwoLayers
 from tests.faults.conftest import assert_equals, launch, options, wait_until
 from tests.faults.misbehaving import BEHAVIOURS, Misbehaving, reasons
 
-ray = pytest.importorskip("ray")
+ray = pytest.importorskip("ray", reason="needs Ray: pip install -c constraints.txt -e '.[cluster]'")
 from ray.cluster_utils import Cluster  # noqa: E402  (where there is Ray)
 
 pytestmark = pytest.mark.usefixtures("only_ray")
