@@ -1,4 +1,7 @@
-"""Text from data, made safe to show: in a terminal, on a page."""
+"""Text from data, made safe to show: in a terminal, on a page, in Markdown."""
+
+import json
+import re
 
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)]
 _BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -6,6 +9,26 @@ _INVISIBLE: dict[int, str | None] = {
     **{code: "\N{REPLACEMENT CHARACTER}" for code in _CONTROL if chr(code) not in "\n\t"},
     **dict.fromkeys(_BIDIRECTIONAL),
 }
+
+
+def code(text: object) -> str:
+    """Text as code in Markdown: whatever is in it, it is shown and does nothing."""
+    line = " ".join(visible(text).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    space = " " if not line or line[0] == "`" or line[-1] == "`" else ""
+    return f"{fence}{space}{line or ' '}{space}{fence}"
+
+
+def markdown(text: object) -> str:
+    """Text as text in Markdown, in one line: no heading, link, table or HTML comes of it."""
+    return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", " ".join(visible(text).split()))
+
+
+def yaml(value: object) -> str:
+    """A value in YAML, which JSON is, but for the characters that YAML takes for line ends."""
+    text = json.dumps(value, ensure_ascii=False)
+    unusual = "[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]"
+    return re.sub(unusual, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def visible(text: object) -> str:

@@ -432,7 +432,7 @@ def _final_line(study: "Study", record: "TrialRecord") -> str:
 
 def _print_outcome(outcome: "Outcome") -> None:
     """The result, on stdout."""
-    from search.evaluation.measures import told_bias
+    from search.evaluation.measures import told_bias, told_gap
 
     table = outcome.leaderboard
     best = outcome.best
@@ -463,6 +463,7 @@ def _print_outcome(outcome: "Outcome") -> None:
     lines += best["weak_slices"]
     lines += [
         *_measured(best, objective, "test", "test"),
+        *([gap] if (gap := told_gap(objective, best)) else []),
         best["verdict"],
     ]
     if outcome.tested > 1:

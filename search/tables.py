@@ -1,8 +1,9 @@
 """Tables as CSV files that a spreadsheet opens without running anything in them.
 
-A cell that begins with one of = + - @, a tab or a new line is a formula for a spreadsheet, and a
-formula can send data away (OWASP, "CSV injection"). Such a text gets an apostrophe before it, which
-spreadsheets do not show; `read_table` takes it away again. Numbers stay what they are.
+A cell that begins with one of = + - @ (full-width ones, too), a tab or a new line is a formula for
+a spreadsheet, and a formula can send data away (OWASP, "CSV injection"). Such a text gets an
+apostrophe before it, which spreadsheets do not show; `read_table` takes it away again. Numbers stay
+what they are.
 """
 
 import re
@@ -13,13 +14,13 @@ import pandas as pd
 
 from search.files import write_text
 
-_FORMULA = re.compile(r"[=+\-@\t\n]")
+_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\n]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Writes a table as CSV, atomically: a reader sees the old file or the new one."""
-    write_text(path, table.map(_defused).to_csv(index=False))
+    write_text(path, table.map(defused).to_csv(index=False))
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -31,7 +32,8 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, na_filter=False).map(_as_it_was)
 
 
-def _defused(cell: Any) -> Any:
+def defused(cell: Any) -> Any:
+    """A cell that is no formula; what is not text stays as it is."""
     if not isinstance(cell, str):
         return cell
     cell = cell.replace("\r\n", "\n").replace("\r", "\n")  # which pandas would write unquoted
@@ -41,6 +43,6 @@ def _defused(cell: Any) -> Any:
 
 
 def _as_it_was(cell: Any) -> Any:
-    if isinstance(cell, str) and cell[:1] == "'" and _defused(cell[1:]) == cell:
+    if isinstance(cell, str) and cell[:1] == "'" and defused(cell[1:]) == cell:
         return cell[1:]
     return cell

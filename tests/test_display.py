@@ -1,4 +1,4 @@
-from search.display import visible
+from search.display import code, markdown, visible, yaml
 
 
 def test_what_acts_on_a_terminal_is_shown_instead():
@@ -13,3 +13,11 @@ def test_all_else_stays():
     text = "naïve 日本 😀👩‍🚀 العربية\n\ttab — “quoted” <b>"
     assert visible(text) == text
     assert visible(7) == "7"
+
+
+def test_markdown():
+    assert code("a`b``\n# x") == "```a`b`` # x```"
+    assert code("") == "`   `"
+    assert code("`x") == "`` `x ``"
+    assert markdown("# a\n<b> [x](y) | z_") == r"\# a \<b\> \[x\](y) \| z\_"
+    assert yaml({"a": '\u2028\x85\ud800"\n😀'}) == r'{"a": "\u2028\u0085\ud800\"\n😀"}'

@@ -6,7 +6,9 @@ import pytest
 from search.tables import read_table, write_table
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "＝1+1", "＠x", "\t=1", "\r=1"]
+)
 def test_no_cell_is_a_formula(tmp_path, text):
     write_table(tmp_path / "t.csv", pd.DataFrame({"text": [text, "fine"], "number": [-1.5, 2]}))
     with (tmp_path / "t.csv").open(newline="") as file:

@@ -56,7 +56,7 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
         rows = np.asarray(part.where, dtype=np.int64)
         encoded[name] = Split(ids=ids, offsets=offsets, labels=part.labels, rows=rows)
     encoded["unlabelled"] = Split(
-        *unlabelled, labels=np.empty(0, np.int32), rows=np.arange(len(more))
+        *unlabelled, labels=np.empty(0, np.int32), rows=np.arange(1, len(more) + 1)
     )
     names = train.class_names
     corpus = Corpus(
@@ -86,8 +86,8 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
 def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     """The cleaned texts of train, validation and test, before anything is encoded.
 
-    `where` of each row is its 0-based number among the cleaned rows of its source. `tell` gets a
-    sentence for what was recognised.
+    `where` of each row is its number in its file, from 1; where it has none, among the rows that
+    were kept. `tell` gets a sentence for what was recognised.
     """
     laid = laid_out(settings, tell)
     table = _read(laid.data, laid, tell)
@@ -195,11 +195,15 @@ def _has_columns(source: str) -> bool:
 
 
 def _numbered(parts: Iterable[Reviews], groups: Rows) -> Iterator[Reviews]:
-    """Reviews with their groups, and numbers as their places."""
+    """Reviews with their groups, and numbers as their places, from 1."""
     begin = 0
     for part in parts:
         rows = len(part.texts)
-        where = np.arange(rows).astype(object)
+        numbers = [
+            row if isinstance(row, (int, np.integer)) else number  # in a folder, files have none
+            for number, row in enumerate(part.where, start=1)
+        ]
+        where = np.array(numbers, dtype=object)
         yield replace(part, where=where, groups=groups[begin : begin + rows])
         begin += rows
 

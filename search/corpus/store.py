@@ -26,7 +26,7 @@ class Split:
         ids: int32, shape (tokens,), all texts' token ids one after another.
         offsets: int64, shape (rows + 1,); row i is ids[offsets[i]:offsets[i + 1]].
         labels: int32, shape (rows,), class indices; empty where there are none.
-        rows: int64, shape (rows,): each row's 0-based number in its cleaned source.
+        rows: int64, shape (rows,): each row's number in its source, from 1.
     """
 
     ids: npt.NDArray[np.int32]

@@ -33,6 +33,28 @@ def unit(objective: Objective) -> str:
     return "points" if objective == "val_accuracy" else f"points of {named(objective)}"
 
 
+def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
+    """What to say where the test rows are worse than the validation rows let expect.
+
+    Args:
+        objective: of the run.
+        best: the content of best_model.json.
+
+    Returns:
+        A sentence; None where the test value is in validation's interval, or better.
+    """
+    found, (low, high) = best[objective.replace("val", "test", 1)], best[f"{objective}_ci"]
+    worse = found > high if objective == "val_loss" else found < low
+    if not worse:
+        return None
+    return (
+        f"the test {named(objective)} of {found:.4f} is worse than the validation rows' interval "
+        f"({low:.4f} to {high:.4f}): believe the test rows. The usual reasons: they are of another "
+        "time, source or mix of classes; texts of one author or subject are in training and "
+        "validation both; or many trials were compared on few validation rows"
+    )
+
+
 def told_bias(objective: Objective, bias: Mapping[str, Any]) -> str:
     """A selection bias, as best_model.json has it, in a sentence."""
     scale, digits, worse = (100, 1, " points less")

@@ -29,7 +29,8 @@ def answer_lines(classifier: Classifier, texts: list[str], *, as_json: bool) -> 
         abstain = None if answers.abstain is None else bool(answers.abstain[row])
         if not as_json:
             mark = "abstain" if abstain else "-"
-            yield f"{label}\t{probability:.4f}\t{mark}\t{' '.join(text.splitlines())}"
+            name = " ".join(label.split())
+            yield f"{name}\t{probability:.4f}\t{mark}\t{' '.join(text.splitlines())}"
             continue
         every = zip(names, answers.probabilities[row].round(DIGITS).tolist(), strict=True)
         plain = {"text": text, "label": label, "probability": probability, "abstain": abstain}

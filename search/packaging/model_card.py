@@ -4,14 +4,15 @@ Everything in it was measured in the run or follows from its settings; what is u
 licence, is left out. It is made of best_model.json, run.json, audit.json and slices.csv.
 """
 
-import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from search.display import code, markdown, visible, yaml
 from search.errors import ResultsError
-from search.evaluation.measures import told_bias
+from search.evaluation.measures import told_bias, told_gap
 from search.files import write_text
 from search.reproduce import command_line
 from search.tables import read_table
@@ -62,10 +63,10 @@ def model_card(
     return "\n".join(
         [
             "---",
-            *(f"{key}: {json.dumps(value)}" for key, value in _header(best, name).items()),
+            *(f"{key}: {yaml(value)}" for key, value in _header(best, name).items()),
             "---",
             "",
-            f"# {name}",
+            f"# {markdown(name)}",
             "",
             _purpose(best, run),
             *_section("Data", _data(best, run, audit)),
@@ -104,7 +105,7 @@ def _header(best: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _purpose(best: dict[str, Any], run: dict[str, Any]) -> str:
-    kinds = ", ".join(f"`{name}`" for name in best["class_names"])
+    kinds = ", ".join(code(name) for name in best["class_names"])
     network = (
         "An Embedding → Bidirectional(LSTM) → Dense network"
         if best["network"] == "bilstm"
@@ -115,8 +116,8 @@ def _purpose(best: dict[str, Any], run: dict[str, Any]) -> str:
         f"classes of texts apart: {kinds}. It is the best of up to {run['settings']['trials']} "
         f"trials of bilstm-search {run['version']}, made on {best['created_at'][:10]}.\n\n"
         "It is meant for texts of the kind that it was trained on: the numbers below hold for "
-        f"texts drawn as the test rows of `{best['data']}` were, and say nothing of others.\n\n"
-        f"Texts in, probabilities out ({best['output']})."
+        f"texts drawn as the test rows of {code(best['data'])} were, and say nothing of others.\n\n"
+        f"Texts in, probabilities out ({markdown(best['output'])})."
     )
 
 
@@ -128,13 +129,13 @@ def _data(best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any]) -> l
     rows = run["data"]["rows"]
     more = f", and {rows['unlabelled']:,} further texts for the words" if rows["unlabelled"] else ""
     return [
-        f"`{best['data']}`: {rows['train']:,} training, {rows['validation']:,} validation and "
+        f"{code(best['data'])}: {rows['train']:,} training, {rows['validation']:,} validation and "
         f"{rows['test']:,} test rows{more}. {run['data']['dropped_rows']:,} rows without a text or "
         f"a label were left out. SHA-256 of texts, labels and split: `{best['data_fingerprint']}`.",
         "",
         "What an audit before the first trial found:",
         "",
-        *(f"- {line}" for line in audit.get("lines", ())),
+        *(f"- {markdown(line)}" for line in audit.get("lines", ())),
     ]
 
 
@@ -163,6 +164,8 @@ def _metrics(best: dict[str, Any]) -> list[str]:
     if (bias := best["selection_bias"]) is not None:
         told = told_bias(best["objective"], bias)
         lines.append(f"{told[:1].upper()}{told[1:]}.")
+    if (gap := told_gap(best["objective"], best)) is not None:
+        lines.append(f"{gap[:1].upper()}{gap[1:]}.")
     error = best["calibration_error"]
     lines.append(
         f"Logits are divided by {best['temperature']:.3f}; the expected calibration error of the "
@@ -199,7 +202,7 @@ def _slices(slices: pd.DataFrame) -> list[str]:
         "",
         *("| slice | rows | accuracy | 95% interval | the rest | |", "|---|---|---|---|---|---|"),
         *(
-            f"| {row['slice'].replace('|', '/')} | {row['rows']} | {row['accuracy']:.4f} | "
+            f"| {markdown(row['slice'])} | {row['rows']} | {row['accuracy']:.4f} | "
             f"{row['low']:.4f} to {row['high']:.4f} | {row['rest_accuracy']:.4f} | "
             f"{'below' if row['below_rest'] else ''} |"
             for row in slices.to_dict("records")
@@ -214,7 +217,7 @@ def _limits(best: dict[str, Any]) -> list[str]:
     lines = [
         f"- It reads {read.get(best['cut'], f'{length}, half from either end,')} of a text.",
         f"- It knows {best['vocabulary_size'] - 2:,} {unit}; all others are one to it.",
-        *(f"- It is {line}." for line in best["weak_slices"]),
+        *(f"- It is {markdown(line)}." for line in best["weak_slices"]),
     ]
     if best["abstain"] is None:
         lines.append("- No confidence was enough for 95% right answers on the validation rows.")
@@ -228,7 +231,7 @@ def _loading(best: dict[str, Any]) -> str:
 
 def _reproduction(best: dict[str, Any], run: dict[str, Any]) -> list[str]:
     machine = ", ".join(f"{name} {value}" for name, value in run["machine"].items())
-    lines = [f"    {command_line(run['settings'])}", ""]
+    lines = [textwrap.indent(visible(command_line(run["settings"])), "    "), ""]
     if best["network"] != "bilstm":
         lines += ["from Python, with the HyperModel that the search was given.", ""]
     return [*lines, f"On: {machine}."]

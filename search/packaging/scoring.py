@@ -30,6 +30,7 @@ from search.corpus.sources import ANY_FORM, Say, check_kind, silent
 from search.errors import DataError
 from search.files import write_atomically
 from search.packaging.classifier import Answers, Classifier
+from search.tables import defused
 
 COLUMNS = ("label", "probability", "abstain")
 PREFIX = "predicted_"
@@ -248,7 +249,7 @@ def _delimited(job: _Job, file: IO[bytes]) -> list[str]:
         for chunk in _chunks(path, texts()):
             answers = job.score([text for text, _ in chunk])
             pairs = zip(chunk, _cells(answers), strict=True)
-            write_rows([[*row, *cells] for (_, row), cells in pairs])
+            write_rows([[*row, *map(defused, cells)] for (_, row), cells in pairs])
     return names
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from search.evaluation.measures import told_bias
+from search.evaluation.measures import told_bias, told_gap
 from search.files import write_text
 from search.reporting import diagnostics, figures, sensitivity
 from search.reporting.archive import Archive, read_archive
@@ -103,6 +103,7 @@ class Report:
             command=command_line(archive.facts["settings"]),
             opened=len(opened),
             bias=None if bias is None else told_bias(archive.objective, bias),
+            gap=_gap(archive),
             written_at=now("seconds"),
             style=Markup(page_file("figure.css") + page_file("report.css")),
             script=Markup(script),
@@ -153,6 +154,12 @@ class Rewriting:
             self._warn(f"{self._results / NAME} could not be written: {_short(error)}")
         done = time.monotonic()
         self._next = done + 100 * (done - begun)
+
+
+def _gap(archive: Archive) -> str | None:
+    wanted = archive.objective.replace("val", "test", 1), f"{archive.objective}_ci"
+    there = all(name in archive.best for name in wanted)
+    return told_gap(archive.objective, archive.best) if there else None
 
 
 def _short(error: Exception) -> str:

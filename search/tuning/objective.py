@@ -107,7 +107,7 @@ def statistic(objective: Objective, probabilities: Numbers, labels: Labels) -> S
 
     Args:
         objective: val_accuracy; val_loss, the mean cross-entropy; val_balanced_accuracy, the mean
-            of the classes' recalls; val_f1, of the second of two classes, of more classes the mean;
+            of the classes' recalls; val_f1, the mean of the classes' F1 (macro-F1);
             val_auc, the area under the ROC curve, of more than two classes the mean of each
             against the others. A class without a row is left out of a mean.
         probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
@@ -138,8 +138,6 @@ def _balanced_accuracy(p: Floats, labels: Labels) -> Statistic:
 
 def _f1(p: Floats, labels: Labels) -> Statistic:
     of, found = _members(p, labels), _members(p, p.argmax(axis=1))
-    if p.shape[1] == 2:
-        of, found = of[:, 1:], found[:, 1:]
 
     def value(weights: Floats) -> Floats:
         return _mean_of_shares(2 * weights @ (of & found), weights @ of + weights @ found)

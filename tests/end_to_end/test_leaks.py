@@ -34,7 +34,7 @@ def test_the_audit_alone(leaking):
     assert first.startswith("LEAK: 15.3% of test (11 rows) is near-duplicate of train")
     assert "--remove-leaks" in first
     left = {p.name for p in (leaking / "results").iterdir()}
-    assert left - {".lock"} == {"audit.json"}
+    assert left - {".lock"} == {"audit.json", "artefacts.json"}
     found = json.loads((leaking / "results" / "audit.json").read_text())
     assert found["lines"] == done.stdout.splitlines()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,16 @@ def test_what_is_no_text(tmp_path, content, message):
     (tmp_path / "texts").write_bytes(content)
     with (tmp_path / "texts").open("rb") as file, pytest.raises(DataError, match=message):
         list(texts_of(file.fileno()))
+
+
+def test_a_label_is_one_field(model_file):
+    classifier = load_classifier(model_file)
+    names = ("bad\tone", "good\r\none")
+    odd = replace(classifier, description=classifier.description.model_copy(
+        update={"class_names": names}
+    ))  # fmt: skip
+    (line,) = answer_lines(odd, ["a film"], as_json=False)
+    assert line.split("\t")[0] in ("bad one", "good one") and line.count("\t") == 3
 
 
 def test_answers(tmp_path, model_file):

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
 
+from search.display import markdown
 from search.errors import ResultsError
-from search.packaging.model_card import write_card
+from search.packaging.model_card import model_card, write_card
 from search.reproduce import command_line
 from search.tuning.rundir import RunDirectory
 
@@ -38,9 +39,9 @@ def test_what_it_says_is_what_the_run_says(sample_run, card):
     assert f"| test | {facts['test_accuracy']:.4f} | {low:.4f} to {high:.4f} |" in text
     assert facts["verdict"] in text
     for line in json.loads((results / "audit.json").read_text())["lines"]:
-        assert f"- {line}" in text
+        assert f"- {markdown(line)}" in text
     for row in pd.read_csv(results / "slices.csv").to_dict("records"):
-        assert f"| {row['slice']} | {row['rows']} | {row['accuracy']:.4f} |" in text
+        assert f"| {markdown(row['slice'])} | {row['rows']} | {row['accuracy']:.4f} |" in text
     measured = facts["formats"]["keras"]
     assert f"| keras | {measured['median_ms']:.2f} ms | {measured['p95_ms']:.2f} ms |" in text
     titles = re.findall(r"^## (.*)", text, re.MULTILINE)
@@ -56,6 +57,33 @@ def test_it_can_be_made_again_and_is_the_same(sample_run, tmp_path):
     assert write_card(directory).stat().st_mtime_ns == before
     with pytest.raises(ResultsError, match=r"no best_model\.json"):
         write_card(RunDirectory(tmp_path))
+
+
+def test_text_from_data_is_only_text(sample_run):
+    """Class and file names cannot make headings, HTML, links, rows, escapes or other YAML."""
+    facts, run, audit = (
+        json.loads((sample_run[0] / f"{name}.json").read_text())
+        for name in ("best_model", "run", "audit")
+    )
+    hostile = "a`b\n# Heading\n<script>x</script> [x](javascript:y) |\x1b[2J\u2028license: mit\n---"
+    facts |= {"class_names": [hostile, "b"], "data": f"data/{hostile}", "output": repr(hostile)}
+    facts |= {"weak_slices": [f"weak on class {hostile}"]}
+    run["settings"]["data"] = hostile
+    audit["lines"] = [hostile]
+    slices = pd.read_csv(sample_run[0] / "slices.csv")
+    slices["slice"] = hostile
+    text = model_card(facts, run, audit, slices)
+    data = ModelCard(text).data
+    assert data.license is None and data.library_name == "keras"
+    assert "\x1b" not in text and "license" not in ModelCard(text).data.to_dict()
+    body = text.split("\n---\n", 1)[1]
+    assert "\n# Heading" not in body and "\n---" not in body
+    for line in body.splitlines():
+        outside = re.sub(r"(`+) ?.*?[^`]\1(?!`)", "", line) if "`" in line else line
+        if not line.startswith("    "):
+            assert not re.search(r"(?<!\\)<script|(?<!\\)\[x", outside), line
+    rows = [line for line in body.splitlines() if line.startswith("| a")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
 def test_the_command_is_that_of_the_run(sample_run, card):

@@ -7,6 +7,7 @@ import json
 import lzma
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow as pa
@@ -332,3 +333,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path, model_file, ending):
     assert done.returncode == 0, done.stderr
     small, large = map(int, done.stdout.split())
     assert large - small < 60, (small, large)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_no_label_is_a_formula(tmp_path, classifier, ending):
+    names = ("=1+1", "＠SUM(A1)")
+    odd = replace(
+        classifier, description=classifier.description.model_copy(update={"class_names": names})
+    )
+    (tmp_path / f"r{ending}").write_bytes(table(ending))
+    score_file(tmp_path / f"r{ending}", tmp_path / f"o{ending}", odd)
+    assert set(read(tmp_path / f"o{ending}")["label"]) <= {"'=1+1", "'＠SUM(A1)"}

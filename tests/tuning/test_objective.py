@@ -46,8 +46,7 @@ def theirs(objective, p, labels, weights):
         exactly = p / p.sum(axis=1, keepdims=True)  # it warns of float32
         return log_loss(labels, exactly, sample_weight=weights)
     if objective == "val_f1":
-        average = "binary" if len(classes) == 2 else "macro"
-        return f1_score(labels, found, average=average, sample_weight=weights)
+        return f1_score(labels, found, average="macro", sample_weight=weights)
     if objective == "val_auc":
         each = [roc_auc_score(labels == k, p[:, k], sample_weight=weights) for k in classes]
         return np.mean(each)  # of two classes both are the same
