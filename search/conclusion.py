@@ -94,10 +94,12 @@ def conclude(study: Study) -> Outcome:
     are not looked at again.
 
     Raises:
+        ResultsError: the directory holds another run by now.
         NothingUsable: no trial completed; no model is written.
         SearchError: what a file says is not what the search said; the file is not written.
     """
     with study.run.claimed():
+        study.check_it_is_there()
         best_first = study.best_first()
         if not best_first:
             record_leaderboard(study)

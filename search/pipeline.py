@@ -33,6 +33,7 @@ def tune(
     hypermodel: keras_tuner.HyperModel | None = None,
     oracle: keras_tuner.Oracle | None = None,
     overwrite: bool = False,
+    train: bool = True,
     after_trial: Callable[[SearchTuner, TrialRecord], None] | None = None,
     watch: Callable[[SearchTuner], None] = lambda tuner: None,
     warn: Say = print,
@@ -48,8 +49,10 @@ def tune(
         hypermodel: a KerasTuner HyperModel instead of `SentimentHyperModel`.
         oracle: a KerasTuner Oracle instead of the one that `settings.tuner` names.
         overwrite: move an older run in the directory aside and start anew.
+        train: False to train nothing: trials that are under way end with what they have.
         after_trial: called with the tuner and the trial's record, after leaderboard.csv was
-            written (with it, as long as that takes little time).
+            written (with it, as long as that takes little time). By default each trial that failed
+            is said to `warn`.
         watch: called with the tuner several times a second while it searches.
         warn: gets one sentence for everything unexpected that was dealt with.
         progress: gets a sentence for what is worth knowing.
@@ -73,6 +76,8 @@ def tune(
             board(tuner.records.values())
         if after_trial is not None:
             after_trial(tuner, record)
+        elif record.status == "failed":
+            warn(f"trial {record.trial_id} failed: {record.error}")
 
     space = chosen_space(settings.space, settings.fixed, corpus)
     embeddings = None
@@ -99,7 +104,7 @@ def tune(
         warn=warn,
     )
     try:
-        tuner.search(workers, overwrite=overwrite)
+        tuner.search(workers, overwrite=overwrite, train=train)
     except (Interrupted, NothingUsable):
         rewrite_leaderboard.finish(tuner.study)
         rewrite_report(last=True)

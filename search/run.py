@@ -1,12 +1,16 @@
 """`python -m search.run`: search, and leave a leaderboard and a model."""
 
+import shlex
+import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.commands import command, folder, run_and_leave, say, show
+from search.errors import Interrupted, ResultsError, SettingsError
 from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
 from search.startup import tensorflow_silenced
 from search.view import View, chosen_view, left, result_event
@@ -196,6 +200,12 @@ def main(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
     ] = False,
+    conclude: Annotated[
+        bool,
+        typer.Option(
+            "--conclude", help="Train nothing more: make the model of the best trial there is."
+        ),
+    ] = False,
     tensorboard: Annotated[
         bool,
         typer.Option("--tensorboard", help="Write curves and hyperparameters for TensorBoard."),
@@ -258,6 +268,8 @@ def main(
             trial_timeout=trial_timeout,
             tensorboard=tensorboard,
         )
+        if conclude and overwrite:
+            raise SettingsError("--conclude has no meaning with --overwrite")
         if print_space:
             show_space(settings)
             return
@@ -266,7 +278,11 @@ def main(
             return
         view = chosen_view(quiet=quiet, as_json=as_json)
         try:
-            outcome = search(settings, overwrite=overwrite, view=view)
+            outcome = search(settings, overwrite=overwrite, train=not conclude, view=view)
+        except Interrupted:
+            command_line = shlex.join(sys.argv[1:])
+            say(f"a model of the best so far: python -m search.run {command_line} --conclude")
+            raise
         finally:
             view.close()
         if as_json:
@@ -307,7 +323,7 @@ def show_audit(settings: Settings) -> None:
     show("\n".join(found["lines"]))
 
 
-def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
+def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "Outcome":
     """Runs the search that the command line asked for."""
     progress = view.progress
     from search.reporting.tensorboard import check_installed
@@ -319,6 +335,8 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
         check_installed()
     directory = RunDirectory(settings.results)
     directory.check_place()
+    if not train and not directory.run_file.exists():
+        raise ResultsError(f"--conclude: there is no run in {settings.results}")
     if settings.export:
         from search.packaging import formats
 
@@ -328,12 +346,12 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
 
         opened(settings.embeddings).close()
     count = settings.workers or default_workers()
-    where = f"{count} {'worker starts' if count == 1 else 'workers start'}"
+    where = f"; {count} {'worker starts' if count == 1 else 'workers start'}"
     if settings.cluster is not None:
-        where = f"asking the cluster {settings.cluster} for workers"
-    progress(f"reading {settings.data}; {where}")
+        where = f"; asking the cluster {settings.cluster} for workers"
+    progress(f"reading {settings.data}{where if train else ''}")
     # The workers get ready while this process reads the data.
-    with slots_for(settings, say) as workers:
+    with slots_for(settings, say) if train else nullcontext(LocalSlots()) as workers:
         here = workers if isinstance(workers, LocalSlots) else LocalSlots()
         for worker in here:
             worker.warm_up()
@@ -382,6 +400,7 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
             settings,
             corpus,
             overwrite=overwrite,
+            train=train,
             after_trial=after_trial,
             watch=lambda tuner: view.watch(tuner.study),
             warn=say,
@@ -390,7 +409,7 @@ def search(settings: Settings, *, overwrite: bool, view: View) -> "Outcome":
             learned=learned,
         )
     view.close()
-    if not tuner.study.trials_begun:
+    if train and not tuner.study.trials_begun:
         progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")
     return pipeline.conclude(tuner)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops after the epoch in flight, the second at once."""
+"""Ctrl-C and SIGTERM: the first stops after the epochs in flight, the second at once."""
 
 import contextlib
 import signal
@@ -8,18 +8,32 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether, and by which signal, the user asked to stop."""
+    """Whether, and by which signal, the user asked to stop.
+
+    Attributes:
+        signal_number: of the first signal; None before.
+        at_once: whether there was a second one: epochs in flight are given up.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self.at_once = False
 
     def __bool__(self) -> bool:
         return self.signal_number is not None
 
+    @property
+    def notice(self) -> str:
+        """What to say when it is first seen."""
+        again = "press again" if self.signal_number == signal.SIGINT else "a second signal"
+        return f"finishing this epoch; {again} to stop now"
+
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Collects signals while the block runs; a second one raises KeyboardInterrupt in it.
+    """Collects signals while the block runs; a third one raises KeyboardInterrupt in it.
+
+    The second does not: wherever it came, it could take an epoch with it that is just being saved.
 
     Outside the main thread, where Python allows no handlers, nothing is ever requested.
     """
@@ -29,9 +43,12 @@ def stop_requests() -> Iterator[StopRequest]:
         return
 
     def handle(signal_number: int, frame: FrameType | None) -> None:
-        if request:
+        if request.at_once:
             raise KeyboardInterrupt
-        request.signal_number = signal_number
+        if request:
+            request.at_once = True
+        else:
+            request.signal_number = signal_number
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, handle) for number in numbers}

@@ -88,18 +88,26 @@ class Loop:
         hypermodel = None if study.compiled else study.hypermodel
         self._slots.prepare(lambda: payload_for_nodes(self._inputs, study.corpus), hypermodel)
         self._agenda.take_up()
+        told = False
         while True:
             self._slots.refresh()
             self._fill_slots()
             busy = {slot: job.so_far for slot, (job, _) in self._running.items()}
             study.under_way = [busy.get(slot) for slot in dict.fromkeys([*self._slots, *busy])]
             self._watch()
-            if self._running:
+            if self._stop and self._running and not told:
+                study.warn(self._stop.notice)
+                told = True
+            if self._running and self._stop.at_once:
+                self._give_up_running()
+            elif self._running:
                 self._wait()
             elif len(self._slots) or self._stops:
                 break
             else:
                 time.sleep(POLL_SECONDS)  # until a machine is there
+        if self._out_of_time and not self._stop:
+            self._end_waiting()
         if self._stop:
             assert self._stop.signal_number is not None
             ended = sum(record.status != "running" for record in study.records.values())
@@ -181,6 +189,22 @@ class Loop:
             elif self._is_late(job):
                 job.timed_out = True
                 slot.kill()
+
+    def _give_up_running(self) -> None:
+        """Takes in what came back, and ends the epochs in flight: their trials can go on later."""
+        for slot, (job, future) in list(self._running.items()):
+            del self._running[slot]
+            if future.done():
+                self._take_in(slot, job, future)
+            else:
+                slot.kill()
+
+    def _end_waiting(self) -> None:
+        """Stops the trials that no slot came to any more, so that they count as they are."""
+        while self._agenda.waiting:
+            job = self._agenda.waiting.popleft()
+            if job.best is not None and not job.record.is_final:
+                self._finish_trial(job, "pruned")
 
     def _is_late(self, job: Job) -> bool:
         limit = self._study.settings.trial_timeout

@@ -13,6 +13,7 @@ import keras_tuner
 from search.corpus import Corpus
 from search.errors import ResultsError, one_line
 from search.files import write_json
+from search.network.build import with_weights
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import Configuration, Space, check_values
 from search.network.spacefile import spec_text
@@ -91,6 +92,7 @@ class Study:
         # Trials whose files may be there: not all are looked at whenever one ends.
         self._with_weights: set[str] = set()
         self._with_state: set[str] = set()
+        self._entered: tuple[Any, Any] | None = None
 
     # -- taking up a run -------------------------------------------------------------------
 
@@ -105,6 +107,7 @@ class Study:
             ResultsError: the directory holds another run.
         """
         self.run.enter(self.facts(searched), overwrite=overwrite)
+        self._entered = self._there()
         write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
         found = self.run.records(self._check)
         self.records = {record.trial_id: record for record in found if not record.is_final}
@@ -113,6 +116,24 @@ class Study:
         self._with_weights, self._with_state = set(self.records), set(self.records)
         self._check_kept_weights()
         self.remove_unneeded()
+
+    def _there(self) -> tuple[Any, Any]:
+        """Whose run is in the directory."""
+        facts = self.run.read_json(self.run.run_file) or {}
+        return facts.get("identity"), facts.get("started_at")
+
+    def check_it_is_there(self) -> None:
+        """Looks whether the directory still holds the run that was entered.
+
+        Raises:
+            ResultsError: it was moved, removed, or another run was begun in its place.
+        """
+        if self._entered is not None and self._there() != self._entered:
+            raise ResultsError(
+                f"{self.run.path}: does not hold this run any more: it was moved or removed, or "
+                "another one was begun there with --overwrite. What is there now can be taken up "
+                "with its own settings"
+            )
 
     def facts(self, searched: dict[str, Any]) -> dict[str, Any]:
         """The content of run.json; for `searched` see `enter`."""
@@ -227,7 +248,7 @@ class Study:
             )
         hp = keras_tuner.HyperParameters.from_config(record.space)
         hp.values = dict(record.values)
-        model = self.hypermodel.build(hp)
+        model = with_weights(self.hypermodel.build(hp))
         model.set_weights(weights)
         return model
 

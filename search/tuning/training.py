@@ -182,13 +182,13 @@ def _new_engine(task: TrainTask) -> Engine:
     import keras
     import keras_tuner
 
-    from search.network.build import assign
+    from search.network.build import assign, with_weights
     from search.network.hypermodel import SentimentHyperModel
 
     keras.utils.set_random_seed(task.seed)
     hp = keras_tuner.HyperParameters()
     hp.values = dict(task.values)
-    model = task.hypermodel.build(hp)
+    model = with_weights(task.hypermodel.build(hp))
     if type(task.hypermodel) is SentimentHyperModel:
         assign(model, initial_weights(task.configuration, task.shape, task.seed, features))
     return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)

@@ -24,7 +24,7 @@ from search.settings import Settings
 from search.tuning import oracles
 from search.tuning.agenda import Agenda
 from search.tuning.algorithms import make_oracle
-from search.tuning.executors import Slots
+from search.tuning.executors import LocalSlots, Slots
 from search.tuning.inputs import save_inputs
 from search.tuning.interrupts import stop_requests
 from search.tuning.loop import Loop
@@ -106,12 +106,15 @@ class SearchTuner(keras_tuner.Tuner):
         )
         self._proposals = Proposals(oracle, self.study)
 
-    def search(self, workers: Slots | None = None, *, overwrite: bool = False) -> None:
+    def search(
+        self, workers: Slots | None = None, *, overwrite: bool = False, train: bool = True
+    ) -> None:
         """Searches until there are `settings.trials` trials in the results directory.
 
         Args:
             workers: slots to train in; by default those that the settings say, for this search.
             overwrite: move an older run in the directory aside first.
+            train: False to train nothing: trials that are under way end with what they have.
 
         Raises:
             ResultsError: the directory is in use, unusable, or of another run.
@@ -120,6 +123,8 @@ class SearchTuner(keras_tuner.Tuner):
         """
         timeout, study = self.settings.timeout, self.study
         deadline = math.inf if timeout is None else time.monotonic() + timeout
+        if not train:
+            workers, deadline = LocalSlots(), -math.inf
         with study.run.claimed():
             searched = self._proposals.identity()
             if self._embeddings is not None:

@@ -20,5 +20,21 @@ class TwoLayers(keras_tuner.HyperModel):
         return model
 
 
+class Unbuilt(keras_tuner.HyperModel):
+    """As in most of Keras' examples: a Sequential that does not know its input yet."""
+
+    def build(self, hp):
+        lstm = keras.layers.LSTM(hp.Choice("units", [4, 8]))
+        model = keras.Sequential(
+            [
+                keras.layers.Embedding(20_000, 8, mask_zero=True),
+                keras.layers.Bidirectional(lstm),
+                keras.layers.Dense(1, activation="sigmoid"),
+            ]
+        )
+        model.compile("adam", "binary_crossentropy")
+        return model
+
+
 class Renamed(SentimentHyperModel):
     """This project's network, but a class that could have changed it: Keras has to train it."""

@@ -1,6 +1,8 @@
 """The tuner with parts of the user's own, as a KerasTuner user would bring them."""
 
 import json
+import os
+import signal
 from concurrent.futures.process import BrokenProcessPool
 
 import keras
@@ -8,8 +10,11 @@ import keras_tuner
 import pytest
 
 import search
+from search.errors import Interrupted, ResultsError
 from search.tuning.tuner import SearchTuner
 from tests.conftest import SAMPLE
+from tests.end_to_end.own_network import Unbuilt
+from tests.faults.misbehaving import AlwaysRaises
 
 
 class Stepped(keras_tuner.HyperModel):
@@ -70,6 +75,47 @@ def test_a_worker_killed_while_it_learns_words_costs_nothing(tmp_path, corpus):
     mine = search.tune(settings(tmp_path / "r", 1), corpus, learned=killed)
     theirs = search.tune(settings(tmp_path / "s", 1), corpus)
     assert mine.records["0000"].history[0].loss == theirs.records["0000"].history[0].loss
+
+
+def test_another_run_in_the_directory_is_not_mixed_with_this_one(tmp_path, corpus):
+    first = search.tune(settings(tmp_path / "r", 1), corpus)
+    other = settings(tmp_path / "r", 1).model_copy(update={"seed": 3})
+    search.conclude(search.tune(other, corpus, overwrite=True))
+    facts = (tmp_path / "r" / "best_model.json").read_bytes()
+    with pytest.raises(ResultsError, match="does not hold this run any more"):
+        search.conclude(first)
+    assert (tmp_path / "r" / "best_model.json").read_bytes() == facts
+
+
+def test_two_signals_stop_at_once_and_what_is_there_makes_a_model(tmp_path, corpus):
+    long = settings(tmp_path / "r", 3).model_copy(update={"max_epochs": 60, "patience": 60})
+    said = []
+
+    def press(tuner):
+        if tuner.study.epochs_trained:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="0 of 3 trials are finished") as error:
+        search.tune(long, corpus, watch=press, warn=said.append)
+    assert error.value.exit_code == 130
+    assert said == ["finishing this epoch; press again to stop now"]
+    tuner = search.tune(long, corpus, train=False)
+    (record,) = tuner.records.values()
+    assert record.status == "pruned" and 1 <= len(record.history) < 60
+    assert search.conclude(tuner).best["trial_id"] == "0000"
+
+
+def test_a_sequential_without_an_input_works(tmp_path, corpus):
+    tuner = search.tune(settings(tmp_path / "r", 1), corpus, hypermodel=Unbuilt())
+    assert tuner.records["0000"].status == "completed"
+    assert search.conclude(tuner).model.is_file()
+
+
+def test_a_trial_that_fails_is_said_when_it_fails(tmp_path, corpus):
+    said = []
+    wanted = settings(tmp_path / "r", 1).model_copy(update={"seed": 4})
+    search.tune(wanted, corpus, hypermodel=AlwaysRaises(), warn=said.append)
+    assert said == ["trial 0000 failed: RuntimeError: this never works"]
 
 
 def test_making_a_tuner_leaves_nothing(tmp_path, corpus):
