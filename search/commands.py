@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import sys
@@ -66,6 +67,9 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
     was to be written is written, and the workers have ended.
     """
     code: object = 0
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever it cannot show, it shows as "?"
+            stream.reconfigure(errors="replace")
     try:
         app()
     except SystemExit as end:

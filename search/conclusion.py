@@ -1,6 +1,7 @@
 """The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
 
 import contextlib
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ from search.tuning.study import Study
 
 BY_ROW = ("errors.csv", "slices.csv")
 
+HELD = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}  # of a file, not of a disk
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -77,12 +80,24 @@ def record_leaderboard(
     tied: Mapping[str, bool] = NOBODY,
     baselines: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
-    """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there."""
+    """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there.
+
+    Where another program holds the file, or it may not be changed, that is a warning: it is written
+    again after the next trial and at the end.
+    """
     rows = len(study.corpus.validation)
     finals = study.finals_in_force()
     objective = study.settings.objective
     table = leaderboard(study.records.values(), rows, finals, tied, baselines, objective)
-    write_leaderboard(study.run.leaderboard, table)
+    try:
+        write_leaderboard(study.run.leaderboard, table)
+    except OSError as error:
+        if error.errno not in HELD:
+            raise
+        study.warn(
+            f"{study.run.leaderboard} could not be written ({error.strerror}): is it open in "
+            "another program, or write-protected? It is tried again"
+        )
     return table
 
 

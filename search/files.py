@@ -5,6 +5,7 @@ over its final name; then the folder is flushed too, so that the name itself sur
 cut (POSIX rename is atomic; fsync of file and directory makes it durable).
 """
 
+import errno
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 TEMPORARY = ".partial"  # the ending of every unfinished file; a run removes leftovers at its start
 
 
@@ -41,7 +43,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         with unfinished.open("xb") as file:  # never through a link
             write(file)
             file.flush()
-            os.fsync(file.fileno())
+            flush(file.fileno())
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -76,9 +78,22 @@ def flush_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush(descriptor: int) -> None:
+    """Makes an open file or folder durable, as far as its file system can.
+
+    Those of shares, virtual machines and user space cannot always, and say so in various ways;
+    what is written is there all the same.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT_FLUSH:
+            raise
 
 
 def flush_tree(folder: Path) -> None:
@@ -89,7 +104,7 @@ def flush_tree(folder: Path) -> None:
         else:
             descriptor = os.open(path, os.O_RDWR)  # Windows flushes what it may write
             try:
-                os.fsync(descriptor)
+                flush(descriptor)
             finally:
                 os.close(descriptor)
 

@@ -12,7 +12,7 @@ import typer
 from search.commands import command, folder, run_and_leave, say, show
 from search.errors import Interrupted, ResultsError, SettingsError
 from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
-from search.startup import tensorflow_silenced
+from search.startup import give_temporary_directory, tensorflow_silenced
 from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
@@ -327,8 +327,8 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
     """Runs the search that the command line asked for."""
     progress = view.progress
     from search.reporting.tensorboard import check_installed
-    from search.tuning.executors import LocalSlots, default_workers
-    from search.tuning.places import slots_for
+    from search.tuning.executors import LocalSlots
+    from search.tuning.places import slots_for, worker_count
     from search.tuning.rundir import RunDirectory
 
     if settings.tensorboard:
@@ -337,6 +337,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
     directory.check_place()
     if not train and not directory.run_file.exists():
         raise ResultsError(f"--conclude: there is no run in {settings.results}")
+    give_temporary_directory(settings.results)
     if settings.export:
         from search.packaging import formats
 
@@ -345,7 +346,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         from search.untrusted import opened
 
         opened(settings.embeddings).close()
-    count = settings.workers or default_workers()
+    count = worker_count(settings)
     where = f"; {count} {'worker starts' if count == 1 else 'workers start'}"
     if settings.cluster is not None:
         where = f"; asking the cluster {settings.cluster} for workers"

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from search.errors import SettingsError
 
@@ -33,6 +35,22 @@ def tensorflow_silenced() -> Iterator[None]:
         os.close(nowhere)
         # Not for the programs this one starts: each silences itself.
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+def give_temporary_directory(place: Path) -> None:
+    """Lets what needs a temporary directory have one, where the machine has none.
+
+    TensorFlow and Keras ask for one when they are imported, and fail where a container's root is
+    read-only. Programs that this one starts find it in TMPDIR.
+
+    Args:
+        place: a folder that can be written; made if it is needed.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(place.absolute())
 
 
 def check_modules(what: str, modules: Sequence[str], extra: str) -> None:

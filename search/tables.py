@@ -29,7 +29,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         OSError, ValueError: there is no such file, or it is something else.
     """
-    return pd.read_csv(path, na_filter=False).map(_as_it_was)
+    return pd.read_csv(path, na_filter=False).map(as_it_was)
 
 
 def defused(cell: Any) -> Any:
@@ -42,7 +42,8 @@ def defused(cell: Any) -> Any:
     return cell
 
 
-def _as_it_was(cell: Any) -> Any:
+def as_it_was(cell: Any) -> Any:
+    """A cell without the apostrophe that `write_table` put before it."""
     if isinstance(cell, str) and cell[:1] == "'" and defused(cell[1:]) == cell:
         return cell[1:]
     return cell

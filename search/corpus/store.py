@@ -4,6 +4,7 @@ On the disk a corpus is a folder of plain .npy files and one corpus.json. The ar
 not read: N workers share one copy in the operating system's page cache.
 """
 
+import errno
 import hashlib
 import json
 import shutil
@@ -108,10 +109,20 @@ class Corpus:
         for name in ("class_names", "vocabulary"):
             plain[name] = tuple(plain[name])
         for split in SPLITS:
-            plain[split] = Split(
-                **{a: np.load(folder / f"{split}_{a}.npy", mmap_mode="r") for a in ARRAYS}
-            )
+            plain[split] = Split(**{a: mapped(folder / f"{split}_{a}.npy") for a in ARRAYS})
         return cls(**plain)
+
+
+def mapped(path: Path) -> npt.NDArray[Any]:
+    """An array of a file, mapped; or read, where the file system cannot map."""
+    array: npt.NDArray[Any]
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        if error.errno not in (errno.ENODEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
+        array = np.load(path, allow_pickle=False)
+    return array
 
 
 def fingerprint(*parts: object) -> str:

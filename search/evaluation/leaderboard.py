@@ -11,7 +11,7 @@ import pandas as pd
 from search.errors import ResultsError, one_line
 from search.evaluation.statistics import wilson_interval
 from search.settings import Objective
-from search.tables import write_table
+from search.tables import as_it_was, write_table
 from search.tuning.finals import final_ranking, standing
 from search.tuning.objective import signed
 from search.tuning.records import TrialRecord
@@ -164,7 +164,10 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
         raise ResultsError(f"{path}: no such file; run `python -m search.run` first")
     content = path.read_bytes()  # once: a search may write the next one meanwhile
     try:
-        table = pd.read_csv(BytesIO(content), dtype={"trial_id": str})
+        # "None" and "NA" are choices, too: only an empty cell is missing.
+        table = pd.read_csv(
+            BytesIO(content), dtype={"trial_id": str}, keep_default_na=False, na_values=[""]
+        )
         table[[*COLUMNS]].astype(
             dict.fromkeys(WHOLE_NUMBERS, "Int64") | dict.fromkeys(SHARES, float)
         )
@@ -177,6 +180,10 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
         BytesIO(content),
         usecols=[name for name in table if str(name).startswith("hp_")],
         dtype_backend="numpy_nullable",
+        keep_default_na=False,
+        na_values=[""],
     )
+    for name in table.select_dtypes(["object", "string"]):
+        table[name] = table[name].map(as_it_was, na_action="ignore")
     whole = hyperparameters.select_dtypes("Int64").columns
     return table.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))

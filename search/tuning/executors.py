@@ -14,28 +14,26 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
-from search.startup import tensorflow_silenced
+from search.startup import give_temporary_directory, tensorflow_silenced
+from search.tuning.machine import cores, free_memory
 
 TRIALS_A_WORKER = 200  # then its process is replaced: Keras leaks a little with every network
 WORKER_GROWTH = 1_000_000_000  # bytes over its first trial; then its process is replaced too
 WORKER_MEMORY = 1_500_000_000  # bytes that a worker is reckoned to need
 
 
-def default_workers() -> int:
-    """As many workers as there are cores to run and memory to hold them."""
-    memory = psutil.virtual_memory().available // WORKER_MEMORY
-    return max(1, min(cores(), int(memory)))
+def default_workers(work: int) -> int:
+    """As many workers as there are cores to run and memory to hold them, and work for them.
 
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    Args:
+        work: how many trials or finals there are to train.
+    """
+    return max(1, min(cores(), free_memory() // WORKER_MEMORY, work))
 
 
 class MachineLost(BrokenProcessPool):
@@ -225,6 +223,7 @@ def _start_worker(threads: int = 2) -> None:
     """Runs first in every worker process, before NumPy or TensorFlow is imported."""
     for name, value in environment(threads).items():
         os.environ.setdefault(name, value)
+    give_temporary_directory(Path(os.environ.get("TMPDIR", ".")))
     # Ctrl-C goes to the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

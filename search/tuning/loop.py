@@ -19,6 +19,7 @@ from search.tuning.executors import MachineLost, Slot, Slots
 from search.tuning.inputs import Inputs, payload_for_nodes
 from search.tuning.interrupts import StopRequest
 from search.tuning.job import Job, save_job
+from search.tuning.machine import killed_for_memory
 from search.tuning.objective import balanced_weights
 from search.tuning.proposals import Proposals
 from search.tuning.records import Status, TrialRecord
@@ -71,6 +72,7 @@ class Loop:
         self._watch = watch
         self._beginnings: Counter[tuple[str, int, int]] = Counter()
         self._running: dict[Slot, tuple[Job, Future[TrainResult]]] = {}
+        self._memory_kills = killed_for_memory()
         self._class_weights = None
         if study.settings.class_weight is not None:
             labels = study.corpus.train.labels
@@ -336,11 +338,14 @@ class Loop:
             reason = f"it took longer than the trial timeout of {limit:g} s"
             self._fail(job, reason, reason + "\n")
             return
+        kills = killed_for_memory()
+        memory, self._memory_kills = kills > self._memory_kills, kills
         job.deaths, job.losses = job.deaths + (not lost), job.losses + lost
         epoch = job.done_epochs + 1
         if job.deaths > MOST_DEATHS or job.losses > MOST_LOSSES:
             reason = (
                 f"its worker process was killed {job.deaths} times"
+                + (", last by the system for want of memory" if memory else "")
                 + (f" and its machine lost {job.losses} times" if job.losses else "")
                 + f", last in epoch {epoch}"
             )
@@ -348,8 +353,9 @@ class Loop:
             return
         self._study.warn(
             f"the {'machine' if lost else 'worker'} of trial {job.record.trial_id} "
-            f"{'was lost' if lost else 'died'} in epoch {epoch}; "
-            "the trial goes on from its last epoch"
+            f"{'was lost' if lost else 'died'} in epoch {epoch}"
+            + (", when the system ran out of memory: --workers N takes less" if memory else "")
+            + "; the trial goes on from its last epoch"
         )
         job.record = replace(job.record, attempts=job.record.attempts + 1)
         self._put(job.record)

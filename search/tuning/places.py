@@ -26,7 +26,7 @@ def slots_for(
             if getattr(settings, name) != type(settings).model_fields[name].default:
                 option = name.replace("_", "-")
                 raise SettingsError(f"--{option} has no meaning without --cluster")
-        return slots(settings.workers or default_workers())
+        return slots(worker_count(settings))
     return cluster_slots(
         settings.cluster,
         settings.cpus_per_trial,
@@ -34,3 +34,9 @@ def slots_for(
         settings.workers,
         warn,
     )
+
+
+def worker_count(settings: Settings) -> int:
+    """How many workers train on this machine."""
+    work = max(settings.trials, settings.finals * settings.final_seeds)
+    return settings.workers or default_workers(work)

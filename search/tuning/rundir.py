@@ -11,6 +11,7 @@ A file that cannot be read is renamed to *.unreadable and its trial is trained a
 """
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -46,6 +47,7 @@ from search.tuning.finals import final_ranking
 from search.tuning.records import EPOCHS, Epoch, TrialRecord
 from search.untrusted import array_of, arrays_of, content_of, object_of
 
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 Arrays = dict[str, npt.NDArray[Any]]
 Weights = list[npt.NDArray[Any]]
 T = TypeVar("T")
@@ -133,6 +135,15 @@ class RunDirectory:
                 f"{self.path}: in use by {self._owner()}; wait for it, or choose another "
                 "directory with --results DIR"
             ) from None
+        except (OSError, NotImplementedError) as error:
+            if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
+                raise
+            if self._owner_lives():
+                raise ResultsError(f"{self.path}: in use by {self._owner()}") from None
+            self.warn(
+                f"{self.path}: its file system has no locks; start no other search there while "
+                "this one runs"
+            )
         try:
             started = datetime.fromtimestamp(psutil.Process().create_time()).astimezone()
             write_json(
@@ -175,6 +186,17 @@ class RunDirectory:
         for name in FOLDERS:
             if name in made and not (self.path / name).is_symlink():
                 remove_leftovers(self.path / name)
+
+    def _owner_lives(self) -> bool:
+        """Whether the process that owner.json names is there, as far as can be seen from here."""
+        try:
+            owner = json.loads((self.path / "owner.json").read_text(encoding="utf-8"))
+            started = datetime.fromisoformat(owner["started_at"]).timestamp()
+            if owner["host"] != socket.gethostname():
+                return True
+            return abs(psutil.Process(owner["pid"]).create_time() - started) < 1
+        except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+            return False
 
     def _owner(self) -> str:
         try:

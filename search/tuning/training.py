@@ -16,7 +16,7 @@ import numpy as np
 
 from search.compiled.threads import allow
 from search.corpus.batches import Reading, evaluation_batches, training_batches
-from search.corpus.store import Corpus
+from search.corpus.store import Corpus, mapped
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
@@ -195,7 +195,7 @@ def _new_engine(task: TrainTask) -> Engine:
 
 
 def _features(path: str) -> Any:
-    return _given[path] if path in _given else np.load(path, mmap_mode="r")
+    return _given[path] if path in _given else mapped(Path(path))
 
 
 def warm_up() -> None:

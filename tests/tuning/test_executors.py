@@ -83,4 +83,4 @@ def test_ready_when_warm(slot):
 
 
 def test_at_least_one_worker():
-    assert default_workers() >= 1
+    assert 1 <= default_workers(20) <= 20 and default_workers(1) == 1

@@ -1,0 +1,119 @@
+"""What of this machine a process may use: cores and memory, as a container's limits leave them.
+
+psutil and os know what the machine has. A control group (cgroup, version 1 or 2) may allow less,
+and the kernel kills whoever takes more memory.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+CGROUPS = Path("/sys/fs/cgroup")
+PROCESS = Path("/proc/self/cgroup")
+UNLIMITED = 2**60  # bytes; version 1 writes a number above that
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limit = cpu_limit()
+    return max(1, min(allowed or 1, allowed or 1 if limit is None else int(limit)))
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take."""
+    free = int(psutil.virtual_memory().available)
+    limit = memory_left()
+    return free if limit is None else min(free, limit)
+
+
+def cpu_limit(root: Path = CGROUPS, process: Path = PROCESS) -> float | None:
+    """How many cores the control groups allow; None where they set no limit.
+
+    Args:
+        root: where control groups are mounted.
+        process: says in which groups this process is.
+    """
+    limits = []
+    for group in _groups("cpu", root, process):
+        quota, period = [*_words(group / "cpu.max"), "", ""][:2]
+        if not quota:
+            quota, period = (
+                "".join(_words(group / f"cpu.cfs_{what}_us")[:1]) for what in ("quota", "period")
+            )
+        if quota.isdigit() and period.isdigit() and int(period):  # "max" and -1 are no limits
+            limits.append(int(quota) / int(period))
+    return min(limits, default=None)
+
+
+def memory_left(root: Path = CGROUPS, process: Path = PROCESS) -> int | None:
+    """How many bytes the control groups still allow; None where they set no limit.
+
+    What the kernel keeps of files in memory does not count: it is given back when it is needed.
+    """
+    left = []
+    for group in _groups("memory", root, process):
+        for limit, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            most, now = _number(group / limit), _number(group / used)
+            if most is not None and most < UNLIMITED:
+                kept = _counted(group / "memory.stat", cached)
+                left.append(max(0, most - (now or 0) + kept))
+    return min(left, default=None)
+
+
+def killed_for_memory(root: Path = CGROUPS, process: Path = PROCESS) -> int:
+    """How often the kernel has killed somebody for want of memory, here and on the machine."""
+    here = max(
+        (
+            _counted(group / name, "oom_kill")
+            for group in _groups("memory", root, process)
+            for name in ("memory.events", "memory.oom_control")
+        ),
+        default=0,
+    )
+    return here + _counted(Path("/proc/vmstat"), "oom_kill")
+
+
+def _groups(controller: str, root: Path, process: Path) -> Iterator[Path]:
+    """The folders of the groups that this process is in, with all those around them."""
+    try:
+        lines = process.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if number == "0" and not controllers:
+            mount = root / "unified" if (root / "unified").is_dir() else root
+        elif controller in controllers.split(","):
+            mount = next((m for m in (root / controllers, root / controller) if m.is_dir()), root)
+        else:
+            continue
+        inner = mount / path.lstrip("/")
+        # In a container the path may be that of the machine around it, which is not there.
+        yield from (group for group in (inner, *inner.parents) if group.is_relative_to(mount))
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _number(path: Path) -> int | None:
+    words = _words(path)
+    return int(words[0]) if words and words[0].isdigit() else None
+
+
+def _counted(path: Path, name: str) -> int:
+    """A number behind its name in a file of such lines; 0 where there is none."""
+    words = _words(path)
+    try:
+        return int(words[words.index(name) + 1])
+    except (ValueError, IndexError):
+        return 0
