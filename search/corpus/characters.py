@@ -1,0 +1,103 @@
+"""What a character is to a token: part of a word, a token of its own, or a separator.
+
+Everything here is a function of one code point, so that it fits into a table, and so into the
+exported model: see `search.packaging.text_model`. A code point has a kind and up to three folded
+code points: its compatibility decomposition (NFKD) after full case folding. So "GREAT", "ＧＲＥＡＴ"
+and "great" are one word, and "ö" is one whether it is written as one code point or as two.
+"""
+
+import sys
+import unicodedata
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+SEPARATOR, LETTER, FOLLOWER, ALONE = range(4)
+"""Kinds. A follower belongs to the character before it: accents, vowel signs, joiners."""
+
+MOST_FOLDED = 3  # code points; two dozen characters, as the ligature of a whole phrase, have more
+UNKNOWN = 0xFFFD  # what a character folds to that is not in the table
+
+UNSPACED = (
+    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),
+    *((0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9D)),
+    (0x20000, 0x3FFFF),
+)
+"""Thai, Lao, Myanmar, Khmer, kana, Han: they put no spaces between words, so each character of
+them is a token."""
+
+KNOWN = ((0, 0xD800), (0xF900, 0x10000), (0x1D400, 0x1D800), (0x1E900, 0x1E960), (0x1F000, 0x1FB00))
+"""Ranges whose characters are in the table; any other is a token of its own that nobody knows."""
+
+HAN = ((0x3400, 0x4DC0), (0x4E00, 0x9FFD))
+HANGUL = (0xAC00, 0xD7A4)  # syllables, of two or three letters each (The Unicode Standard, 3.12)
+
+QUESTIONS = "?？؟⸮՞፧"  # asks something in any of these scripts, and that tells classes apart
+SKIN = range(0x1F3FB, 0x1F400)  # tones of emoji: followers, so that 👍🏽 is 👍
+DOTTED_I = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"  # folds to i, as in Turkish lower case
+
+
+def kind(character: str) -> int:
+    """Which of the four kinds a character is."""
+    code = ord(character)
+    if not any(low <= code < high for low, high in KNOWN):
+        return ALONE
+    category = unicodedata.category(character)
+    if category == "Cf" or code in SKIN or 0xFE00 <= code <= 0xFE0F:
+        return SEPARATOR if character == "\N{ZERO WIDTH SPACE}" else FOLLOWER
+    if category[0] == "M":
+        return FOLLOWER
+    if category[0] in "LN":
+        return ALONE if any(low <= code <= high for low, high in UNSPACED) else LETTER
+    if category in ("So", "Sc") or character in QUESTIONS:
+        return ALONE
+    return SEPARATOR if category != "Cn" else ALONE
+
+
+def folded(character: str) -> tuple[int, ...]:
+    """The code points that stand for a character, three at most; none where it does not count."""
+    code, found = ord(character), kind(character)
+    if (
+        not any(low <= code < high for low, high in KNOWN)
+        or unicodedata.category(character) == "Cn"
+    ):
+        return (UNKNOWN,)
+    if found == SEPARATOR:
+        return (0x20,)
+    if unicodedata.category(character) == "Cf" or code in SKIN or 0xFE00 <= code <= 0xFE0F:
+        return ()
+    if character == DOTTED_I:
+        return (ord("i"),)
+    if character in QUESTIONS:
+        return (ord("?"),)
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+    kept = [c for c in plain if kind(c) != SEPARATOR]
+    return tuple(map(ord, kept[:MOST_FOLDED])) or (UNKNOWN,)
+
+
+@cache
+def table() -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
+    """Every code point's kind, (0x110000,), and folded code points, (0x110000, 3), 0 for none."""
+    kinds = np.full(sys.maxunicode + 1, ALONE, np.int8)
+    points = np.zeros((sys.maxunicode + 1, MOST_FOLDED), np.int32)
+    points[:, 0] = UNKNOWN
+    alike = set()  # what needs no look, one by one: two thirds of the time
+    for low, high in HAN:
+        points[low:high, 0] = np.arange(low, high)
+        alike |= set(range(low, high))
+    syllables = np.arange(*HANGUL)
+    first, rest = np.divmod(syllables - HANGUL[0], 588)
+    last = rest % 28
+    kinds[syllables] = LETTER
+    points[syllables] = np.stack(
+        [0x1100 + first, 0x1161 + rest // 28, np.where(last > 0, 0x11A7 + last, 0)], axis=1
+    )
+    alike |= set(range(*HANGUL))
+    for low, high in KNOWN:
+        for code in range(low, high):
+            if code not in alike:
+                kinds[code] = kind(chr(code))
+                found = folded(chr(code))
+                points[code] = (*found, *(0,) * (MOST_FOLDED - len(found)))
+    return kinds, points

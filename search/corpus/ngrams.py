@@ -1,0 +1,108 @@
+"""Words, pairs of words and pieces of words, hashed into buckets: what n-gram models see of a text.
+
+A bucket is an n-gram's 64-bit hash modulo a prime number, so that no n-gram has to be listed, and
+the exported model computes the same with a few operations (`search.packaging.text_model`).
+
+Words: every token and every pair of neighbouring tokens. Characters: two to five units in a row
+(see `search.corpus.tokens`), with the separator before or behind a word among them, but none inside.
+"""
+
+from typing import Any, Literal
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from search.corpus.characters import FOLLOWER, MOST_FOLDED, SEPARATOR, table
+from search.corpus.tokens import AT_A_TIME, BASE, Texts, code_points, signed, spans
+
+Kind = Literal["words", "characters"]
+KINDS: tuple[Kind, ...] = ("words", "characters")
+SIZES = (2, 3, 4, 5)  # units of a character n-gram
+MIX = signed(0x9E3779B97F4A7C15)  # of a pair's first word: Fibonacci hashing (Knuth)
+MOST_COUNTED = 16  # occurrences of an n-gram in a text
+SPACE = 0x20  # what a separator folds to
+
+
+def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
+    """How often each n-gram occurs.
+
+    Args:
+        texts: shape (texts,).
+        kind: which n-grams.
+        buckets: a prime number.
+
+    Returns:
+        (texts, buckets), float32; a count above `MOST_COUNTED` is that. Columns are sorted.
+    """
+    indices, data, sizes = [np.empty(0, np.int32)], [np.empty(0, np.float32)], []
+    find = _words if kind == "words" else _characters
+    for begin in range(0, len(texts), AT_A_TIME):
+        for row in find(texts[begin : begin + AT_A_TIME], buckets):
+            found, counts = np.unique(row, return_counts=True)
+            indices.append(found)
+            data.append(np.minimum(counts, MOST_COUNTED).astype(np.float32))
+            sizes.append(len(found))
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    parts = np.concatenate(data), np.concatenate(indices), offsets
+    return sparse.csr_array(parts, shape=(len(texts), buckets))
+
+
+def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
+    hashes, _, _, counts = spans(*code_points(texts))
+    rows = []
+    for row in np.split(hashes, np.cumsum(counts)[:-1]):
+        pairs = row[:-1] * MIX + row[1:]
+        rows.append((np.concatenate([row, pairs]) % buckets).astype(np.int32))
+    return rows
+
+
+def _characters(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
+    flat, bounds = code_points(texts)
+    kinds, points = table()
+    found, counts = _pieces(flat, bounds, kinds, points, buckets)
+    return np.split(found, np.cumsum(counts)[:-1])
+
+
+@numba.njit(cache=True, nogil=True)
+def _pieces(flat: Any, bounds: Any, kinds: Any, points: Any, buckets: int) -> Any:
+    sizes = len(SIZES)
+    # A text has one separator more at either end than it has units, and at most so many n-grams.
+    found = np.empty(sizes * (len(flat) + 2 * (len(bounds) - 1)), np.int32)
+    counts = np.empty(len(bounds) - 1, np.int64)
+    total = 0
+    for text in range(len(bounds) - 1):
+        begin, end = bounds[text], bounds[text + 1]
+        # Each unit's code points as a sum that begins with BASE^0, its width, and its kind.
+        sums = np.empty(end - begin + 2, np.int64)
+        widths = np.empty(end - begin + 2, np.int64)
+        apart = np.empty(end - begin + 2, np.bool_)
+        sums[0], widths[0], apart[0] = SPACE, BASE, True  # a width is kept as a power of BASE
+        units = 1
+        for place in range(begin, end):
+            kind = kinds[flat[place]]
+            if kind != FOLLOWER:
+                sums[units], widths[units], apart[units] = 0, 1, kind == SEPARATOR
+                units += 1
+            for number in range(MOST_FOLDED):
+                point = points[flat[place], number]
+                if point:
+                    sums[units - 1] += point * widths[units - 1]
+                    widths[units - 1] *= BASE
+        sums[units], widths[units], apart[units] = SPACE, BASE, True
+        units += 1
+        before = total
+        for first in range(units):
+            value, power = np.int64(0), np.int64(1)
+            for number in range(SIZES[-1]):
+                last = first + number
+                if last >= units or (number > 1 and apart[last - 1]):
+                    break
+                value += sums[last] * power
+                power *= widths[last]
+                if number + 1 >= SIZES[0] and not (number == 1 and apart[first] and apart[last]):
+                    found[total] = value % buckets
+                    total += 1
+        counts[text] = total - before
+    return found[:total].copy(), counts

@@ -1,0 +1,114 @@
+"""Texts to tokens, of any language: what a word is, in Python as in the exported model.
+
+A text is read as units: a character with the followers behind it (accents, vowel signs). A token
+is a run of letters, or a unit that stands alone: a Han character, an emoji, a question mark. All
+punctuation and white space separates, and counts for nothing more. See `search.corpus.characters`.
+
+A token is known by a hash of its folded code points c_0, c_1, …: the sum of c_i · BASE^i in 64-bit
+arithmetic that wraps. Such a sum is a difference of two sums over the whole text, which is how the
+exported model computes it (`search.packaging.text_model`), and so are those of character n-grams.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from search.corpus.characters import ALONE, FOLLOWER, MOST_FOLDED, SEPARATOR, folded, table
+
+BASE = 6364136223846793005  # odd, so that its powers have inverses (Knuth's MMIX multiplier)
+MOST_CHARACTERS = 16_384  # of a text; what comes after them is not read
+AT_A_TIME = 2_000  # texts whose characters are in memory at once
+
+Texts = Sequence[str] | npt.NDArray[np.object_]
+Hashes = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.int64]
+
+
+def signed(number: int) -> int:
+    """A whole number as 64-bit arithmetic that wraps has it."""
+    number %= 1 << 64
+    return number - (1 << 64) if number >> 63 else number
+
+
+def spelled(text: str) -> str:
+    """The folded code points of a text as one string; a token's is its entry in a vocabulary."""
+    return "".join(chr(point) for character in text for point in folded(character))
+
+
+def token_hash(token: str) -> int:
+    """The hash of a token as `spelled` gives it."""
+    return signed(sum(ord(c) * pow(BASE, i, 1 << 64) for i, c in enumerate(token)))
+
+
+def code_points(texts: Texts) -> tuple[npt.NDArray[np.uint32], Offsets]:
+    """The characters of texts, one text after another, and where each begins and ends.
+
+    Half a surrogate pair is a character that nobody knows.
+    """
+    parts = [str(text)[:MOST_CHARACTERS].encode("utf-32-le", "surrogatepass") for text in texts]
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts)) // 4
+    flat = np.frombuffer(b"".join(parts), np.uint32)
+    return flat, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def hashed(texts: Texts) -> tuple[Hashes, Offsets]:
+    """The tokens of texts.
+
+    Returns:
+        hashes: shape (tokens,), one text after another.
+        offsets: shape (texts + 1,); text i has hashes[offsets[i]:offsets[i + 1]].
+    """
+    hashes, offsets = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+    for begin in range(0, len(texts), AT_A_TIME):
+        found, _, _, counts = spans(*code_points(texts[begin : begin + AT_A_TIME]))
+        hashes.append(found)
+        offsets.append(offsets[-1][-1] + np.cumsum(counts))
+    return np.concatenate(hashes), np.concatenate(offsets)
+
+
+def spans(
+    flat: npt.NDArray[np.uint32], bounds: Offsets
+) -> tuple[Hashes, Offsets, Offsets, Offsets]:
+    """The tokens of what `code_points` returned.
+
+    Returns:
+        hashes: shape (tokens,).
+        first, end: shape (tokens,), where in `flat` each token stands.
+        counts: shape (texts,), tokens in each.
+    """
+    result: tuple[Hashes, Offsets, Offsets, Offsets] = _spans(flat, bounds, *table())
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _spans(flat: Any, bounds: Any, kinds: Any, points: Any) -> Any:
+    hashes = np.empty(len(flat), np.int64)
+    first, end = np.empty(len(flat), np.int64), np.empty(len(flat), np.int64)
+    counts = np.empty(len(bounds) - 1, np.int64)
+    total = 0
+    for text in range(len(bounds) - 1):
+        before = total
+        previous = SEPARATOR  # the kind of the unit before
+        value, power = np.int64(0), np.int64(1)
+        for place in range(bounds[text], bounds[text + 1]):
+            kind = kinds[flat[place]]
+            if kind != FOLLOWER:
+                apart = kind == ALONE or previous == ALONE or previous == SEPARATOR
+                if kind != SEPARATOR and apart:  # a token begins
+                    first[total] = place
+                    total += 1
+                    value, power = np.int64(0), np.int64(1)
+                previous = kind
+            if previous != SEPARATOR:  # also a follower behind a letter
+                for number in range(MOST_FOLDED):
+                    point = points[flat[place], number]
+                    if point:
+                        value += point * power
+                        power *= BASE
+                hashes[total - 1] = value
+                end[total - 1] = place + 1
+        counts[text] = total - before
+    return hashes[:total].copy(), first[:total].copy(), end[:total].copy(), counts

@@ -1,0 +1,127 @@
+"""Networks and n-gram models as one: their answers, weighted and added as logarithms.
+
+A network sees order, negation and concession; n-gram models know every word, every pair of words
+and every piece of one that tells classes apart. Mixed log-linearly they are better than any of
+them, and how much each counts is fitted on answers out of fold: `search.evaluation.stacking`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_expit, softmax
+
+from search.corpus.ngrams import Kind, counted
+from search.corpus.tokens import Texts
+
+Floats = npt.NDArray[np.floating[Any]]
+Probabilities = npt.NDArray[np.float32]
+
+SMALLEST = 1e-6  # probability of a network that counts as itself
+
+
+@dataclass(frozen=True)
+class NgramModel:
+    """Two linear models of the same n-grams: of their presence, and of their TF-IDF weights.
+
+    Attributes:
+        kind: which n-grams.
+        table: float32, (buckets, 2 · outputs + 1): coefficients of an n-gram's presence, those of
+            its TF-IDF weight times its idf, and the square of its idf.
+        intercepts: float32, (2, outputs), of the one and of the other.
+    """
+
+    kind: Kind
+    table: npt.NDArray[np.float32]
+    intercepts: npt.NDArray[np.float32]
+
+    @property
+    def outputs(self) -> int:
+        return int(self.intercepts.shape[1])
+
+    def scores(self, counts: Any) -> tuple[Floats, Floats]:
+        """Log-odds of a class against the others.
+
+        Args:
+            counts: sparse, (texts, buckets), of `counted`.
+
+        Returns:
+            By presence and by TF-IDF, (texts, outputs) each: the sum of the coefficients of all
+            n-grams there; and Σ (1 + log n) c idf / √(Σ ((1 + log n) idf)²), where n is how often
+            an n-gram occurs.
+        """
+        outputs, table = self.outputs, self.table.astype(np.float64)
+        there, often = counts.copy().astype(np.float64), counts.copy().astype(np.float64)
+        there.data = np.ones_like(there.data)
+        often.data = 1 + np.log(often.data)
+        squares = often.copy()
+        squares.data = often.data**2
+        presence = there @ table[:, :outputs] + self.intercepts[0]
+        length = np.sqrt(squares @ table[:, 2 * outputs :])
+        tfidf = (often @ table[:, outputs : 2 * outputs]) / np.maximum(length, 1e-9)
+        return presence, tfidf + self.intercepts[1]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How the answers of the networks and of n-gram models become one.
+
+    Attributes:
+        weights: of the networks' mean, and of each n-gram model its presence's and its TF-IDF's;
+            none is negative.
+        bias: added to the classes' logarithms, (classes,).
+        models: the n-gram models; there may be none.
+    """
+
+    weights: tuple[float, ...]
+    bias: tuple[float, ...]
+    models: tuple[NgramModel, ...]
+
+    def probabilities(self, networks: Floats, texts: Texts) -> Probabilities:
+        """The mixed probabilities.
+
+        Args:
+            networks: mean probabilities of the networks, (texts, outputs).
+            texts: the same, as they were written.
+
+        Returns:
+            float32, (texts, outputs), as a network gives them.
+        """
+        members = [network_evidence(networks)]
+        for model in self.models:
+            scores = model.scores(counted(texts, model.kind, len(model.table)))
+            members += [linear_evidence(one) for one in scores]
+        return mixed(members, self.weights, self.bias)
+
+
+def network_evidence(probabilities: Floats) -> Floats:
+    """Logarithms of the probabilities of all classes, (rows, classes); two have one output."""
+    p = probabilities.astype(np.float64)
+    p = np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
+    evidence: Floats = np.log(np.clip(p, SMALLEST, 1 - SMALLEST))
+    return evidence
+
+
+def linear_evidence(scores: Floats) -> Floats:
+    """The same of log-odds, (rows, outputs), up to a number that is the same for all classes."""
+    if scores.shape[1] == 1:
+        return np.concatenate([np.zeros_like(scores), scores], axis=1)
+    evidence: Floats = log_expit(scores)
+    return evidence
+
+
+def mixed(
+    members: Sequence[Floats], weights: Sequence[float], bias: Sequence[float]
+) -> Probabilities:
+    """Softmax of the weighted sum of evidence and bias; of two classes, the second's probability.
+
+    Args:
+        members: evidence of each, (rows, classes).
+        weights: of the members.
+        bias: of the classes.
+    """
+    total = np.tensordot(np.asarray(weights), np.stack(members), 1) + np.asarray(bias)
+    p = softmax(total, axis=1).astype(np.float32)
+    return p if p.shape[1] > 2 else p[:, 1:]
