@@ -93,7 +93,7 @@ def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values:
     from search.network.space import Configuration
     from search.network.weights import Shape
     from search.packaging.modelfile import describe
-    from search.packaging.text_model import save_model, text_model
+    from search.packaging.text_model import save_model, whitespace_model
     from tests.compiled.test_network import pair
 
     texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
@@ -105,7 +105,7 @@ def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values:
     shape = Shape(len(vocabulary) + 2, classes, 40)
     reading = shape.reading(configuration)
     network, _ = pair(configuration, shape)
-    save_model(text_model(network, corpus, reading, temperature=0.3), path)
+    save_model(whitespace_model(network, corpus, reading, temperature=0.3), path)
     facts = {
         "network": "bilstm",
         "class_names": names,

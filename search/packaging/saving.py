@@ -21,7 +21,7 @@ from search.evaluation.statistics import wilson_interval
 from search.files import flush_folder, temporary
 from search.packaging.modelfile import ModelFile, describe
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
-from search.packaging.text_model import save_model, takes_temperature, text_model
+from search.packaging.text_model import save_model, takes_temperature, whitespace_model
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
 from search.tuning.finals import finals_of
 from search.tuning.objective import Labels, Numbers, measured
@@ -110,7 +110,7 @@ def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
     folder.mkdir()
     try:
         partial = folder / path.name
-        save_model(text_model(plain, corpus, reading, divisor), partial)
+        save_model(whitespace_model(plain, corpus, reading, divisor), partial)
         describe(partial, facts)
         texts, wanted, written = _tried(corpus, engine, reading, validation)
         proof = check_parity(partial, "keras", texts, wanted, divisor, timed=written)

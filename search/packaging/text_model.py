@@ -1,21 +1,93 @@
 """The model that users keep: raw text in, probabilities out, plain Keras layers only."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from search.corpus import Corpus
 from search.corpus.batches import Reading
 from search.corpus.encode import OOV, text_vectorization
+from search.evaluation.mixture import Mixture
 from search.files import TEMPORARY, flush_folder
+from search.packaging.mixture_layers import mixed
+from search.packaging.token_layers import known_characters, token_ids, tokens, units
+
+CHARACTERS = "characters"  # the layer that makes numbers of a text's characters
 
 
 def text_model(
+    networks: Sequence[keras.Model],
+    vocabulary: Sequence[str],
+    reading: Reading,
+    mixture: Mixture | None = None,
+    temperature: float = 1.0,
+) -> keras.Model:
+    """Puts what reads a text in front of networks, and what mixes their answers behind them.
+
+    Args:
+        networks: plain Keras layers, token ids (batch, time) to probabilities (batch, outputs); the
+            mean of these counts.
+        vocabulary: the token with the id i + 2 in place i.
+        reading: how many of its tokens the networks know, and where they cut a text.
+        mixture: what else answers, and what each answer weighs; None for the networks alone.
+        temperature: without a mixture, what the logits of one network are divided by; its own
+            weights stay as they are.
+
+    Returns:
+        A functional model: string tensor (batch,) to probabilities (batch, outputs). It shows the
+        layers of one network one by one, unless one has a name that is taken; several networks are
+        layers of their own, `network_name` says which.
+
+    Raises:
+        ValueError: a temperature other than 1 for several networks, or for one that
+            `takes_temperature` says no of.
+    """
+    text = keras.Input((), dtype="string", name="text")
+    characters = keras.layers.TextVectorization(
+        standardize=None,
+        split="character",
+        vocabulary=np.array(known_characters()),
+        name=CHARACTERS,
+    )(text)
+    in_units = units(characters)
+    in_tokens = tokens(in_units)
+    ids = token_ids(in_tokens, vocabulary, reading)
+
+    def finished(answers: Any) -> keras.Model:
+        if mixture is not None:
+            answers = mixed(mixture, answers, in_units, in_tokens)
+        return keras.Model(text, answers, name="sentiment")
+
+    if len(networks) > 1:
+        if temperature != 1:
+            raise ValueError("a temperature is for one network")
+        named = [
+            keras.Model(network.inputs, network.outputs[0], name=network_name(number))
+            for number, network in enumerate(networks)
+        ]
+        return finished(keras.layers.Average(name="mean")([network([ids]) for network in named]))
+    (network,) = networks
+    output = network.outputs[0] if temperature == 1 else _tempered_output(network, temperature)
+    whole = keras.Model(network.inputs, output, name=network.name)
+    try:
+        return finished(whole.call([ids]))
+    except ValueError:  # two layers or operations of one name
+        return finished(whole([ids]))
+
+
+def network_name(number: int) -> str:
+    """The name of one of several networks, counted from 0."""
+    return f"network_{number}"
+
+
+def whitespace_model(
     network: keras.Model, corpus: Corpus, reading: Reading, temperature: float = 1.0
 ) -> keras.Model:
-    """Puts the tokenizer in front of a network.
+    """Puts the tokenizer of version 0.1 in front of a network.
 
     Args:
         network: plain Keras layers, token ids (batch, time) to probabilities.

@@ -17,7 +17,7 @@ from search.network.space import Configuration
 from search.packaging import parity
 from search.packaging.classifier import load_classifier
 from search.packaging.parity import HARD, check_parity, hard_texts, started
-from search.packaging.text_model import save_model, text_model
+from search.packaging.text_model import save_model, whitespace_model
 from tests.compiled.test_network import pair
 from tests.conftest import exported
 from tests.packaging.test_text_model import corpus, shape_of  # noqa: F401  (a fixture)
@@ -45,9 +45,9 @@ def test_parity_is_of_the_tempered(corpus, tmp_path, temperature, spread):  # no
     network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
     last = network.get_layer("probability")
     last.set_weights([spread * weight for weight in last.get_weights()])
-    plain = text_model(network, corpus, reading)
+    plain = whitespace_model(network, corpus, reading)
     expected = plain.predict(tf.constant(TEXTS), verbose=0)
-    save_model(text_model(network, corpus, reading, temperature), tmp_path / "model.keras")
+    save_model(whitespace_model(network, corpus, reading, temperature), tmp_path / "model.keras")
     found = check_parity(tmp_path / "model.keras", "keras", TEXTS, expected, temperature, timed=3)
     assert found["texts"] == len(TEXTS)
     assert 0 <= found["parity"] <= 1e-5
@@ -77,7 +77,7 @@ def test_a_network_that_sees_padding_does_not_pass(corpus, tmp_path):  # noqa: F
     x = keras.layers.Embedding(len(corpus.vocabulary) + 2, 4)(ids)
     x = keras.layers.GlobalAveragePooling1D()(x)
     network = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
-    model = text_model(network, corpus, shape_of(corpus).reading(Configuration()))
+    model = whitespace_model(network, corpus, shape_of(corpus).reading(Configuration()))
     save_model(model, tmp_path / "model.keras")
     alone = np.concatenate([model.predict(tf.constant([text]), verbose=0) for text in TEXTS])
     with pytest.raises(SearchError, match="padding"):
@@ -94,7 +94,7 @@ def test_what_only_this_process_knows_does_not_load_there(corpus, tmp_path):  # 
 
     network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of(corpus))
     network = keras.Model(network.inputs, Mine()(network.output))
-    model = text_model(network, corpus, shape_of(corpus).reading(Configuration()))
+    model = whitespace_model(network, corpus, shape_of(corpus).reading(Configuration()))
     save_model(model, tmp_path / "model.keras")
     keras.models.load_model(tmp_path / "model.keras")  # here it does
     expected = model.predict(tf.constant(TEXTS), verbose=0)

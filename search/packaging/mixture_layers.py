@@ -1,0 +1,101 @@
+"""A mixture in a Keras model: what `search.evaluation.mixture` says, in tensors."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from search.corpus.characters import SEPARATOR
+from search.corpus.ngrams import MIX, MOST_COUNTED, SIZES
+from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
+from search.packaging.token_layers import INVERSE, Tokens, Units, before, later, power, upto
+
+
+def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
+    """As `Mixture.probabilities`: float32, (texts, outputs).
+
+    Args:
+        mixture: what is mixed, and how; of its n-gram models, that in place i has the name
+            `table_name(i)`.
+        networks: mean probabilities of the networks, float32, (texts, outputs).
+        units, tokens: of the texts.
+    """
+    two = networks.shape[1] == 1
+    every = ops.concatenate([1 - networks, networks], axis=1) if two else networks
+    members = [ops.log(ops.clip(every, SMALLEST, 1 - SMALLEST))]
+    for number, model in enumerate(mixture.models):
+        for scores in _scores(model, units, tokens, table_name(number)):
+            members.append(ops.pad(scores, [[0, 0], [1, 0]]) if two else ops.log_sigmoid(scores))
+    weighted = zip(mixture.weights, members, strict=True)
+    total = sum(weight * member for weight, member in weighted)
+    total = ops.add(total, np.array([mixture.bias], np.float32))
+    if two:
+        return ops.sigmoid(total[:, 1:] - total[:, :1])
+    return ops.softmax(total, axis=1)
+
+
+def table_name(number: int) -> str:
+    """The name of the layer that has the table of an n-gram model."""
+    return f"ngrams_{number}"
+
+
+def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple[Any, Any]:
+    """As `NgramModel.scores`: by presence and by TF-IDF, float32, (texts, outputs) each."""
+    outputs, buckets = model.outputs, len(model.table)
+    if model.kind == "words":
+        found = _word_ngrams(tokens, buckets)
+    else:
+        found = _character_ngrams(units, buckets)
+    found = ops.sort(found, axis=1)
+    last, times = _runs(found)
+    often = last * (1 + ops.log(ops.cast(ops.minimum(times, MOST_COUNTED), "float32")))
+    none = np.zeros((1, 2 * outputs + 1), np.float32)  # of what is no n-gram
+    table = np.concatenate([model.table, none])
+    layer = keras.layers.Embedding(*table.shape, trainable=False, name=name)
+    sums = ops.matmul(ops.stack([last, often, often * often], axis=1), layer(found))
+    layer.set_weights([table])
+    length = ops.maximum(ops.sqrt(sums[:, 2, 2 * outputs :]), 1e-9)
+    tfidf = sums[:, 1, outputs : 2 * outputs] / length
+    return ops.add(sums[:, 0, :outputs], model.intercepts[:1]), ops.add(tfidf, model.intercepts[1:])
+
+
+def _runs(found: Any) -> tuple[Any, Any]:
+    """Of numbers in rising order, (texts, n-grams): whether one is the last of equal ones, and how
+    many these are; float32 and int64."""
+    after = ops.pad(found, [[0, 0], [0, 1]], constant_values=-1)[:, 1:]
+    last = ops.cast(ops.not_equal(found, after), "int64")
+    ends = ops.pad(ops.nonzero(ops.reshape(last, [-1]))[0], [[1, 0]], constant_values=-1)
+    lengths = later(ends, 1) - ends
+    runs = before(ops.sum(last, axis=1))[:, None] + before(last, axis=1)
+    return ops.cast(last, "float32"), ops.take(lengths, runs)
+
+
+def _word_ngrams(tokens: Tokens, buckets: int) -> Any:
+    """As `search.corpus.ngrams` has them: int32, (texts, n-grams), `buckets` for none."""
+    columns = upto(ops.maximum(ops.max(tokens.count), 1), tokens.hashes)
+    hashes, count = tokens.at(columns), tokens.count[:, None]
+    pairs = hashes * MIX + later(hashes, 1)
+    found = [
+        ops.where(ops.less(columns + behind, count), ops.mod(row, buckets), buckets)
+        for behind, row in enumerate((hashes, pairs))
+    ]
+    return ops.cast(ops.concatenate(found, axis=1), "int32")
+
+
+def _character_ngrams(units: Units, buckets: int) -> Any:
+    """As `_word_ngrams`."""
+    within = ops.not_equal(units.kind, SEPARATOR)
+    inverse = power(INVERSE, units.place)
+    inside, found = ops.ones_like(within), []
+    for size in SIZES:
+        # Two in a row are not both separators; of more, none is one but the first and the last.
+        inside = inside & later(within, size - 2) if size > 2 else inside
+        there = inside if size > 2 else within | later(within, 1)
+        sums = (later(units.prefix, size) - units.prefix) * inverse
+        found.append(ops.where(there, ops.mod(sums, buckets), buckets))
+    columns = upto(ops.max(units.count), units.kind)
+    # The last unit of a text is a separator behind another one: no n-gram begins with it.
+    places = units.first[:, None] + ops.minimum(columns, units.count[:, None] - 1)
+    rows = ops.take(ops.cast(ops.stack(found, axis=1), "int32"), places, axis=0)
+    return keras.layers.Reshape((-1,))(rows)
