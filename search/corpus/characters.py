@@ -2,8 +2,8 @@
 
 Everything here is a function of one code point, so that it fits into a table, and so into the
 exported model: see `search.packaging.text_model`. A code point has a kind and up to three folded
-code points: its compatibility decomposition (NFKD) after full case folding. So "GREAT", "ＧＲＥＡＴ"
-and "great" are one word, and "ö" is one whether it is written as one code point or as two.
+code points: its compatibility decomposition (NFKD) after full case folding. So "GREAT", full-width
+"ＧＲＥＡＴ" and "great" are one word, and "ö" is one letter, written as one code point or as two.
 """
 
 import sys
@@ -27,7 +27,7 @@ UNSPACED = (
 """Thai, Lao, Myanmar, Khmer, kana, Han: they put no spaces between words, so each character of
 them is a token."""
 
-KNOWN = ((1, 0xD800), (0xF900, 0x10000), (0x1D400, 0x1D800), (0x1E900, 0x1E960), (0x1F000, 0x1FB00))
+KNOWN = ((0, 0xD800), (0xF900, 0x10000), (0x1D400, 0x1D800), (0x1E900, 0x1E960), (0x1F000, 0x1FB00))
 """Ranges whose characters are in the table; any other is a token of its own that nobody knows."""
 
 HAN = ((0x3400, 0x4DC0), (0x4E00, 0x9FFD))

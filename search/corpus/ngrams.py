@@ -4,7 +4,7 @@ A bucket is an n-gram's 64-bit hash modulo a prime number, so that no n-gram has
 the exported model computes the same with a few operations (`search.packaging.text_model`).
 
 Words: every token and every pair of neighbouring tokens. Characters: two to five units in a row
-(see `search.corpus.tokens`), with the separator before or behind a word among them, but none inside.
+(see `search.corpus.tokens`), the separator before or behind a word among them, but none inside.
 """
 
 from typing import Any, Literal
@@ -44,7 +44,7 @@ def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
             indices.append(found)
             data.append(np.minimum(counts, MOST_COUNTED).astype(np.float32))
             sizes.append(len(found))
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)  # as liblinear wants them
     parts = np.concatenate(data), np.concatenate(indices), offsets
     return sparse.csr_array(parts, shape=(len(texts), buckets))
 

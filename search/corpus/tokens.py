@@ -16,7 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.characters import ALONE, FOLLOWER, MOST_FOLDED, SEPARATOR, folded, table
+from search.corpus.characters import ALONE, FOLLOWER, MOST_FOLDED, SEPARATOR, table
 
 BASE = 6364136223846793005  # odd, so that its powers have inverses (Knuth's MMIX multiplier)
 MOST_CHARACTERS = 16_384  # of a text; what comes after them is not read
@@ -33,9 +33,10 @@ def signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-def spelled(text: str) -> str:
-    """The folded code points of a text as one string; a token's is its entry in a vocabulary."""
-    return "".join(chr(point) for character in text for point in folded(character))
+def spelled(codes: npt.NDArray[np.uint32]) -> str:
+    """The folded code points of some code points as one string: a token's entry in a vocabulary."""
+    points = table()[1][codes]
+    return str(points[points > 0].astype("<u4").tobytes(), "utf-32-le")
 
 
 def token_hash(token: str) -> int:
@@ -96,7 +97,7 @@ def _spans(flat: Any, bounds: Any, kinds: Any, points: Any) -> Any:
         for place in range(bounds[text], bounds[text + 1]):
             kind = kinds[flat[place]]
             if kind != FOLLOWER:
-                apart = kind == ALONE or previous == ALONE or previous == SEPARATOR
+                apart = kind == ALONE or previous in (ALONE, SEPARATOR)
                 if kind != SEPARATOR and apart:  # a token begins
                     first[total] = place
                     total += 1

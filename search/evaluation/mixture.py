@@ -19,7 +19,7 @@ from search.corpus.tokens import Texts
 Floats = npt.NDArray[np.floating[Any]]
 Probabilities = npt.NDArray[np.float32]
 
-SMALLEST = 1e-6  # probability of a network that counts as itself
+SMALLEST = 1e-4  # probability of a network that counts as itself: float32 knows no smaller rest
 
 
 @dataclass(frozen=True)
@@ -123,5 +123,5 @@ def mixed(
         bias: of the classes.
     """
     total = np.tensordot(np.asarray(weights), np.stack(members), 1) + np.asarray(bias)
-    p = softmax(total, axis=1).astype(np.float32)
+    p: Probabilities = softmax(total, axis=1).astype(np.float32)
     return p if p.shape[1] > 2 else p[:, 1:]

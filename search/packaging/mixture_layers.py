@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from search.corpus.characters import SEPARATOR
@@ -40,6 +41,14 @@ def table_name(number: int) -> str:
     return f"ngrams_{number}"
 
 
+def stored(model: NgramModel) -> npt.NDArray[np.float32]:
+    """A model as one array, (buckets + 2, 2 · outputs + 1): its table, then zeros for what is no
+    n-gram, then the intercepts, so that a file has all of it in one place."""
+    ends = np.zeros((2, model.table.shape[1]), np.float32)
+    ends[1, :-1] = model.intercepts.ravel()
+    return np.concatenate([model.table, ends])
+
+
 def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple[Any, Any]:
     """As `NgramModel.scores`: by presence and by TF-IDF, float32, (texts, outputs) each."""
     outputs, buckets = model.outputs, len(model.table)
@@ -50,8 +59,7 @@ def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple
     found = ops.sort(found, axis=1)
     last, times = _runs(found)
     often = last * (1 + ops.log(ops.cast(ops.minimum(times, MOST_COUNTED), "float32")))
-    none = np.zeros((1, 2 * outputs + 1), np.float32)  # of what is no n-gram
-    table = np.concatenate([model.table, none])
+    table = stored(model)
     layer = keras.layers.Embedding(*table.shape, trainable=False, name=name)
     sums = ops.matmul(ops.stack([last, often, often * often], axis=1), layer(found))
     layer.set_weights([table])

@@ -44,7 +44,7 @@ def known_characters() -> tuple[str, ...]:
     kinds, points = table()
     codes = np.concatenate([np.arange(low, high) for low, high in KNOWN])
     other = (kinds[codes] == ALONE) & (points[codes, 0] == UNKNOWN)
-    return tuple(map(chr, codes[~other].tolist()))
+    return tuple(map(chr, codes[~other & (codes > 0)].tolist()))
 
 
 def _folds() -> npt.NDArray[np.float32]:
