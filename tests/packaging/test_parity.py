@@ -17,10 +17,10 @@ from search.network.space import Configuration
 from search.packaging import parity
 from search.packaging.classifier import load_classifier
 from search.packaging.parity import HARD, check_parity, hard_texts, started
-from search.packaging.text_model import save_model, whitespace_model
+from search.packaging.text_model import save_model, text_model
 from tests.compiled.test_network import pair
 from tests.conftest import exported
-from tests.packaging.test_text_model import corpus, shape_of  # noqa: F401  (a fixture)
+from tests.packaging.test_text_model import VOCABULARY, shape_of
 
 TEXTS = hard_texts(("warm", "film", "dull"), 80)
 
@@ -36,18 +36,21 @@ def test_hard_texts_are_many_different_and_the_same_every_time():
 
 
 @pytest.mark.parametrize(
-    ("temperature", "spread"), [(0.4, 1), pytest.param(2.5, 1, marks=pytest.mark.slow), (2.5, 300)]
+    ("temperature", "spread"), [(0.4, 1), pytest.param(2.5, 1, marks=pytest.mark.slow), (2.5, 60)]
 )
-def test_parity_is_of_the_tempered(corpus, tmp_path, temperature, spread):  # noqa: F811
+def test_parity_is_of_the_tempered(tmp_path, temperature, spread):
     """Also where a network is so sure that its probabilities come close to 0 and 1."""
-    shape = shape_of(corpus)
+    shape = shape_of()
     reading = shape.reading(Configuration())
     network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
     last = network.get_layer("probability")
     last.set_weights([spread * weight for weight in last.get_weights()])
-    plain = whitespace_model(network, corpus, reading)
+    plain = text_model([network], VOCABULARY, reading)
     expected = plain.predict(tf.constant(TEXTS), verbose=0)
-    save_model(whitespace_model(network, corpus, reading, temperature), tmp_path / "model.keras")
+    save_model(
+        text_model([network], VOCABULARY, reading, temperature=temperature),
+        tmp_path / "model.keras",
+    )
     found = check_parity(tmp_path / "model.keras", "keras", TEXTS, expected, temperature, timed=3)
     assert found["texts"] == len(TEXTS)
     assert 0 <= found["parity"] <= 1e-5
@@ -71,20 +74,20 @@ def test_not_a_number_does_not_pass(model_file):
         check_parity(model_file, "keras", TEXTS, expected)
 
 
-def test_a_network_that_sees_padding_does_not_pass(corpus, tmp_path):  # noqa: F811
+def test_a_network_that_sees_padding_does_not_pass(tmp_path):
     """Without mask_zero a text's probability depends on what stands beside it in the batch."""
     ids = keras.Input((None,), dtype="int32")
-    x = keras.layers.Embedding(len(corpus.vocabulary) + 2, 4)(ids)
+    x = keras.layers.Embedding(len(VOCABULARY) + 2, 4)(ids)
     x = keras.layers.GlobalAveragePooling1D()(x)
     network = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
-    model = whitespace_model(network, corpus, shape_of(corpus).reading(Configuration()))
+    model = text_model([network], VOCABULARY, shape_of().reading(Configuration()))
     save_model(model, tmp_path / "model.keras")
     alone = np.concatenate([model.predict(tf.constant([text]), verbose=0) for text in TEXTS])
     with pytest.raises(SearchError, match="padding"):
         check_parity(tmp_path / "model.keras", "keras", TEXTS, alone)
 
 
-def test_what_only_this_process_knows_does_not_load_there(corpus, tmp_path):  # noqa: F811
+def test_what_only_this_process_knows_does_not_load_there(tmp_path):
     """A layer of somebody's own: registered here, unknown wherever the file will be used."""
 
     @keras.saving.register_keras_serializable("tests")
@@ -92,9 +95,9 @@ def test_what_only_this_process_knows_does_not_load_there(corpus, tmp_path):  # 
         def call(self, x):
             return x
 
-    network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of(corpus))
+    network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of())
     network = keras.Model(network.inputs, Mine()(network.output))
-    model = whitespace_model(network, corpus, shape_of(corpus).reading(Configuration()))
+    model = text_model([network], VOCABULARY, shape_of().reading(Configuration()))
     save_model(model, tmp_path / "model.keras")
     keras.models.load_model(tmp_path / "model.keras")  # here it does
     expected = model.predict(tf.constant(TEXTS), verbose=0)
