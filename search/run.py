@@ -200,6 +200,9 @@ def main(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Begin trials again that failed before.")
+    ] = False,
     conclude: Annotated[
         bool,
         typer.Option(
@@ -266,6 +269,7 @@ def main(
             gpus_per_trial=gpus_per_trial,
             keep=max(keep, top),
             trial_timeout=trial_timeout,
+            retry_failed=retry_failed,
             tensorboard=tensorboard,
         )
         if conclude and overwrite:
@@ -411,7 +415,11 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         )
     view.close()
     if train and not tuner.study.trials_begun:
-        progress(f"nothing to do: {settings.results} already has {len(tuner.records)} trials")
+        failed = sum(record.status == "failed" for record in tuner.records.values())
+        progress(
+            f"nothing to do: {settings.results} already has {len(tuner.records)} trials"
+            + (f", of which {failed} failed; --retry-failed begins those again" if failed else "")
+        )
     return pipeline.conclude(tuner)
 
 

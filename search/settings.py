@@ -121,6 +121,7 @@ class Settings(BaseModel):
     tensorboard: bool = Field(False, description="write what TensorBoard shows")
     trial_timeout: float | None = Field(None, gt=0, description="seconds")
     timeout: float | None = Field(None, gt=0, description="seconds")
+    retry_failed: bool = Field(False, description="begin trials again that failed")
 
     @field_validator("results", mode="before")
     @classmethod

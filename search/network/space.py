@@ -274,6 +274,17 @@ def _declared(hp: Any, name: str, spec: Spec) -> Any:
     return hp.Fixed(name, spec)
 
 
+def smallest(space: Space) -> dict[str, Any]:
+    """The least of every hyperparameter that is a number; of the others the first."""
+    ends = {name: spec.low if isinstance(spec, Range) else spec for name, spec in space.items()}
+    return {
+        name: (spec[0] if isinstance(spec[0], str) else min(spec))
+        if isinstance(spec, tuple)
+        else spec
+        for name, spec in ends.items()
+    }
+
+
 def most(space: Space, name: str) -> int:
     """The largest value a hyperparameter of whole numbers can have."""
     usual: Any = FIELDS[name].default

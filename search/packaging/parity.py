@@ -134,7 +134,12 @@ class Runtimes:
             line = ""
         if not line:
             started.cache_clear()  # the next one who asks gets a new process
-            raise SearchError(f"the process that runs {request['format']} models was killed")
+            code = self._process.wait()
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            raise SearchError(
+                f"{request['path']}: the process that tries it as {request['format']} {how}, "
+                "perhaps for want of memory. Nothing was written; the same command tries again"
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SearchError(

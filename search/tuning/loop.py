@@ -270,7 +270,8 @@ class Loop:
             if _out_of_memory(error) and job.record.batch_size == size > 1:
                 self._halve_batches(job)
                 return None if self._stop else self._submit(slot, job)
-            self._fail(job, one_line(error), "".join(traceback.format_exception(error)))
+            details = "".join(traceback.format_exception(error))
+            self._fail(job, one_line(error), details, machine_fault=isinstance(error, OSError))
             return None
         job.advance(result)
         self._study.epochs_trained += len(result.epochs)
@@ -308,10 +309,15 @@ class Loop:
         self._study.remove_unneeded()
         self._end(record)
 
-    def _fail(self, job: Job, reason: str, details: str) -> None:
+    def _fail(self, job: Job, reason: str, details: str, *, machine_fault: bool = False) -> None:
         self._study.run.save_error(job.record.trial_id, details)
         record = replace(
-            job.record, status="failed", history=job.history, ended_at=now(), error=reason
+            job.record,
+            status="failed",
+            history=job.history,
+            ended_at=now(),
+            error=reason,
+            machine_fault=machine_fault,
         )
         self._put(record)
         self._study.run.remove_state(record.trial_id)

@@ -8,7 +8,7 @@ from keras_tuner.engine.trial import Trial
 
 from search.errors import SettingsError
 from search.files import write_json
-from search.network.space import Configuration, inside, starting_points
+from search.network.space import Configuration, inside, smallest, starting_points
 from search.network.spacefile import values_of
 from search.network.weights import parameters
 from search.tuning import oracles
@@ -51,6 +51,13 @@ class Proposals:
         study, settings = self._study, self._study.settings
         limit = settings.max_parameters
         if limit is not None:
+            fewest = parameters(Configuration(**smallest(study.space)), study.shape)
+            if fewest > limit:
+                raise SettingsError(
+                    f"--max-parameters {limit}: the smallest network of the space has {fewest:,} "
+                    "parameters on this data; allow as many, or make the space smaller with --set, "
+                    "such as --set vocabulary_size=5000"
+                )
             oracle.allowed = lambda values: (
                 parameters(Configuration.of(values), study.shape) <= limit
             )

@@ -59,6 +59,8 @@ class TrialRecord:
         granted: epochs up to which it is not stopped early: those it had when it was promoted.
         attempts: how often the trial was started, the present one included.
         error: why it failed, in one line.
+        machine_fault: whether the machine failed and not the trial, as when a file could not be
+            opened; it is tried again when the run is continued.
         notes: what happened to it on the way, in short sentences.
         started_at, ended_at: ISO 8601 with the time zone.
     """
@@ -78,6 +80,7 @@ class TrialRecord:
     granted: NonNegativeInt = 0
     attempts: NonNegativeInt = 1
     error: str | None = None
+    machine_fault: bool = False
     notes: tuple[str, ...] = field(default=())
 
     @property

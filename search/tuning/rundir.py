@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from search.errors import ResultsError, SettingsError, one_line
+from search.errors import ResultsError, SearchError, SettingsError, one_line
 from search.files import (
     TEMPORARY,
     flush_folder,
@@ -156,6 +156,15 @@ class RunDirectory:
             )
             self._remove_leftovers()
             yield
+        except SearchError:
+            raise
+        except Exception as error:
+            if self.path.is_dir():
+                raise
+            raise ResultsError(
+                f"{self.path}: the results directory is gone: it was moved or removed while it was "
+                "written to. Put it back, and the same command goes on from there"
+            ) from error
         finally:
             with contextlib.suppress(OSError):
                 (self.path / "owner.json").unlink(missing_ok=True)
@@ -352,6 +361,8 @@ class RunDirectory:
                 for e in record.history
             ]
             write_text(folder / "history.csv", "\n".join(lines) + "\n")
+        if record.status == "completed":  # after it had failed before
+            (folder / "error.txt").unlink(missing_ok=True)
         write_json(folder / "trial.json", record.to_json())
 
     def save_error(self, trial_id: str, traceback: str) -> None:

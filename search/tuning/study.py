@@ -114,6 +114,7 @@ class Study:
         self.finals = {record.trial_id: record for record in found if record.is_final}
         self.ladder = Ladder(self._halving, self.records.values())
         self._with_weights, self._with_state = set(self.records), set(self.records)
+        self._try_failed_again()
         self._check_kept_weights()
         self.remove_unneeded()
 
@@ -175,6 +176,19 @@ class Study:
             return weights is not None
         wanted = sizes(self.configuration(record.values), self.shape)
         return [weight.shape for weight in weights] == wanted
+
+    def _try_failed_again(self) -> None:
+        """Has trials and finals go on that failed with the machine; all that failed, if asked to.
+
+        What is written of them stays until they are begun: a kill leaves them as they were.
+        """
+        for record in (*self.records.values(), *self.finals_in_force().values()):
+            again = record.machine_fault or self.settings.retry_failed
+            if record.status == "failed" and again:
+                self.warn(f"trial {record.trial_id} is tried again: it failed with {record.error}")
+                fresh = replace(record, status="running", history=(), ended_at=None, error=None)
+                attempts = record.attempts + 1
+                self._remember(replace(fresh, machine_fault=False, attempts=attempts))
 
     def _check_kept_weights(self) -> None:
         """Has a leading trial or a final trained again if its weights are gone or unreadable."""

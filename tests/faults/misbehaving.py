@@ -44,6 +44,19 @@ class Misbehaving(keras_tuner.HyperModel):
         return model
 
 
+class Flaky(keras_tuner.HyperModel):
+    """Fails with the machine as long as a file is there."""
+
+    def __init__(self, broken):
+        super().__init__()
+        self.broken = broken
+
+    def build(self, hp):
+        if hp.Int("anything", 1, 100) != 1 and self.broken.exists():
+            raise OSError(24, "Too many open files")
+        return Misbehaving().build(keras_tuner.HyperParameters())
+
+
 class AlwaysRaises(keras_tuner.HyperModel):
     """Fails whatever the values are."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from concurrent.futures.process import BrokenProcessPool
 
@@ -10,11 +11,11 @@ import keras_tuner
 import pytest
 
 import search
-from search.errors import Interrupted, ResultsError
+from search.errors import Interrupted, ResultsError, SettingsError
 from search.tuning.tuner import SearchTuner
 from tests.conftest import SAMPLE
 from tests.end_to_end.own_network import Unbuilt
-from tests.faults.misbehaving import AlwaysRaises
+from tests.faults.misbehaving import AlwaysRaises, Flaky
 
 
 class Stepped(keras_tuner.HyperModel):
@@ -116,6 +117,49 @@ def test_a_trial_that_fails_is_said_when_it_fails(tmp_path, corpus):
     wanted = settings(tmp_path / "r", 1).model_copy(update={"seed": 4})
     search.tune(wanted, corpus, hypermodel=AlwaysRaises(), warn=said.append)
     assert said == ["trial 0000 failed: RuntimeError: this never works"]
+
+
+def test_what_failed_with_the_machine_is_tried_again(tmp_path, corpus):
+    wanted = settings(tmp_path / "r", 2).model_copy(update={"seed": 4})
+    broken, said = tmp_path / "broken", []
+    broken.touch()
+    tuner = search.tune(wanted, corpus, hypermodel=Flaky(broken), warn=said.append)
+    assert {r.status for r in tuner.records.values()} == {"failed"}
+    assert (tmp_path / "r" / "trials" / "0000" / "error.txt").is_file()
+    broken.unlink()
+    tuner = search.tune(wanted, corpus, hypermodel=Flaky(broken), warn=said.append)
+    assert {(r.status, r.error, r.attempts) for r in tuner.records.values()} == {
+        ("completed", None, 2)
+    }
+    assert "trial 0001 is tried again: it failed with OSError: [Errno 24] Too many" in said[-1]
+    assert not (tmp_path / "r" / "trials" / "0000" / "error.txt").exists()
+
+
+def test_what_failed_by_itself_is_tried_again_only_if_asked_for(tmp_path, corpus):
+    wanted = settings(tmp_path / "r", 1).model_copy(update={"seed": 4})
+    search.tune(wanted, corpus, hypermodel=AlwaysRaises())
+    tuner = search.tune(wanted, corpus, hypermodel=AlwaysRaises())
+    assert tuner.study.trials_begun == 0 and tuner.records["0000"].attempts == 1
+    wanted = wanted.model_copy(update={"retry_failed": True})
+    tuner = search.tune(wanted, corpus, hypermodel=AlwaysRaises())
+    assert tuner.study.trials_begun == 1 and tuner.records["0000"].attempts == 2
+
+
+def test_a_results_directory_that_vanishes_is_said(tmp_path, corpus):
+    def vanish(tuner):
+        if tuner.study.epochs_trained:
+            shutil.rmtree(tmp_path / "r", ignore_errors=True)
+
+    wanted = settings(tmp_path / "r", 9)
+    with pytest.raises(ResultsError, match="the results directory is gone"):
+        search.tune(wanted, corpus, watch=vanish)
+
+
+def test_no_network_is_as_small_as_asked_for(tmp_path, corpus):
+    wanted = settings(tmp_path / "r", 1).model_copy(update={"max_parameters": 1})
+    with pytest.raises(SettingsError, match=r"smallest network of the space has [0-9,]+ param"):
+        search.tune(wanted, corpus)
+    assert not (tmp_path / "r").exists()
 
 
 def test_making_a_tuner_leaves_nothing(tmp_path, corpus):
