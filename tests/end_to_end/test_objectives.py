@@ -104,7 +104,7 @@ def test_an_objective_that_cannot_be_measured(unbalanced, tmp_path):
     assert run_here(*options, "--results", tmp_path / "r").returncode == 0
 
 
-@pytest.mark.parametrize("finals", [0, 3])
+@pytest.mark.parametrize("finals", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_the_smallest_of_equals(tmp_path, finals):
     """On 30 validation rows one standard error is 9 points."""
     options = (

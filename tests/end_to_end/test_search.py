@@ -190,7 +190,8 @@ def test_same_seed_same_table(tmp_path, options, workers):
         results = tmp_path / str(number)
         done = run_here(
             *("search.run", "--data", SAMPLE, "--trials", 6, "--max-epochs", 3, "--seed", 7, "-q"),
-            *(*options, "--workers", count, "--results", results),
+            *(*options, "--finals", 2, "--final-seeds", 1, "--workers", count),
+            *("--results", results),
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
@@ -317,7 +318,7 @@ def test_word_features_are_what_the_embeddings_start_from(tmp_path):
         results = tmp_path / init
         done = run_here(
             *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1),
-            *("--set", f"embedding_init={init}", "--results", results),
+            *("--set", f"embedding_init={init}", "--finals", 0, "--results", results),
         )
         assert done.returncode == 0, done.stderr
         losses[init] = trials_of(results)["val_loss"][0]
@@ -327,7 +328,7 @@ def test_word_features_are_what_the_embeddings_start_from(tmp_path):
     assert len(set(losses.values())) == 3
     done = run_here(
         *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1),
-        *("--set", "embedding_init=random", "--results", tmp_path / "words"),
+        *("--set", "embedding_init=random", "--finals", 0, "--results", tmp_path / "words"),
     )
     assert done.returncode == 2
     assert 'space.embedding_init was "words", now "random"' in done.stderr
@@ -354,8 +355,9 @@ def test_further_texts(tmp_path):
 def test_a_subclass_is_trained_by_keras(tmp_path):
     """As everything is on a machine with a GPU."""
     settings = search.Settings(
-        data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7
-    )
+        data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7,
+        final_seeds=1,
+    )  # fmt: skip
     corpus = search.load_corpus(settings)
     size = len(corpus.vocabulary) + 2
     tuner = search.tune(settings, corpus, hypermodel=Renamed(size, 2, 400))
