@@ -297,6 +297,8 @@ def cluster_slots(
     matched = ADDRESS.fullmatch(address)
     if matched is None:
         raise SettingsError(f"--cluster {address}: expected auto, HOST:PORT or ray://HOST:PORT")
+    if address == "auto":
+        matched = ADDRESS.fullmatch(_latest()) or matched
     if matched[3] is not None:
         _reach(matched[2].strip("[]"), int(matched[3]))
     threads = max(1, min(2, int(cpus)))  # no more than two directions can use
@@ -312,6 +314,16 @@ def cluster_slots(
         yield slots
     finally:
         ray.shutdown()
+
+
+def _latest() -> str:
+    """The address that Ray takes for "auto": from the environment, or of the last cluster here."""
+    from ray._private.services import get_ray_address_from_environment
+
+    try:
+        return str(get_ray_address_from_environment("auto", None))
+    except ConnectionError:  # there is none, which `ray.init` says
+        return "auto"
 
 
 def _reach(host: str, port: int) -> None:

@@ -159,7 +159,7 @@ class RunDirectory:
         except SearchError:
             raise
         except Exception as error:
-            if self.path.is_dir():
+            if (self.path / ".lock").exists():
                 raise
             raise ResultsError(
                 f"{self.path}: the results directory is gone: it was moved or removed while it was "

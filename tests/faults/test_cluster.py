@@ -109,6 +109,14 @@ def test_addresses_that_lead_nowhere(tmp_path, address, message):
     assert not (tmp_path / "results").exists()
 
 
+def test_the_last_cluster_is_over(tmp_path, monkeypatch):
+    """Ray would try for minutes."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    done = run_here(*options(tmp_path / "results"), "--cluster", "auto")
+    assert done.returncode == 2
+    assert "--cluster 127.0.0.1:1: nobody answers there" in done.stderr
+
+
 def test_without_ray(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     done = run_here(*options(tmp_path / "results"), "--cluster", "auto")

@@ -146,9 +146,12 @@ def test_what_failed_by_itself_is_tried_again_only_if_asked_for(tmp_path, corpus
 
 
 def test_a_results_directory_that_vanishes_is_said(tmp_path, corpus):
+    """Also where something was written there afterwards."""
+
     def vanish(tuner):
         if tuner.study.epochs_trained:
             shutil.rmtree(tmp_path / "r", ignore_errors=True)
+            (tmp_path / "r").mkdir()
 
     wanted = settings(tmp_path / "r", 9)
     with pytest.raises(ResultsError, match="the results directory is gone"):
