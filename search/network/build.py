@@ -88,13 +88,6 @@ def _loss(smoothing: float, shape: Shape) -> Any:
     return smoothed
 
 
-def with_weights(model: keras.Model) -> keras.Model:
-    """A model whose weights are there: a Sequential without an Input has none yet."""
-    if not model.built:
-        model.build((None, None))  # (batch, time)
-    return model
-
-
 def assign(model: keras.Model, weights: Weights) -> None:
     """Sets the trainable weights of a model that `build` made."""
     for variable, value in zip(model.trainable_variables, weights, strict=True):

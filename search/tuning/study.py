@@ -13,7 +13,7 @@ import keras_tuner
 from search.corpus import Corpus
 from search.errors import ResultsError, one_line
 from search.files import write_json
-from search.network.build import with_weights
+from search.network.adopted import adopted
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import Configuration, Space, check_values
 from search.network.spacefile import spec_text
@@ -262,7 +262,7 @@ class Study:
             )
         hp = keras_tuner.HyperParameters.from_config(record.space)
         hp.values = dict(record.values)
-        model = with_weights(self.hypermodel.build(hp))
+        model = adopted(self.hypermodel.build(hp))
         model.set_weights(weights)
         return model
 

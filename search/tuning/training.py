@@ -122,6 +122,10 @@ def train(task: TrainTask) -> TrainResult:
         trained = time.perf_counter()
         probabilities = predict(engine, batches, len(corpus.validation))
         scoring = time.perf_counter() - trained
+        if task.hypermodel is not None:
+            from search.network.adopted import check_probabilities
+
+            check_probabilities(probabilities)
         labels = corpus.validation.labels
         val_loss = measured("val_loss", probabilities, labels)
         val_accuracy = measured("val_accuracy", probabilities, labels)
@@ -182,13 +186,14 @@ def _new_engine(task: TrainTask) -> Engine:
     import keras
     import keras_tuner
 
-    from search.network.build import assign, with_weights
+    from search.network.adopted import adopted
+    from search.network.build import assign
     from search.network.hypermodel import SentimentHyperModel
 
     keras.utils.set_random_seed(task.seed)
     hp = keras_tuner.HyperParameters()
     hp.values = dict(task.values)
-    model = with_weights(task.hypermodel.build(hp))
+    model = adopted(task.hypermodel.build(hp))
     if type(task.hypermodel) is SentimentHyperModel:
         assign(model, initial_weights(task.configuration, task.shape, task.seed, features))
     return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)

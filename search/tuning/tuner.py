@@ -18,6 +18,7 @@ from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
 from search.corpus.store import fingerprint
 from search.corpus.words import Vectors
+from search.network.adopted import check_hypermodel
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import CORE, Space
 from search.settings import Settings
@@ -83,6 +84,8 @@ class SearchTuner(keras_tuner.Tuner):
         self._embeddings = embeddings
         self._learned = learned
         shape = whole_shape(corpus)
+        if hypermodel is not None:
+            check_hypermodel(hypermodel)
         hypermodel = hypermodel or SentimentHyperModel(
             shape.vocabulary_size, shape.classes, shape.max_length, space
         )

@@ -1,0 +1,81 @@
+"""HyperModels that others wrote: what of them is trained here, and what cannot be."""
+
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import numpy.typing as npt
+
+from search.errors import SettingsError
+
+
+def check_hypermodel(hypermodel: Any) -> None:
+    """Refuses a HyperModel that trains its networks itself.
+
+    A search trains epoch by epoch, to stop weak trials and to go on after a kill, so what `fit`
+    says would not be done.
+
+    Raises:
+        SettingsError: it does; the message says what to do instead.
+    """
+    usual = keras_tuner.HyperModel.fit
+    if getattr(type(hypermodel), "fit", usual) is not usual:  # a function has none
+        raise SettingsError(
+            f"{type(hypermodel).__name__}.fit would never be called: a search trains epoch by "
+            "epoch itself. Leave it out; a batch size is searched with hp.Choice('batch_size', ...) in "
+            "build, and the number of epochs is max_epochs"
+        )
+
+
+def adopted(model: keras.Model) -> keras.Model:
+    """The network that a HyperModel built, with weights, and with probabilities as its outputs.
+
+    A Sequential without an Input has no weights yet. A network that gives logits, as its loss says,
+    gets its activation in the last layer, and its loss is told: what is scored, calibrated and
+    exported are probabilities.
+
+    Raises:
+        ValueError: it trains in a way of its own, or gives logits that cannot be activated.
+    """
+    if not model.built:
+        model.build((None, None))  # (batch, time)
+    if type(model).train_step is not keras.Model.train_step:
+        raise ValueError(
+            f"{type(model).__name__}.train_step would never be called: a search trains networks by "
+            "their loss and optimizer alone"
+        )
+    loss = model.loss
+    if not getattr(loss, "from_logits", False):
+        return model
+    last = model.layers[-1]
+    if not isinstance(last, keras.layers.Dense) or last.activation is not keras.activations.linear:
+        raise ValueError(
+            "the loss has from_logits=True, but the network does not end in a Dense layer without "
+            "activation; end it in sigmoid or softmax, and leave from_logits out"
+        )
+    last.activation = keras.activations.get("sigmoid" if last.units == 1 else "softmax")
+    loss = type(loss).from_config({**loss.get_config(), "from_logits": False})
+    model.compile(optimizer=model.optimizer, loss=loss)
+    return model
+
+
+def check_probabilities(outputs: npt.NDArray[np.float32]) -> None:
+    """Refuses outputs that are no probabilities.
+
+    Args:
+        outputs: (rows, 1) or (rows, classes).
+
+    Raises:
+        ValueError: one is below 0 or above 1, or those of a row do not come to 1.
+    """
+    finite = outputs[np.isfinite(outputs).all(axis=1)]  # others are told as what they are
+    if not len(finite):
+        return
+    low, high = float(finite.min()), float(finite.max())
+    sums = finite.sum(axis=1)
+    if low < 0 or high > 1 or (outputs.shape[1] > 1 and np.abs(sums - 1).max() > 1e-3):
+        raise ValueError(
+            f"the network gives no probabilities, but numbers from {low:.3g} to {high:.3g}; end it "
+            "in a sigmoid or softmax, or give its loss from_logits=True"
+        )
