@@ -21,6 +21,8 @@ from search.corpus.encode import UNSPACED
 FEWEST_WORDS = 5  # of a text that can be more than equal: below, one word makes another text
 ALIKE = 0.4  # similarity from which two texts are near-duplicates: one of six words changed
 RELATED = 0.2  # similarity that all texts of a group have to its founder
+SHORT = 10  # words; of a shorter text, a large part may be a phrase that many texts have
+RARE, FEWEST_RARE = 3, 2  # short texts must share so many shingles that so few others have
 BANDS, BAND = 32, 2  # 1 - (1 - 0.4**2) ** 32: of pairs just above ALIKE, 99.6% are candidates
 NEIGHBOURS = 3  # of a text in its bucket; the union of neighbours is the bucket
 SLACK = 0.15  # how far below ALIKE a signature's estimate may be; 2.5 standard deviations
@@ -40,7 +42,8 @@ _ASCII = bytes(c if c > 127 or chr(c).isalnum() else ord(" ") for c in range(256
 def near_duplicates(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
     """Groups texts that differ by small edits: a word, punctuation, case, an added sentence.
 
-    Texts with fewer than `FEWEST_WORDS` words must be equal, punctuation and case aside. Chains of
+    Texts with fewer than `FEWEST_WORDS` words must be equal, punctuation and case aside; those with
+    fewer than `SHORT` must share more than phrases that many texts have. Chains of
     near-duplicates are one group as long as all are related to one of them.
 
     Args:
@@ -117,17 +120,24 @@ def _joined(rows: list[Words]) -> npt.NDArray[np.int64]:
     founder = list(range(len(rows)))
     members = {row: [row] for row in founder}
     shingles: dict[int, frozenset[int]] = {}
+    common = _common(rows)
+
+    def of(row: int) -> frozenset[int]:
+        if row not in shingles:
+            shingles[row] = frozenset(_shingles([rows[row]])[0].tolist())
+        return shingles[row]
 
     def similarity(a: int, b: int) -> float:
-        for row in (a, b):
-            if row not in shingles:
-                shingles[row] = frozenset(_shingles([rows[row]])[0].tolist())
-        both = len(shingles[a] & shingles[b])
-        return both / (len(shingles[a]) + len(shingles[b]) - both)
+        both = len(of(a) & of(b))
+        return both / (len(of(a)) + len(of(b)) - both)
+
+    def only_a_phrase(a: int, b: int) -> bool:
+        short = min(len(rows[a]), len(rows[b])) < SHORT
+        return short and len((of(a) & of(b)) - common) < FEWEST_RARE
 
     for a, b in _candidates(_signatures(rows)):
         large, small = founder[a], founder[b]
-        if large == small or similarity(a, b) < ALIKE:
+        if large == small or similarity(a, b) < ALIKE or only_a_phrase(a, b):
             continue
         if len(members[small]) > len(members[large]):
             large, small = small, large
@@ -136,6 +146,19 @@ def _joined(rows: list[Words]) -> npt.NDArray[np.int64]:
                 founder[row] = large
             members[large] += members.pop(small)
     return np.array(founder, np.int64)
+
+
+def _common(rows: list[Words]) -> frozenset[int]:
+    """The shingles of short texts that are in more than `RARE` of them.
+
+    "How can I change my address" and "how can I change my currency" are alike, but so are a hundred
+    other questions: what they share says nothing of where they come from.
+    """
+    short = [row for row in rows if len(row) < SHORT]
+    if not short:
+        return frozenset()
+    found, counts = np.unique(_shingles(short)[0], return_counts=True)
+    return frozenset(found[counts > RARE].tolist())
 
 
 def _shingles(rows: list[Words]) -> tuple[Words, npt.NDArray[np.int64]]:

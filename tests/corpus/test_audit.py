@@ -93,7 +93,7 @@ def test_nothing_leaks_when_the_leaking_rows_are_removed(sentiment):
     }
     rows = leaking_rows(sides)["train"]
     planted = rows >= len(train.texts)
-    assert planted.sum() > 0.95 * 60 and (~planted).sum() <= 2
+    assert planted.sum() > 0.9 * 60 and (~planted).sum() <= 2
     kept = np.delete(np.arange(len(sides["train"].texts)), rows)
     sides["train"] = reviews(
         sides["train"].texts[kept], sides["train"].labels[kept], train.class_names
