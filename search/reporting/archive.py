@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import psutil
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from search.errors import ResultsError
 from search.evaluation.leaderboard import leaderboard, read_leaderboard
@@ -236,9 +236,11 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _csv(path: Path, numbers: Sequence[str], others: Sequence[str]) -> pd.DataFrame | None:
-    """A table that has these columns."""
+    """A table that has these columns; the last of the others says yes or no."""
     with suppress(*UNREADABLE):
         table = read_table(path)
-        if all(is_numeric_dtype(table[name]) for name in numbers) and set(others) <= set(table):
+        flag = table[others[-1]]
+        sound = all(is_numeric_dtype(table[name]) for name in numbers) and set(others) <= set(table)
+        if sound and (is_bool_dtype(flag) or table.empty):
             return table
     return None

@@ -109,8 +109,11 @@ def _shared(a: Archive, b: Archive) -> tuple[tuple[Rights, Rights] | None, str]:
         model = predicted(archive)
         rows = read_array(archive.cache / "validation_rows.npy")
         offsets = read_array(archive.cache / "validation_offsets.npy")
-        if model is None or rows is None or offsets is None or len(rows) != len(model.labels):
-            return None, f"no paired test: the predictions of {name}'s winner are not kept"
+        reason = f"no paired test: the predictions of {name}'s winner are not kept"
+        if model is None or rows is None or offsets is None:
+            return None, reason
+        if rows.shape != model.labels.shape or offsets.shape != (len(rows) + 1,):
+            return None, reason
         names = np.array(archive.class_names, dtype=object)
         right = model.raw.argmax(axis=1) == model.labels
         # What a row is, as far as it is known here: the same number, class and length.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 Checked = ConfigDict(extra="forbid", allow_inf_nan=False)
 """What is read from a file is held against the types that stand here."""
@@ -115,9 +115,29 @@ class TrialRecord:
             raise ValueError(f"its epochs are {epochs}")
         if record.status in ("completed", "pruned") and not epochs:
             raise ValueError(f"it is {record.status} without an epoch")
+        for declared in SPACE.validate_python(record.space.get("space", [])):
+            value = record.values.get(declared.config.name)
+            if declared.class_name in ("Float", "Int") and isinstance(value, str):
+                raise ValueError(f"its {declared.config.name} is {value[:40]!r}")
         return record
 
 
+class _Config(BaseModel):
+    """Of a hyperparameter, as KerasTuner writes it."""
+
+    name: str
+    values: list[bool | int | float | str] = Field(["any"], min_length=1)
+    min_value: float = 0
+    max_value: float = 1
+    step: float | None = None
+
+
+class _Declared(BaseModel):
+    class_name: str
+    config: _Config
+
+
+SPACE = TypeAdapter(list[_Declared])
 EPOCHS = TypeAdapter(tuple[Epoch, ...])
 
 

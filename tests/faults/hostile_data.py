@@ -210,5 +210,7 @@ CASES |= {
     "a range of endless steps": with_good(
         content("s.toml", "dropout = {low = 0.0, high = 0.5, step = 1e-320}", "--space")
     ),
+    "a warm start of lists": broken_start({"dropout": [1, 2], "lstm_units": [16]}),
+    "a warm start of text": broken_start("dropout"),
     "a space of noise": with_good(content("s.toml", RANDOM, "--space")),
 }  # fmt: skip
