@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import search
 from tests.conftest import ROOT
 
 BASE = {"blas", "display", "errors", "files", "reproduce", "settings", "startup", "tables"}
@@ -80,3 +81,8 @@ def _file(target: tuple[str, ...], files: dict[tuple[str, ...], Path]) -> tuple[
 
 def test_no_module_is_called_utils() -> None:
     assert not [p for p in MODULES if "util" in p.name or "helper" in p.name]
+
+
+def test_public_names_are_completed_and_are_there() -> None:
+    assert dir(search) == sorted(search.__all__)
+    assert all(getattr(search, name) is not None for name in search.__all__)

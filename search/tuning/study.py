@@ -116,6 +116,7 @@ class Study:
         self._with_weights, self._with_state = set(self.records), set(self.records)
         self._try_failed_again()
         self._check_kept_weights()
+        self._forget_finals_without_trial()
         self.remove_unneeded()
 
     def _there(self) -> tuple[Any, Any]:
@@ -200,6 +201,15 @@ class Study:
                     f"the weights of trial {record.trial_id} are missing: it is trained again"
                 )
                 self._remember(replace(record, status="running", history=(), ended_at=None))
+
+    def _forget_finals_without_trial(self) -> None:
+        """A final under way is begun anew where its trial is lost, or is to be trained again."""
+        known = {name for name, record in self.records.items() if record.best is not None}
+        self.finals = {
+            name: final
+            for name, final in self.finals.items()
+            if final.status != "running" or trial_of(name) in known
+        }
 
     # -- how it stands ---------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import keras
 import keras_tuner
@@ -180,3 +181,15 @@ def test_a_result_does_not_depend_on_the_trials_before_it(tmp_path, corpus):
     again = search.tune(settings(tmp_path / "r", 2), corpus).records["0001"]
     assert again.values == wanted.values and again.seed == wanted.seed
     assert again.best.val_loss == wanted.best.val_loss
+
+
+def test_a_final_under_way_whose_trial_was_lost(tmp_path, corpus):
+    wanted = settings(tmp_path / "r", 2).model_copy(update={"finals": 1, "final_seeds": 1})
+    tuner = search.tune(wanted, corpus)
+    (final,) = tuner.study.finals.values()
+    trial_id = final.trial_id.partition("-")[0]
+    tuner.study.run.save_record(replace(final, status="running", history=(), ended_at=None))
+    (tmp_path / "r" / "trials" / trial_id / "best.npz").unlink()
+    again = search.tune(wanted, corpus)
+    assert again.records[trial_id].best.val_loss == tuner.records[trial_id].best.val_loss
+    assert again.study.finals[final.trial_id].best.val_loss == final.best.val_loss
