@@ -11,8 +11,8 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from search.compiled import recurrence
 from search.compiled.lstm import FastLSTM, with_stock_layers
-from search.network import recurrence
 from tests.conftest import close
 
 

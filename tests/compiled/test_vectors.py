@@ -105,7 +105,7 @@ def test_without_a_folder_for_the_cache(monkeypatch):
 
 
 def test_the_cache_is_named_after_the_sources():
-    from search.network import kernel
+    from search.compiled import kernel
 
     assert kernel.step._cache._impl is not None
     assert Path(kernel.step._cache.cache_path).parent.name == _SOURCES
