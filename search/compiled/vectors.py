@@ -7,10 +7,8 @@ a function that holds twelve of them in local variables holds twelve registers.
 Only for functions that numba compiles. Indices are not checked.
 """
 
-import hashlib
 import operator
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -18,27 +16,16 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
+from search.compiled.cache import cached
+
 LANES = 8
 
 Function = Callable[..., Any]
 
 
 def compiled(function: Function) -> Function:
-    """Compiles a function when it is first called, without the interpreter lock, into a cache.
-
-    Numba takes a cached function for valid as long as its own file is unchanged, but what it
-    calls stands in other files: the cache's folder is named after the content of all of them.
-    """
-    options = {"nogil": True, "error_model": "numpy"}
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(Path(before or Path(__file__).parent / "__pycache__") / _SOURCES)
-    result: Function
-    try:
-        result = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # there is no folder to write to: every process compiles for itself
-        result = numba.njit(**options)(function)
-    finally:
-        numba.config.CACHE_DIR = before
+    """Compiles a function when it is first called, without the interpreter lock, into a cache."""
+    result: Function = cached(function, nogil=True, error_model="numpy")
     return result
 
 
@@ -47,10 +34,6 @@ def inlined(function: Function) -> Function:
     result: Function = numba.njit(forceinline=True, error_model="numpy")(function)
     return result
 
-
-_SOURCES = hashlib.sha256(
-    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-).hexdigest()[:16]
 
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)

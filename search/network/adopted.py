@@ -23,8 +23,8 @@ def check_hypermodel(hypermodel: Any) -> None:
     if getattr(type(hypermodel), "fit", usual) is not usual:  # a function has none
         raise SettingsError(
             f"{type(hypermodel).__name__}.fit would never be called: a search trains epoch by "
-            "epoch itself. Leave it out; a batch size is searched with hp.Choice('batch_size', ...) in "
-            "build, and the number of epochs is max_epochs"
+            "epoch itself. Leave it out; a batch size is searched with "
+            "hp.Choice('batch_size', ...) in build, and the number of epochs is max_epochs"
         )
 
 

@@ -6,8 +6,8 @@ import numba
 import numpy as np
 import pytest
 
+from search.compiled.cache import SOURCES
 from search.compiled.vectors import (
-    _SOURCES,
     clip,
     compiled,
     fma,
@@ -108,4 +108,4 @@ def test_the_cache_is_named_after_the_sources():
     from search.compiled import kernel
 
     assert kernel.step._cache._impl is not None
-    assert Path(kernel.step._cache.cache_path).parent.name == _SOURCES
+    assert Path(kernel.step._cache.cache_path).parent.name == SOURCES
