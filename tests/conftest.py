@@ -86,31 +86,55 @@ def run_here(module: str, *arguments: object) -> Done:
     return Done(result.exit_code, result.stdout, result.stderr)
 
 
-def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values: object) -> Path:
+def exported(
+    path: Path,
+    classes: int = 2,
+    tokens: str = "unicode",
+    networks: int = 1,
+    mixed: bool = False,
+    **values: object,
+) -> Path:
     """A model file as a search exports it, of random weights that tell texts apart."""
     from search.corpus.encode import learn_vocabulary
     from search.corpus.store import Corpus, Split
     from search.network.space import Configuration
     from search.network.weights import Shape
     from search.packaging.modelfile import describe
-    from search.packaging.text_model import save_model, whitespace_model
+    from search.packaging.text_model import save_model, text_model, whitespace_model
     from tests.compiled.test_network import pair
+    from tests.packaging.random_models import learned_tokens, some_mixture
 
     texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
-    vocabulary, [encoded] = learn_vocabulary(tokens, texts)
-    side = Split(*encoded, np.zeros(len(texts), np.int32), np.arange(len(texts)))
     names = ("negative", "positive") if classes == 2 else tuple(f"c{n}" for n in range(classes))
-    corpus = Corpus(side, side, side, side, names, vocabulary, tokens, "", {})
     configuration = Configuration(embedding_dim=8, lstm_units=6, **values)
+    temperature = 1.0 if networks > 1 or mixed else 0.3
+    mixture = some_mixture(classes) if mixed else None
+    if tokens == "unicode":
+        vocabulary = learned_tokens(texts)
+    else:
+        vocabulary, [encoded] = learn_vocabulary(tokens, texts)
     shape = Shape(len(vocabulary) + 2, classes, 40)
     reading = shape.reading(configuration)
-    network, _ = pair(configuration, shape)
-    save_model(whitespace_model(network, corpus, reading, temperature=0.3), path)
+    every = [pair(configuration, shape, seed)[0] for seed in range(networks)]
+    if tokens == "unicode":
+        model = text_model(every, vocabulary, reading, mixture, temperature)
+    else:
+        side = Split(*encoded, np.zeros(len(texts), np.int32), np.arange(len(texts)))
+        corpus = Corpus(side, side, side, side, names, vocabulary, tokens, "", {})
+        model = whitespace_model(*every, corpus, reading, temperature)
+    save_model(model, path)
     facts = {
         "network": "bilstm",
+        "networks": networks,
         "class_names": names,
         "hyperparameters": {"embedding_dim": 8, "lstm_units": 6, **values},
-        "temperature": 0.3,
+        "temperature": temperature,
+        "mixture": mixture
+        and {
+            "weights": mixture.weights,
+            "bias": mixture.bias,
+            "models": [{"kind": m.kind, "buckets": len(m.table)} for m in mixture.models],
+        },
         "abstain": {"confidence": 1.2 / classes, "precision": 0.97},
         "tokens": tokens,
         "vocabulary_size": reading.vocabulary_size,
@@ -118,7 +142,7 @@ def exported(path: Path, classes: int = 2, tokens: str = "whitespace", **values:
         "cut": reading.cut,
         "data": "data/sample_reviews.csv",
     }
-    describe(path, facts)
+    describe(path, facts, vocabulary if tokens == "unicode" else None)
     return path
 
 

@@ -27,7 +27,7 @@ UNSPACED = (
 """Thai, Lao, Myanmar, Khmer, kana, Han: they put no spaces between words, so each character of
 them is a token."""
 
-KNOWN = ((0, 0xD800), (0xF900, 0x10000), (0x1D400, 0x1D800), (0x1E900, 0x1E960), (0x1F000, 0x1FB00))
+KNOWN = ((1, 0xD800), (0xF900, 0x10000), (0x1D400, 0x1D800), (0x1E900, 0x1E960), (0x1F000, 0x1FB00))
 """Ranges whose characters are in the table; any other is a token of its own that nobody knows."""
 
 HAN = ((0x3400, 0x4DC0), (0x4E00, 0x9FFD))

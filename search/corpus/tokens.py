@@ -44,6 +44,18 @@ def token_hash(token: str) -> int:
     return signed(sum(ord(c) * pow(BASE, i, 1 << 64) for i, c in enumerate(token)))
 
 
+def token_hashes(tokens: Sequence[str]) -> Hashes:
+    """As `token_hash`, of many tokens."""
+    lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+    if not len(lengths):
+        return np.empty(0, np.int64)
+    points = np.frombuffer("".join(tokens).encode("utf-32-le"), np.uint32).astype(np.int64)
+    starts = np.cumsum(lengths) - lengths
+    powers = np.cumprod(np.r_[1, np.full(lengths.max() - 1, BASE)], dtype=np.int64)
+    places = np.arange(len(points)) - np.repeat(starts, lengths)
+    return np.add.reduceat(points * powers[places], starts)
+
+
 def code_points(texts: Texts) -> tuple[npt.NDArray[np.uint32], Offsets]:
     """The characters of texts, one text after another, and where each begins and ends.
 

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.batches import evaluation_batches
-from search.corpus.encode import encode_known, numbered
+from search.corpus.encode import Encoded, encode_known, numbered
 from search.corpus.store import Split
+from search.corpus.tokens import hashed
+from search.corpus.vocabulary import Vocabulary
 from search.errors import ModelError
 from search.packaging.modelfile import Description, ModelFile
 from search.startup import tensorflow_silenced
@@ -79,21 +81,35 @@ def load_classifier(path: Path) -> Classifier:
 
 
 def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
-    """The network of `search.network.build` in compiled code."""
-    description = file.description
-    weights = file.weights()  # first: they prove that the network is as large as it says
-    engine = FastEngine(description.configuration, description.shape, seed=0)
-    engine.assign(weights)
-    known, reading = numbered(file.vocabulary()), description.reading
-    most = reading.max_length if reading.cut == "head" else None  # the rest is not looked at
+    """Networks of `search.network.build` in compiled code, mixed with what else answers."""
+    description, reading = file.description, file.description.reading
+    engines = []
+    for weights in file.networks():  # they prove that the networks are as large as it says
+        engine = FastEngine(description.configuration, description.shape, seed=0)
+        engine.assign(weights)
+        engines.append(engine)
+    mixture, ids_of = file.mixture(), _reader(file)
 
     def score(texts: Sequence[str]) -> Probabilities:
-        ids, offsets = encode_known(texts, description.tokens, known, most)
-        rows = np.arange(len(texts))
-        split = Split(ids, offsets, np.empty(0, np.int32), rows)
-        return predict(engine, evaluation_batches(split, reading), len(texts))
+        ids, offsets = ids_of(texts)
+        split = Split(ids, offsets, np.empty(0, np.int32), np.arange(len(texts)))
+        batches = evaluation_batches(split, reading)
+        every = [predict(engine, batches, len(texts)) for engine in engines]
+        mean: Probabilities = np.mean(every, axis=0)
+        return mean if mixture is None else mixture.probabilities(mean, texts)
 
     return score
+
+
+def _reader(file: ModelFile) -> Callable[[Sequence[str]], Encoded]:
+    """From texts to the ids of their tokens, as `search.corpus.encode.encode` gives them."""
+    tokens, vocabulary = file.description.tokens, file.vocabulary()
+    if tokens != "unicode":
+        known, reading = numbered(vocabulary), file.description.reading
+        most = reading.max_length if reading.cut == "head" else None  # the rest is not looked at
+        return lambda texts: encode_known(texts, tokens, known, most)
+    of_tokens = Vocabulary.of(vocabulary)
+    return lambda texts: of_tokens.encode(*hashed(texts))
 
 
 def _keras(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:

@@ -6,14 +6,13 @@ two rows or nowhere, and to look it up takes two rows and two comparisons. A row
 three pieces, each of which float32 holds exactly, and the id.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.tokens import BASE, Hashes, signed
+from search.corpus.tokens import Hashes, signed
 
 PIECE = 1 << 22  # of a hash, in a float32
 SECOND = signed(0xD6E8FEB86659FD93)  # odd; a hash times this has its other row
@@ -21,18 +20,6 @@ ROOM = 2.3  # rows for a hash; below 2, a place is not always found
 STEPS = 500  # hashes that are moved to make room for one, before the table is made larger
 
 Slots = npt.NDArray[np.int64]
-
-
-def token_hashes(vocabulary: Sequence[str]) -> Hashes:
-    """As `search.corpus.tokens.token_hash`, of many tokens."""
-    lengths = np.fromiter(map(len, vocabulary), np.int64, len(vocabulary))
-    if not len(lengths):
-        return np.empty(0, np.int64)
-    points = np.frombuffer("".join(vocabulary).encode("utf-32-le"), np.uint32).astype(np.int64)
-    starts = np.cumsum(lengths) - lengths
-    powers = np.cumprod(np.r_[1, np.full(lengths.max() - 1, BASE)], dtype=np.int64)
-    places = np.arange(len(points)) - np.repeat(starts, lengths)
-    return np.add.reduceat(points * powers[places], starts)
 
 
 def key_table(hashes: Hashes) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ from keras import ops
 from search.corpus.characters import SEPARATOR
 from search.corpus.ngrams import MIX, MOST_COUNTED, SIZES
 from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
+from search.packaging.modelfile import table_name
 from search.packaging.token_layers import INVERSE, Tokens, Units, before, later, power, upto
 
 
@@ -36,14 +37,9 @@ def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
     return ops.softmax(total, axis=1)
 
 
-def table_name(number: int) -> str:
-    """The name of the layer that has the table of an n-gram model."""
-    return f"ngrams_{number}"
-
-
 def stored(model: NgramModel) -> npt.NDArray[np.float32]:
     """A model as one array, (buckets + 2, 2 · outputs + 1): its table, then zeros for what is no
-    n-gram, then the intercepts, so that a file has all of it in one place."""
+    n-gram, then the intercepts. A file has all of it in one place; `ModelFile.mixture` reads it."""
     ends = np.zeros((2, model.table.shape[1]), np.float32)
     ends[1, :-1] = model.intercepts.ravel()
     return np.concatenate([model.table, ends])

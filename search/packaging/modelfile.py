@@ -1,10 +1,11 @@
 """A .keras file as it lies on the disk: what it says of itself, and its parts, read safely.
 
 A .keras file is a zip of config.json (the layers), model.weights.h5 and metadata.json. An exported
-one has a fourth member, `classifier.json`, which Keras passes over: the classes, the temperature,
+one has two more members, which Keras passes over: `vocabulary.txt`, the known tokens, of which that
+in line i, counted from 0, has the id i + 2; and `classifier.json`: the classes, the temperature,
 from which confidence on an answer can be relied upon, and where the model comes from. It also has
 the hashes of the other members, and one over all that it says, so that a file which was changed
-says so.
+says so. Files of version 0.1 have their tokens in config.json.
 
 Nothing in here runs anything that a file contains: JSON and plain arrays of known shapes are read.
 Nor is a file believed: numbers have ends, and memory is taken for what is there, not for what a
@@ -16,7 +17,9 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,26 +27,31 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from search.corpus.batches import Cut, Reading
-from search.corpus.encode import Tokens
+from search.corpus.ngrams import Kind
 from search.errors import ModelError
+from search.evaluation.mixture import Mixture, NgramModel
 from search.files import write_atomically
 from search.network.space import FIELDS, Configuration, check_values
 from search.network.weights import Shape, Weights, sizes
 from search.untrusted import content_of, members, object_of
 
 DESCRIPTION = "classifier.json"
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.weights.h5", "vocabulary.txt"
 DIRECTIONS = ("forward", "backward")
 SEAL = "seal"  # of classifier.json: the hash of all the rest of it
 
 MOST_CLASSES, LONGEST_NAME = 10_000, 2_000
 MOST_TOKENS = FIELDS["vocabulary_size"].metadata["highest"]
 MOST_READ = FIELDS["max_length"].metadata["highest"]
-MOST_LAYERS = 1_000
+MOST_LAYERS = 10_000
+MOST_NETWORKS, MOST_MODELS, MOST_BUCKETS = 100, 10, 100_000_000
 WIDTHS = ("units", "filters", "input_dim", "output_dim")  # of Keras' layers
 
 Network = Literal["bilstm", "custom"]
 """Which network it is: the one of `search.network.build`, or that of a HyperModel of one's own."""
+
+Tokens = Literal["unicode", "whitespace", "character"]
+"""What a token is: that of `search.corpus.tokens`, or one of the two of version 0.1."""
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 
@@ -55,6 +63,23 @@ class _Confidence(BaseModel):
     confidence: float = Field(ge=0, le=1)
 
 
+class _Ngrams(BaseModel):
+    """An n-gram model, whose numbers stand among the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Kind
+    buckets: int = Field(gt=0, le=MOST_BUCKETS)
+
+
+class _Mixture(BaseModel):
+    """What the networks are mixed with; see `search.evaluation.mixture.Mixture`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    weights: tuple[float, ...]
+    bias: tuple[float, ...]
+    models: tuple[_Ngrams, ...] = Field(max_length=MOST_MODELS)
+
+
 class Description(BaseModel):
     """What a model file says of itself; best_model.json says the same of the best model.
 
@@ -64,9 +89,11 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     network: Network
+    networks: int = Field(1, gt=0, le=MOST_NETWORKS, description="whose mean answers")
     class_names: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     hyperparameters: dict[str, Any]
     temperature: float = Field(gt=0, le=1e6)
+    mixture: _Mixture | None = None
     abstain: _Confidence | None
     tokens: Tokens
     vocabulary_size: int = Field(gt=0, le=MOST_TOKENS)
@@ -97,15 +124,30 @@ class Description(BaseModel):
         return Shape(self.vocabulary_size, len(self.class_names), self.max_length)
 
 
-def describe(path: Path, facts: dict[str, Any]) -> None:
-    """Adds `facts` to a .keras file that Keras wrote, as its member classifier.json.
+def network_name(number: int) -> str:
+    """The name of the layer that is one of several networks, counted from 0."""
+    return f"network_{number}"
+
+
+def table_name(number: int) -> str:
+    """The name of the layer that has the numbers of an n-gram model, counted from 0."""
+    return f"ngrams_{number}"
+
+
+def describe(path: Path, facts: dict[str, Any], vocabulary: Sequence[str] | None) -> None:
+    """Adds to a .keras file that Keras wrote what it is, as its member classifier.json.
 
     Args:
         path: the file; it is replaced, whole or not at all.
         facts: what `Description` asks for, but for the hashes, and more.
+        vocabulary: the token with the id i + 2 in place i, or more of them, for its member
+            vocabulary.txt; None where its tokens stand in its config.json.
     """
     content = io.BytesIO(path.read_bytes())
-    with zipfile.ZipFile(content, "a") as archive:
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
+        if vocabulary is not None:
+            known = vocabulary[: facts["vocabulary_size"] - 2]
+            archive.writestr(VOCABULARY, "".join(f"{token}\n" for token in known))
         hashes = {name: _sha256(archive.read(name)) for name in archive.namelist()}
         whole = {**facts, "hashes": hashes}
         text = json.dumps({**whole, SEAL: seal(whole)}, indent=2, ensure_ascii=False)
@@ -166,7 +208,7 @@ class ModelFile:
         for name in {CONFIG, WEIGHTS} | parts.keys() | self.description.hashes.keys():
             if name not in parts or self.description.hashes.get(name) != _sha256(parts[name]):
                 raise self._changed(f"{name} is not the one that was exported")
-        self._weights = parts[WEIGHTS]
+        self._weights, self._tokens = parts[WEIGHTS], parts.get(VOCABULARY)
         self._check_recorded(_sha256(content))
 
     def _check_recorded(self, found: str) -> None:
@@ -193,9 +235,14 @@ class ModelFile:
         """The known tokens; token i has the id i + 2.
 
         Raises:
-            ModelError: there is no such layer in config.json.
+            ModelError: they are not in it.
         """
         try:
+            if self.description.tokens == "unicode":
+                lines = (self._tokens or b"").decode().split("\n")
+                if lines.pop() or len(lines) != self.description.vocabulary_size - 2:
+                    raise ValueError("the vocabulary is not as large as that of the networks")
+                return tuple(lines)
             layers = self.config["config"]["layers"]
             (layer,) = [one for one in layers if one["name"] == "tokens"]
             tokens = layer["config"]["vocabulary"]
@@ -205,28 +252,69 @@ class ModelFile:
         except (KeyError, TypeError, ValueError) as error:
             raise self._changed(f"{CONFIG}: {error!r}") from error
 
-    def weights(self) -> Weights:
-        """The weights of a network of the kind "bilstm", as `Engine`s take them.
+    def networks(self) -> list[Weights]:
+        """The weights of each network, of the kind "bilstm", as `Engine`s take them.
 
         Raises:
             ModelError: they have other names, shapes or types.
         """
+        configuration, count = self.description.configuration, self.description.networks
+        parts = [("embedding", "vars/0")]
+        for number in range(configuration.layers):
+            cells = [f"{way}_layer/cell/vars/{n}" for way in DIRECTIONS for n in range(3)]
+            parts += [(f"bilstm{number + 1 if number else ''}", cell) for cell in cells]
+        parts += [("probability", "vars/0"), ("probability", "vars/1")]
+        shapes = sizes(configuration, self.description.shape)
+        with self._numbers(count * sum(map(math.prod, shapes))) as (file, layers):
+            found = []
+            for number in range(count):
+                place, own = "", layers
+                if count > 1:
+                    place, own = _place(layers, network_name(number))
+                names = [f"{place}{_place(own, name)[0]}{part}" for name, part in parts]
+                pairs = zip(names, shapes, strict=True)
+                found.append([self._array(file, name, shape) for name, shape in pairs])
+            return found
+
+    def mixture(self) -> Mixture | None:
+        """What the networks are mixed with.
+
+        Raises:
+            ModelError: it is not as the file says.
+        """
+        facts = self.description.mixture
+        if facts is None:
+            return None
+        columns = 2 * self.description.shape.outputs + 1
+        shapes = [(model.buckets + 2, columns) for model in facts.models]
+        with self._numbers(sum(map(math.prod, shapes))) as (file, layers):
+            if len(facts.weights) != 1 + 2 * len(shapes):
+                raise ValueError("the mixture has not a weight for each member")
+            if len(facts.bias) != len(self.description.class_names):
+                raise ValueError("the mixture has not a bias for each class")
+            models = []
+            for number, (model, shape) in enumerate(zip(facts.models, shapes, strict=True)):
+                place, _ = _place(layers, table_name(number))
+                array = self._array(file, f"{place}vars/0", shape)
+                intercepts = array[-1, :-1].reshape(2, -1)
+                models.append(NgramModel(model.kind, array[:-2], intercepts))
+            return Mixture(facts.weights, facts.bias, tuple(models))
+
+    @contextmanager
+    def _numbers(self, count: int) -> Iterator[tuple[Any, list[Any]]]:
+        """The file of weights, if so many numbers can be in it, and the layers that they are of.
+
+        Raises:
+            ModelError: they are not, or something is wrong with them while they are read.
+        """
         import h5py
 
         try:
-            layers = range(self.description.configuration.layers)
-            bilstms = ["bidirectional" + (f"_{n}" if n else "") for n in layers]
-            cells = [f"{name}/{way}_layer/cell" for name in bilstms for way in DIRECTIONS]
-            names = ["embedding/vars/0"]
-            names += [f"{cell}/vars/{number}" for cell in cells for number in range(3)]
-            names += ["dense/vars/0", "dense/vars/1"]
-            shapes = sizes(self.description.configuration, self.description.shape)
-            if 4 * sum(map(math.prod, shapes)) > len(self._weights):
-                raise ValueError("there are fewer numbers in it than its hyperparameters ask for")
+            if 4 * count > len(self._weights):
+                raise ValueError("there are fewer numbers in it than it says")
             with h5py.File(io.BytesIO(self._weights), "r") as file:
-                pairs = zip(names, shapes, strict=True)
-                return [self._array(file, f"layers/{name}", shape) for name, shape in pairs]
-        except (OSError, KeyError, ValueError, TypeError) as error:
+                yield file, self.config["config"]["layers"]
+        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise self._changed(f"{WEIGHTS}: {error}") from error
 
     def _array(self, file: Any, name: str, shape: tuple[int, ...]) -> Any:
@@ -279,6 +367,22 @@ class ModelFile:
             widths = [part[name] for name in WIDTHS if isinstance(part.get(name), int)]
             if math.prod(map(abs, widths)) > len(self._weights):
                 raise self._changed(f"{CONFIG}: a layer is wider than there are weights: {widths}")
+
+
+def _place(layers: list[Any], name: str) -> tuple[str, list[Any]]:
+    """Where the weights of a layer stand: Keras counts the layers of each class.
+
+    Returns:
+        The beginning of their names, and the layers that are in the layer.
+    """
+    before = Counter[str]()
+    for layer in layers:
+        kind = str(layer["class_name"]).lower()
+        if layer["name"] == name:
+            number = f"_{before[kind]}" if before[kind] else ""
+            return f"layers/{kind}{number}/", layer["config"].get("layers", [])
+        before[kind] += 1
+    raise KeyError(name)
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:

@@ -111,7 +111,7 @@ def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
     try:
         partial = folder / path.name
         save_model(whitespace_model(plain, corpus, reading, divisor), partial)
-        describe(partial, facts)
+        describe(partial, facts, None)
         texts, wanted, written = _tried(corpus, engine, reading, validation)
         proof = check_parity(partial, "keras", texts, wanted, divisor, timed=written)
         partial.replace(path)

@@ -14,6 +14,7 @@ from search.corpus.encode import OOV, text_vectorization
 from search.evaluation.mixture import Mixture
 from search.files import TEMPORARY, flush_folder
 from search.packaging.mixture_layers import mixed
+from search.packaging.modelfile import network_name
 from search.packaging.token_layers import known_characters, token_ids, tokens, units
 
 CHARACTERS = "characters"  # the layer that makes numbers of a text's characters
@@ -40,7 +41,7 @@ def text_model(
     Returns:
         A functional model: string tensor (batch,) to probabilities (batch, outputs). It shows the
         layers of one network one by one, unless one has a name that is taken; several networks are
-        layers of their own, `network_name` says which.
+        one layer each.
 
     Raises:
         ValueError: a temperature other than 1 for several networks, or for one that
@@ -77,11 +78,6 @@ def text_model(
         return finished(whole.call([ids]))
     except ValueError:  # two layers or operations of one name
         return finished(whole([ids]))
-
-
-def network_name(number: int) -> str:
-    """The name of one of several networks, counted from 0."""
-    return f"network_{number}"
 
 
 def whitespace_model(

@@ -30,8 +30,8 @@ from search.corpus.characters import (
 )
 from search.corpus.encode import OOV
 from search.corpus.ngrams import SPACE
-from search.corpus.tokens import BASE, MOST_CHARACTERS, signed
-from search.packaging.key_table import key_table, looked_up, token_hashes
+from search.corpus.tokens import BASE, MOST_CHARACTERS, signed, token_hashes
+from search.packaging.key_table import key_table, looked_up
 
 INVERSE = pow(BASE, -1, 1 << 64)
 STEP = 256  # of a power of BASE, to look it up in two tables instead of one large one
@@ -44,7 +44,7 @@ def known_characters() -> tuple[str, ...]:
     kinds, points = table()
     codes = np.concatenate([np.arange(low, high) for low, high in KNOWN])
     other = (kinds[codes] == ALONE) & (points[codes, 0] == UNKNOWN)
-    return tuple(map(chr, codes[~other & (codes > 0)].tolist()))
+    return tuple(map(chr, codes[~other].tolist()))
 
 
 def _folds() -> npt.NDArray[np.float32]:

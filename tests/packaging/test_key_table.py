@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from search.corpus.tokens import token_hash
-from search.packaging.key_table import PIECE, key_table, looked_up, token_hashes
+from search.corpus.tokens import token_hash, token_hashes
+from search.packaging.key_table import PIECE, key_table, looked_up
 
 
 def test_hashes_of_many_tokens_are_those_of_each():

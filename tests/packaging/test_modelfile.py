@@ -13,9 +13,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from search.corpus.tokens import token_hashes
 from search.errors import ModelError
-from search.packaging.modelfile import CONFIG, DESCRIPTION, SEAL, WEIGHTS, ModelFile, describe, seal
+from search.packaging.modelfile import (
+    CONFIG,
+    DESCRIPTION,
+    SEAL,
+    VOCABULARY,
+    WEIGHTS,
+    ModelFile,
+    describe,
+    seal,
+)
 from tests.conftest import exported
+from tests.packaging.random_models import some_mixture
+
+
+@pytest.fixture(scope="module")
+def mixed_file(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("mixed") / "m.keras", mixed=True)
 
 
 def members(path):
@@ -59,13 +75,45 @@ assert not [m for m in sys.modules if m.split(".")[0] == "search"]
     ]
 
 
-@pytest.mark.parametrize("values", [{}, {"layers": 3}, {"vocabulary_size": 50, "pooling": "last"}])
-def test_weights_and_vocabulary_are_those_of_keras(tmp_path, values):
+@pytest.mark.parametrize("values", [{"layers": 3}, {"vocabulary_size": 50, "pooling": "last"}])
+def test_weights_are_those_of_keras(tmp_path, values):
     path = exported(tmp_path / "m.keras", classes=4, **values)
     file, model = ModelFile(path), keras.models.load_model(path)
-    for mine, theirs in zip(file.weights(), model.get_weights(), strict=True):
+    (weights,) = file.networks()
+    for mine, theirs in zip(weights, model.trainable_weights, strict=True):
         assert np.array_equal(mine, theirs)
-    assert list(file.vocabulary()) == model.get_layer("tokens").get_vocabulary()[2:]
+    assert file.mixture() is None
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+def test_a_mixture_is_that_of_keras(tmp_path, networks):
+    path = exported(tmp_path / "m.keras", classes=4, networks=networks, mixed=True)
+    file, model, wanted = ModelFile(path), keras.models.load_model(path), some_mixture(4)
+    for number, weights in enumerate(file.networks()):
+        whole = model.get_layer(f"network_{number}") if networks > 1 else model
+        for mine, theirs in zip(weights, whole.trainable_weights, strict=True):
+            assert np.array_equal(mine, theirs)
+    assert len(file.networks()) == networks
+    mixture = file.mixture()
+    assert (mixture.weights, mixture.bias) == (wanted.weights, wanted.bias)
+    for mine, given in zip(mixture.models, wanted.models, strict=True):
+        assert mine.kind == given.kind
+        assert np.array_equal(mine.table, given.table)
+        assert np.array_equal(mine.intercepts, given.intercepts)
+
+
+def test_the_vocabulary_is_that_of_keras(model_file, tmp_path):
+    """Token i has the id i + 2, in the old files of which Keras has the list, and in the new."""
+    old = exported(tmp_path / "m.keras", tokens="whitespace")
+    model = keras.models.load_model(old)
+    assert list(ModelFile(old).vocabulary()) == model.get_layer("tokens").get_vocabulary()[2:]
+    vocabulary = ModelFile(model_file).vocabulary()
+    table = keras.models.load_model(model_file).get_layer("vocabulary").get_weights()[0]
+    ids = {int(id) for *_, id in table}
+    assert ids == {0, *range(2, len(vocabulary) + 2)}
+    keys = table[table[:, 3] > 0] @ np.array([1, 1 << 22, 0, 0])
+    order = table[table[:, 3] > 0][:, 3].astype(int) - 2
+    assert np.array_equal(token_hashes(vocabulary)[order] % (1 << 44), keys.astype(np.int64))
 
 
 def test_describing_leaves_the_rest_as_it_was(model_file, tmp_path):
@@ -74,7 +122,7 @@ def test_describing_leaves_the_rest_as_it_was(model_file, tmp_path):
     before = members(tmp_path / "plain.keras")
     with pytest.raises(ModelError, match=r"no classifier\.json in it.*Keras has saved it anew"):
         ModelFile(tmp_path / "plain.keras")
-    describe(tmp_path / "plain.keras", json.loads(members(model_file)[DESCRIPTION]))
+    describe(tmp_path / "plain.keras", json.loads(members(model_file)[DESCRIPTION]), None)
     after = members(tmp_path / "plain.keras")
     assert after.pop(DESCRIPTION) and after == before
     ModelFile(tmp_path / "plain.keras")
@@ -162,7 +210,7 @@ def test_best_model_json_has_the_last_word(model_file, tmp_path):
         (lambda facts: facts.update(class_names=["one"]), "class_names"),
         (lambda facts: facts.update(network="other"), "network"),
         (lambda facts: facts.update(abstain={"confidence": 7}), r"abstain\.confidence"),
-        (lambda facts: facts["hyperparameters"].update(layers=2), "bidirectional_1|fewer numbers"),
+        (lambda facts: facts["hyperparameters"].update(layers=2), "bilstm2|fewer numbers"),
         (
             lambda facts: facts["hyperparameters"].update(layers="two"),
             "layers: expected 1 to 4, found 'two'",
@@ -171,6 +219,9 @@ def test_best_model_json_has_the_last_word(model_file, tmp_path):
         (lambda facts: facts["hyperparameters"].update(lstm_units=-1), "lstm_units: expected 1"),
         (lambda facts: facts.update(temperature=float("inf")), "temperature"),
         (lambda facts: facts.update(vocabulary_size=9), "not an array of shape"),
+        (lambda facts: facts.update(networks=0), "networks"),
+        (lambda facts: facts.update(networks=2), "network_0|fewer numbers"),
+        (lambda facts: facts.update(networks=101), "networks"),
     ],
 )
 def test_descriptions_that_do_not_fit(model_file, tmp_path, change, message):
@@ -179,7 +230,36 @@ def test_descriptions_that_do_not_fit(model_file, tmp_path, change, message):
     change(facts)
     path = written(tmp_path / "m.keras", {**parts, DESCRIPTION: json.dumps(facts).encode()})
     with pytest.raises(ModelError, match=message):
-        ModelFile(path).weights()
+        ModelFile(path).networks()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda mixture: mixture["weights"].pop(), "not a weight for each member"),
+        (lambda mixture: mixture["bias"].pop(), "not a bias for each class"),
+        (lambda mixture: mixture["models"][1].update(buckets=5), "not an array of shape"),
+        (lambda mixture: mixture["models"][1].update(buckets=10**7), "fewer numbers"),
+        (lambda mixture: mixture["models"][1].update(buckets=10**12), "buckets"),
+        (lambda mixture: mixture["models"][1].update(kind="pictures"), "kind"),
+        (lambda mixture: mixture["models"].append(mixture["models"][0]), "ngrams_2|a weight"),
+    ],
+)
+def test_mixtures_that_do_not_fit(mixed_file, tmp_path, change, message):
+    parts = members(mixed_file)
+    facts = json.loads(parts[DESCRIPTION])
+    change(facts["mixture"])
+    path = written(tmp_path / "m.keras", {**parts, DESCRIPTION: json.dumps(facts).encode()})
+    with pytest.raises(ModelError, match=message):
+        ModelFile(path).mixture()
+
+
+def test_vocabularies_that_do_not_fit(model_file, tmp_path):
+    parts = members(model_file)
+    for content in (b"", b"half", parts[VOCABULARY] + b"more\n", b"\xff\n"):
+        path = written(tmp_path / "m.keras", {**parts, VOCABULARY: content})
+        with pytest.raises(ModelError, match="damaged or changed"):
+            ModelFile(path).vocabulary()
 
 
 def test_no_other_file_is_read_through_links(model_file, tmp_path):
@@ -194,7 +274,7 @@ def test_no_other_file_is_read_through_links(model_file, tmp_path):
         file["layers/dense/vars/0"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "numbers")
     path = written(tmp_path / "m.keras", {**parts, WEIGHTS: content.getvalue()})
     with pytest.raises(ModelError, match="dense/vars/0 is not in it"):
-        ModelFile(path).weights()
+        ModelFile(path).networks()
 
 
 def test_foreign_code_is_refused_before_keras_sees_it(model_file, tmp_path):
@@ -202,7 +282,7 @@ def test_foreign_code_is_refused_before_keras_sees_it(model_file, tmp_path):
     ids = keras.layers.TextVectorization(vocabulary=["a"], name="tokens")(text)
     x = keras.layers.Lambda(lambda x: tf.cast(x[:, :1], "float32"), output_shape=(1,))(ids)
     keras.Model(text, x).save(tmp_path / "m.keras")
-    describe(tmp_path / "m.keras", json.loads(members(model_file)[DESCRIPTION]))
+    describe(tmp_path / "m.keras", json.loads(members(model_file)[DESCRIPTION]), None)
     with pytest.raises(ModelError, match=r"keras\.layers\.Lambda.*foreign code"):
         ModelFile(tmp_path / "m.keras").refuse_foreign_code()
     parts = members(model_file)

@@ -12,16 +12,15 @@ import tensorflow as tf
 
 from search.corpus.batches import padded
 from search.corpus.store import Split
-from search.corpus.tokens import hashed
+from search.corpus.tokens import hashed, token_hashes
 from search.evaluation.calibration import tempered
-from search.evaluation.mixture import Mixture, NgramModel
 from search.network.build import build
 from search.network.space import Configuration
 from search.network.weights import Shape
-from search.packaging.key_table import token_hashes
 from search.packaging.parity import HARD
 from search.packaging.text_model import save_model, takes_temperature, text_model
 from tests.compiled.test_network import pair
+from tests.packaging.random_models import some_mixture
 
 TEXTS = ["a warm, FUNNY film", "dull", "", "!!!", "an unknown word", "film " * 30, "ТЁПЛЫЙ «фильм»"]
 VOCABULARY = ("a", "film", "warm", "dull", "funny", "and", "те\u0308плыи\u0306", "фильм")
@@ -44,20 +43,6 @@ def read(texts, reading, vocabulary=VOCABULARY):
     every = np.arange(len(texts))
     split = Split(np.concatenate(rows).astype(np.int32), ends, np.zeros_like(every), every)
     return padded(split, every, reading)
-
-
-def some_mixture(outputs, seed=0, kinds=("words", "characters")):
-    """A mixture of n-gram models that tell texts apart."""
-    generator = np.random.default_rng(seed)
-    models = []
-    for kind, buckets in zip(kinds, (1_009, 2_003), strict=False):
-        idf = generator.uniform(1, 9, (buckets, 1))
-        coefficients = 0.2 * generator.normal(size=(buckets, 2 * outputs)) * idf
-        table = np.hstack([coefficients, idf**2]).astype(np.float32)
-        intercepts = generator.normal(size=(2, outputs)).astype(np.float32)
-        models.append(NgramModel(kind, table, intercepts))
-    bias = (0.0, 0.2) if outputs == 1 else (0.1,) * outputs
-    return Mixture((0.6, *(0.1, 0.3) * len(models)), bias, tuple(models))
 
 
 CASES = {
@@ -122,7 +107,7 @@ def test_a_mixture(tmp_path, classes, count):
     """Of one network or several, and of n-gram models: as in Python."""
     configuration, shape = Configuration(embedding_dim=8, lstm_units=6), shape_of(classes)
     networks, fast = zip(*(pair(configuration, shape, seed) for seed in range(count)), strict=True)
-    mixture, reading = some_mixture(shape.outputs), shape.reading(configuration)
+    mixture, reading = some_mixture(classes), shape.reading(configuration)
     save_model(text_model(networks, VOCABULARY, reading, mixture), tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     texts = [*TEXTS, *HARD]
@@ -141,7 +126,7 @@ def test_two_mixed_models_of_one_kind_and_none():
     reading = shape.reading(configuration)
     plain = fast.probabilities(read(TEXTS, reading))
     for kinds in ((), ("words", "words")):
-        mixture = some_mixture(1, 3, kinds)
+        mixture = some_mixture(2, 3, kinds)
         model = text_model([network], VOCABULARY, reading, mixture)
         given = model.predict(tf.constant(TEXTS), verbose=0)
         np.testing.assert_allclose(given, mixture.probabilities(plain, TEXTS), atol=1e-5)

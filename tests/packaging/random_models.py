@@ -1,0 +1,30 @@
+"""What model files are made of without a search."""
+
+import numpy as np
+
+from search.corpus.tokens import code_points, spans, spelled
+from search.evaluation.mixture import Mixture, NgramModel
+
+
+def learned_tokens(texts):
+    """The tokens of texts, most frequent first."""
+    flat, bounds = code_points(texts)
+    hashes, first, end, _ = spans(flat, bounds)
+    _, places, counts = np.unique(hashes, return_index=True, return_counts=True)
+    places = places[np.argsort(-counts, kind="stable")]
+    return tuple(spelled(flat[first[place] : end[place]]) for place in places)
+
+
+def some_mixture(classes, seed=0, kinds=("words", "characters")):
+    """A mixture of n-gram models that tell texts apart."""
+    outputs = 1 if classes == 2 else classes
+    generator = np.random.default_rng(seed)
+    models = []
+    for kind, buckets in zip(kinds, (1_009, 2_003), strict=False):
+        idf = generator.uniform(1, 9, (buckets, 1))
+        coefficients = 0.2 * generator.normal(size=(buckets, 2 * outputs)) * idf
+        table = np.hstack([coefficients, idf**2]).astype(np.float32)
+        intercepts = generator.normal(size=(2, outputs)).astype(np.float32)
+        models.append(NgramModel(kind, table, intercepts))
+    bias = tuple(generator.uniform(-0.2, 0.2, classes).tolist())
+    return Mixture((0.6, *(0.1, 0.3) * len(models)), bias, tuple(models))
