@@ -59,13 +59,19 @@ def _placed(first: Slots, second: Slots, size: int) -> Slots | None:
     return np.array(held)
 
 
+def modulo(numbers: Any, by: int) -> Any:
+    """The remainder, 0 or more, in a Keras model; that of onnxruntime can be less."""
+    remainder = keras.ops.mod(numbers, by)
+    return keras.ops.where(keras.ops.less(remainder, 0), remainder + by, remainder)
+
+
 def looked_up(hashes: Any, table: npt.NDArray[np.float32], name: str) -> Any:
     """The ids of hashes in a Keras model: int64 of any shape; 0 for one that is not there."""
     ops = keras.ops
     layer = keras.layers.Embedding(*table.shape, trainable=False, name=name)
     found = 0
     for choice in (hashes, hashes * SECOND):
-        row = ops.cast(layer(ops.mod(choice, len(table))), "int64")
+        row = ops.cast(layer(modulo(choice, len(table))), "int64")
         key = row[..., 0] + row[..., 1] * PIECE + row[..., 2] * PIECE**2
         found = ops.maximum(found, ops.where(ops.equal(key, hashes), row[..., 3], 0))
     layer.set_weights([table])

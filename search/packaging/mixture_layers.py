@@ -10,8 +10,9 @@ from keras import ops
 from search.corpus.characters import SEPARATOR
 from search.corpus.ngrams import MIX, MOST_COUNTED, SIZES
 from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
+from search.packaging.key_table import modulo
 from search.packaging.modelfile import table_name
-from search.packaging.token_layers import INVERSE, Tokens, Units, before, later, power, upto
+from search.packaging.token_layers import INVERSE, Tokens, Units, before, below, later, power
 
 
 def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
@@ -77,11 +78,11 @@ def _runs(found: Any) -> tuple[Any, Any]:
 
 def _word_ngrams(tokens: Tokens, buckets: int) -> Any:
     """As `search.corpus.ngrams` has them: int32, (texts, n-grams), `buckets` for none."""
-    columns = upto(ops.maximum(ops.max(tokens.count), 1), tokens.hashes)
+    columns = below(ops.maximum(ops.max(tokens.count), 1), tokens.hashes)
     hashes, count = tokens.at(columns), tokens.count[:, None]
     pairs = hashes * MIX + later(hashes, 1)
     found = [
-        ops.where(ops.less(columns + behind, count), ops.mod(row, buckets), buckets)
+        ops.where(ops.less(columns + behind, count), modulo(row, buckets), buckets)
         for behind, row in enumerate((hashes, pairs))
     ]
     return ops.cast(ops.concatenate(found, axis=1), "int32")
@@ -97,8 +98,8 @@ def _character_ngrams(units: Units, buckets: int) -> Any:
         inside = inside & later(within, size - 2) if size > 2 else inside
         there = inside if size > 2 else within | later(within, 1)
         sums = (later(units.prefix, size) - units.prefix) * inverse
-        found.append(ops.where(there, ops.mod(sums, buckets), buckets))
-    columns = upto(ops.max(units.count), units.kind)
+        found.append(ops.where(there, modulo(sums, buckets), buckets))
+    columns = below(ops.max(units.count), units.kind)
     # The last unit of a text is a separator behind another one: no n-gram begins with it.
     places = units.first[:, None] + ops.minimum(columns, units.count[:, None] - 1)
     rows = ops.take(ops.cast(ops.stack(found, axis=1), "int32"), places, axis=0)

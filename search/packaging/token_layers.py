@@ -81,12 +81,7 @@ def later(rows: Any, by: int) -> Any:
     return ops.pad(rows, [*outer, [0, by]])[..., by:]
 
 
-def _next(row: Any, last: Any) -> Any:
-    """What stands one place later in a flat row; `last`, (1,), at its end."""
-    return ops.concatenate([row[..., 1:], last])
-
-
-def upto(most: Any, row: Any) -> Any:
+def below(most: Any, row: Any) -> Any:
     """0, 1, … below a number that is known when the model runs, and below the length of a row."""
     places = ops.cumsum(ops.ones_like(row, dtype="int64")) - 1
     return ops.nonzero(ops.less(places, most))[0]
@@ -160,15 +155,16 @@ def tokens(of: Units) -> Tokens:
     kind = ops.pad(of.kind, [[0, 1]], constant_values=SEPARATOR)
     apart = ops.equal(kind, ALONE) | ops.not_equal(previous, LETTER)
     begins = ops.not_equal(kind, SEPARATOR) & apart
-    where = ops.nonzero(begins)[0]
+    # The last unit is a separator: all tokens are before it. (The sum of all would do as well, if
+    # it wrapped in onnxruntime.)
+    where = ops.concatenate([ops.nonzero(begins)[0], ops.sum(of.count, keepdims=True) - 1])
     own = ops.where(ops.equal(of.kind, SEPARATOR), 0, later(of.prefix, 1) - of.prefix)
-    begin = ops.take(before(own), where)
-    sums = _next(begin, ops.sum(own, keepdims=True)) - begin
-    hashes = sums * power(INVERSE, ops.take(of.place, where))
+    upto = ops.take(before(own), where)
+    hashes = (later(upto, 1) - upto) * power(INVERSE, ops.take(of.place, where))
     begins = ops.cast(begins, "int64")
     first = ops.take(before(begins), of.first)
-    count = _next(first, ops.sum(begins, keepdims=True)) - first
-    return Tokens(ops.pad(hashes, [[0, 1]]), first, count)
+    total = ops.sum(begins, keepdims=True)
+    return Tokens(hashes, first, ops.concatenate([first[..., 1:], total]) - first)
 
 
 def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:
@@ -184,7 +180,7 @@ def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:
     """
     known = token_hashes(vocabulary[: reading.vocabulary_size - 2])
     count = ops.maximum(of.count, 1)
-    columns = upto(ops.minimum(ops.max(count), reading.max_length), of.hashes)
+    columns = below(ops.minimum(ops.max(count), reading.max_length), of.hashes)
     left_out = ops.maximum(count - reading.max_length, 0)[:, None]
     places = columns + ops.where(ops.less(columns, reading.head), 0, left_out)
     ids = ops.maximum(looked_up(of.at(places), key_table(known), "vocabulary"), OOV)

@@ -28,7 +28,7 @@ REVIEWS = pd.read_csv(SAMPLE)["text"].tolist()[:60]
     [
         (2, "unicode", {"networks": 3, "mixed": True, "layers": 2}),
         (5, "unicode", {"mixed": True, "cut": "both", "max_length": 7}),
-        (2, "unicode", {"pooling": "last", "vocabulary_size": 300}),
+        (2, "unicode", {"cut": "tail", "max_length": 9, "vocabulary_size": 900}),
         (2, "whitespace", {}),
         (5, "whitespace", {"pooling": "mean", "cut": "tail", "max_length": 7}),
         (3, "character", {"layers": 2, "cut": "both"}),

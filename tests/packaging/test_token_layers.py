@@ -15,7 +15,7 @@ from search.corpus.ngrams import KINDS, counted
 from search.corpus.tokens import MOST_CHARACTERS, hashed
 from search.packaging.mixture_layers import _character_ngrams, _word_ngrams
 from search.packaging.parity import HARD
-from search.packaging.token_layers import known_characters, tokens, units, upto
+from search.packaging.token_layers import below, known_characters, tokens, units
 
 BUCKETS = 10_007
 PIECES = (
@@ -52,7 +52,7 @@ def in_tensors():
     )(text)
     of = units(characters)
     words = tokens(of)
-    hashes = words.at(upto(ops.max(words.count), words.hashes))
+    hashes = words.at(below(ops.max(words.count), words.hashes))
     ngrams = [_word_ngrams(words, BUCKETS), _character_ngrams(of, BUCKETS)]
     model = tf.function(keras.Model(text, [hashes, words.count, *ngrams]), reduce_retracing=True)
 
