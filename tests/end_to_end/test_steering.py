@@ -92,7 +92,7 @@ def test_what_cannot_be_is_said(tmp_path, options, told):
 def both(tmp_path_factory):
     """The same random trials, each to its end and with weak ones stopped early."""
     folder = tmp_path_factory.mktemp("halving")
-    options = ("--trials", 12, "--tuner", "random", "--seed", 7, "--max-epochs", 6, "--patience", 6)
+    options = ("--trials", 12, "--tuner", "random", "--seed", 9, "--max-epochs", 6, "--patience", 6)
     for reduction in (1, 2):
         table_of(folder / str(reduction), *options, "--reduction", reduction)
     return folder / "1", folder / "2"
@@ -124,7 +124,7 @@ def test_more_trials_let_stopped_ones_go_on(both, tmp_path):
     shutil.copytree(both[1], tmp_path / "r")
     for state in (tmp_path / "r").glob("trials/*/state.npz"):
         state.unlink()
-    options = ("--trials", 30, "--tuner", "random", "--seed", 7, "--max-epochs", 6, "--patience", 6)
+    options = ("--trials", 30, "--tuner", "random", "--seed", 9, "--max-epochs", 6, "--patience", 6)
     table = table_of(tmp_path / "r", *options, "--reduction", 2)
     assert len(table) == 30
     whole, longer = histories(both[0]), histories(tmp_path / "r")
