@@ -1,42 +1,31 @@
 """The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
 
-import contextlib
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from search.corpus.batches import Reading
-from search.corpus.encode import decode
-from search.corpus.load import read_sides
-from search.errors import NothingUsable, SearchError
+from search.corpus.ngrams import Kind
+from search.errors import NothingUsable
 from search.evaluation.baselines import Baseline, baselines
-from search.evaluation.calibration import (
-    expected_calibration_error,
-    temperature,
-    tempered,
-)
+from search.evaluation.calibration import expected_calibration_error
 from search.evaluation.comparison import compared, smallest_of_equals
 from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.evaluation.measures import interval, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
+from search.evaluation.ngram_models import Fitted, fitted_models
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
+from search.packaging.ensemble import Ensemble, class_counts, ensemble_of, records_behind
 from search.packaging.formats import export_best, remove_exports
 from search.packaging.model_card import write_card
-from search.packaging.saving import (
-    Saved,
-    measures,
-    model_behind,
-    probabilities,
-    save_runners_up,
-    save_trial,
-)
+from search.packaging.saving import measures, save_ensemble, save_runners_up, weights_id
 from search.packaging.text_model import sha256
 from search.reporting.report import read_report
 from search.tables import write_table
@@ -126,8 +115,8 @@ def conclude(study: Study) -> Outcome:
         chosen = best_first[0]
         if study.settings.prefer_small:
             chosen = smallest_of_equals(study, best_first)
-        best = model_behind(study, chosen)
-        facts = _exported(study, best) or _export(study, best)
+        models = cache(lambda: fitted_models(study.corpus, class_counts(study)))
+        facts = _exported(study, chosen) or _export(study, chosen, models())
         tied, bias = compared(study, best_first)
         finals = standing(chosen.trial_id, study.finals_in_force())
         if finals is not None:
@@ -140,7 +129,7 @@ def conclude(study: Study) -> Outcome:
             write_json(study.run.best_model_facts, facts)
         table = record_leaderboard(study, tied, facts["baselines"])
         tested = study.run.test_openings()
-        runners_up = save_runners_up(study, best_first)
+        runners_up = save_runners_up(study, best_first, models)
         missing = [
             name
             for name in study.settings.export
@@ -153,33 +142,37 @@ def conclude(study: Study) -> Outcome:
     return Outcome(table, facts, path, study.run.leaderboard, tested, runners_up)
 
 
-def _exported(study: Study, best: TrialRecord) -> dict[str, Any] | None:
-    """The facts of the exported model, if it is whole and of the best trial."""
+def _exported(study: Study, chosen: TrialRecord) -> dict[str, Any] | None:
+    """The facts of the exported model, if it is whole and of the chosen trial."""
     facts = study.run.read_json(study.run.best_model_facts)
-    path = study.run.best_model
-    if facts is None or facts.get("weights") != best.trial_id or not path.is_file():
+    path, weights = study.run.best_model, weights_id(records_behind(study, chosen))
+    if facts is None or facts.get("weights") != weights or not path.is_file():
         return None
     if not all(map(study.run.artefacts.is_whole, BY_ROW)):
         return None
     return facts if facts.get("sha256") == sha256(path) else None
 
 
-def _export(study: Study, best: TrialRecord) -> dict[str, Any]:
-    path = study.run.best_model
+def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) -> dict[str, Any]:
+    path, corpus = study.run.best_model, study.corpus
     # Until the new facts are written there are none: a kill leaves no facts of another file.
     study.run.best_model_facts.unlink(missing_ok=True)
     remove_exports(study.run)
-    saved = save_trial(study, best, path)
-    corpus, labels = study.corpus, study.corpus.validation.labels
-    balanced = study.settings.class_weight is not None
-    fitted = baselines(corpus, study.settings.objective, balanced=balanced)
-    study.run.save_baselines(corpus.fingerprint, {b.name: b.validation for b in fitted})
-    errors = (expected_calibration_error(p, labels) for p in (saved.validation, saved.calibrated))
+    ensemble = ensemble_of(study, chosen, models)
+    saved = save_ensemble(study, ensemble, path)
+    fitted = baselines(corpus, models, class_counts(study))
+    rows = len(corpus.validation)
+    study.run.save_baselines(corpus.fingerprint, {b.name: b.answers[-rows:] for b in fitted})
+    answers = {"networks": ensemble.unmixed[-rows:], "model": ensemble.answers[-rows:]}
+    study.run.save_answers(corpus.fingerprint, answers)
+    kinds = (ensemble.unmixed, ensemble.answers)
+    errors = (expected_calibration_error(p, ensemble.labels) for p in kinds)
+    strongest = _strongest(study, fitted)
     return {
         **saved.facts,
-        **_tested(study, best, saved, fitted),
+        **_tested(study, ensemble, fitted, strongest),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
-        "weak_slices": where_it_fails(study, saved.reading, saved.calibrated, fitted),
+        "weak_slices": where_it_fails(study, ensemble.reading, answers["model"], strongest),
         "size_bytes": path.stat().st_size,
         "sha256": sha256(path),
         "parity": saved.proof["parity"],
@@ -188,24 +181,21 @@ def _export(study: Study, best: TrialRecord) -> dict[str, Any]:
 
 
 def _tested(
-    study: Study,
-    best: TrialRecord,
-    saved: Saved,
-    fitted: list[Baseline],
+    study: Study, ensemble: Ensemble, fitted: list[Baseline], strongest: Baseline
 ) -> dict[str, Any]:
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
-    study.run.open_test(best.trial_id)
+    study.run.open_test(weights_id(ensemble.records))
     test, validation = study.corpus.test, study.corpus.validation
     objective = study.settings.objective
-    untempered = probabilities(saved.engine, test, saved.reading)
-    mine = tempered(untempered, saved.facts["temperature"])
+    networks = ensemble.networks_say(test)
+    mine = ensemble.mixture.probabilities(networks, test.texts)
     accuracy = measured("val_accuracy", mine, test.labels)
     facts: list[dict[str, Any]] = []
     values = {}
     for baseline in fitted:
-        known = baseline.validation, validation.labels
-        theirs = tempered(baseline.predict(test), temperature(*known))
+        theirs = baseline.predict(test)
         values[baseline.name] = values_of(objective, theirs, test.labels)
+        known = baseline.answers[-len(validation) :], validation.labels
         facts.append(
             {
                 "name": baseline.name,
@@ -214,12 +204,11 @@ def _tested(
                 "val_loss": measured("val_loss", *known),
                 "test_accuracy": measured("val_accuracy", theirs, test.labels),
                 **measures(theirs, test.labels, "test_"),
-                "parameters": baseline.coefficients.size + baseline.intercept.size,
+                "parameters": baseline.parameters,
                 "seconds": baseline.seconds,
                 "values": baseline.values,
             }
         )
-    strongest = _strongest(study, fitted)
     spent = (*study.records.values(), *study.finals.values())
     return {
         **measures(mine, test.labels, "test_"),
@@ -228,11 +217,12 @@ def _tested(
         "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
         "test_loss": measured("val_loss", mine, test.labels),
         "test_rows": len(test),
+        "test_accuracy_networks": measured("val_accuracy", networks, test.labels),
         "baselines": facts,
         "verdict": verdict(
             values_of(objective, mine, test.labels),
             values[strongest.name],
-            "the network",
+            "the model",
             strongest.name,
             sum(epoch.seconds for record in spent for epoch in record.history),
             strongest.seconds,
@@ -243,36 +233,21 @@ def _tested(
 
 
 def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
-    """The baseline that is best on the validation rows."""
-    objective, labels = study.settings.objective, study.corpus.validation.labels
-    return max(fitted, key=lambda baseline: score(objective, baseline.validation, labels))
+    """The baseline with the best answers out of fold."""
+    corpus, objective = study.corpus, study.settings.objective
+    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
+    return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels))
 
 
 def where_it_fails(
-    study: Study, reading: Reading, calibrated: Numbers, fitted: list[Baseline]
+    study: Study, reading: Reading, answers: Numbers, strongest: Baseline
 ) -> list[str]:
     """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""
     corpus = study.corpus
-    strongest = _strongest(study, fitted)
-    other = tempered(
-        strongest.validation, temperature(strongest.validation, corpus.validation.labels)
-    )
-    texts = _validation_texts(study)
-    wrong = mistakes(corpus, reading, texts, calibrated, other)
-    table = slices(corpus, reading, texts, calibrated)
+    texts = corpus.validation.texts
+    wrong = mistakes(corpus, reading, texts, answers, strongest.answers[-len(texts) :])
+    table = slices(corpus, reading, texts, answers)
     for name, content in zip(BY_ROW, (wrong, table), strict=True):
         write_table(study.run.path / name, content)
         study.run.artefacts.record(name)
     return slice_lines(table)
-
-
-def _validation_texts(study: Study) -> npt.NDArray[np.object_]:
-    """The validation rows as they were read; their known tokens if they cannot be read again."""
-    split = study.corpus.validation
-    with contextlib.suppress(SearchError):
-        side = read_sides(study.settings)["validation"]
-        if np.array_equal(side.where, split.rows):
-            return side.texts
-    corpus, rows = study.corpus, range(len(split))
-    known = decode((split.ids, split.offsets), rows, corpus.tokens, corpus.vocabulary)
-    return np.array(known, dtype=object)

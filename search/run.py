@@ -153,9 +153,14 @@ def main(
         ),
     ] = 2,
     finals: Annotated[
-        int, typer.Option(min=0, help="Best trials that are trained with more seeds; 0 for none.")
-    ] = 3,
-    final_seeds: Annotated[int, typer.Option(min=1, help="More seeds for each of them.")] = 3,
+        int, typer.Option(min=0, help="Best trials that are cross-validated; 0 for none.")
+    ] = 2,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2, max=20, help="Of cross-validation; by default 5, or 3 where there is much text."
+        ),
+    ] = None,
     prefer_small: Annotated[
         bool,
         typer.Option(
@@ -258,7 +263,7 @@ def main(
             reduction=reduction,
             patience=patience,
             finals=finals,
-            final_seeds=final_seeds,
+            folds=folds,
             prefer_small=prefer_small,
             top=top,
             export=() if formats is None else tuple(formats.split(",")),
@@ -361,6 +366,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         for worker in here:
             worker.warm_up()
         from search.corpus.load import encode_sides, read_sides, read_unlabelled
+        from search.corpus.store import without_texts
         from search.corpus.words import word_features
         from search.network.space import features_size, starts_from_words
         from search.network.spacefile import chosen_space
@@ -372,7 +378,11 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         learned, there = None, directory.features(corpus.fingerprint).exists()
         if here and not there and settings.embeddings is None and starts_from_words(space):
             # In a worker that has nothing to do yet, while this process imports TensorFlow.
-            learned = here[0].submit(word_features, corpus, *features_size(space, corpus)).result
+            learned = (
+                here[0]
+                .submit(word_features, without_texts(corpus), *features_size(space, corpus))
+                .result
+            )
         with tensorflow_silenced():
             from search import pipeline
             from search.tuning.tuner import SearchTuner
@@ -449,13 +459,13 @@ def _final_line(study: "Study", record: "TrialRecord") -> str:
     from search.tuning.objective import signed
 
     objective = study.settings.objective
-    wanted = study.settings.finals * study.settings.final_seeds
+    wanted = study.settings.finals * study.folds
     trial, _, number = record.trial_id.partition("-")
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     else:
         result = f"{objective} {signed(objective, record.best.score):.4f}"
-    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, seed {number}: {result}"
+    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, fold {number}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:
@@ -465,7 +475,7 @@ def _print_outcome(outcome: "Outcome") -> None:
     table = outcome.leaderboard
     best = outcome.best
     objective = best["objective"]
-    means = ["val_mean"] if table["n_seeds"].notna().any() else []
+    means = ["val_mean"] if table["n_folds"].notna().any() else []
     measures = dict.fromkeys((objective, *means, "val_accuracy", "val_loss"))
     columns = ["rank", "trial_id", "status", *measures, "tied_with_best", "best_epoch", "epochs"]
     hyperparameters = [name for name in table.columns if name.startswith("hp_")]
@@ -479,13 +489,11 @@ def _print_outcome(outcome: "Outcome") -> None:
             f"chosen: trial {best['trial_id']}, the smallest within one standard error of "
             f"trial {best['best_trial']}"
         )
-    lines = [f"\n{title}", *_measured(best, objective, "val", "validation")]
+    lines = [f"\n{title}", *_measured(best, objective, "val", "out-of-fold")]
     if best["finals"] is not None:
-        lines[0] += f", the model of seed {best['weights'].partition('-')[2]}"
-        lines.append(
-            f"its finals: mean {best['finals']['mean']:.4f}, standard deviation "
-            f"{best['finals']['std']:.4f}, {best['finals']['seeds']} seeds"
-        )
+        lines[0] += f", the mean of the networks of its {best['finals']['folds']} folds"
+        if best["mixture"]["models"]:
+            lines[0] += ", and n-gram models"
     if best["selection_bias"] is not None:
         lines.append(told_bias(objective, best["selection_bias"]))
     lines += best["weak_slices"]

@@ -101,10 +101,10 @@ class Settings(BaseModel):
     patience: NonNegativeInt = Field(
         2, description="epochs in a row without a better one, after which a trial is over"
     )
-    finals: NonNegativeInt = Field(
-        3, description="trials that are trained with more seeds; 0: none"
+    finals: NonNegativeInt = Field(2, description="trials that are cross-validated; 0: none")
+    folds: int | None = Field(
+        None, ge=2, le=20, description="of cross-validation; None: 5, or 3 of much text"
     )
-    final_seeds: PositiveInt = Field(3, description="of each of them")
     prefer_small: bool = Field(
         False, description="the smallest network within one standard error of the best"
     )
@@ -146,5 +146,5 @@ class Settings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """The settings that decide what the trials are and how each is trained."""
         chosen = {"tuner", "seed", "max_parameters", "max_epochs", "min_epochs", "reduction"}
-        chosen |= {"patience", "objective", "class_weight"}
+        chosen |= {"patience", "objective", "class_weight", "folds"}
         return self.model_dump(mode="json", include=chosen)

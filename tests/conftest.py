@@ -96,13 +96,13 @@ def exported(
 ) -> Path:
     """A model file as a search exports it, of random weights that tell texts apart."""
     from search.corpus.encode import learn_vocabulary
-    from search.corpus.store import Corpus, Split
     from search.network.space import Configuration
     from search.network.weights import Shape
     from search.packaging.modelfile import describe
-    from search.packaging.text_model import save_model, text_model, whitespace_model
+    from search.packaging.text_model import save_model, text_model
     from tests.compiled.test_network import pair
-    from tests.packaging.random_models import learned_tokens, some_mixture
+    from tests.packaging.old_models import old_vocabulary, whitespace_model
+    from tests.packaging.random_models import some_mixture
 
     texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
     names = ("negative", "positive") if classes == 2 else tuple(f"c{n}" for n in range(classes))
@@ -110,18 +110,16 @@ def exported(
     temperature = 1.0 if networks > 1 or mixed else 0.3
     mixture = some_mixture(classes) if mixed else None
     if tokens == "unicode":
-        vocabulary = learned_tokens(texts)
+        vocabulary, _ = learn_vocabulary(texts)
     else:
-        vocabulary, [encoded] = learn_vocabulary(tokens, texts)
+        vocabulary = old_vocabulary(tokens, texts)
     shape = Shape(len(vocabulary) + 2, classes, 40)
     reading = shape.reading(configuration)
     every = [pair(configuration, shape, seed)[0] for seed in range(networks)]
     if tokens == "unicode":
         model = text_model(every, vocabulary, reading, mixture, temperature)
     else:
-        side = Split(*encoded, np.zeros(len(texts), np.int32), np.arange(len(texts)))
-        corpus = Corpus(side, side, side, side, names, vocabulary, tokens, "", {})
-        model = whitespace_model(*every, corpus, reading, temperature)
+        model = whitespace_model(*every, tokens, vocabulary, reading, temperature)
     save_model(model, path)
     facts = {
         "network": "bilstm",

@@ -17,6 +17,7 @@ from search.corpus.batches import evaluation_batches, training_batches
 from search.corpus.store import Corpus, Split
 from search.corpus.words import word_features
 from search.evaluation.baselines import baselines
+from search.evaluation.ngram_models import fitted_models
 from search.evaluation.statistics import bootstrap_interval, row_values
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
@@ -31,17 +32,27 @@ def corpus() -> Corpus:
     """Texts of random words, some more frequent than others, that tell three classes apart."""
     generator = np.random.default_rng(5)
 
+    names, vocabulary = ("a", "b", "c"), tuple(f"w{n}" for n in range(WORDS))
+    words = np.array(["", "", *vocabulary], dtype=object)
+
     def side(rows: int) -> Split:
         labels = generator.integers(0, CLASSES, rows).astype(np.int32)
         lengths = generator.integers(5, 40, rows)
         skewed = generator.random(lengths.sum()) ** 3 * WORDS
         ids = 2 + (skewed + 40 * np.repeat(labels, lengths)).astype(np.int32) % WORDS
-        return Split(ids, np.concatenate([[0], lengths.cumsum()]), labels, np.arange(rows))
+        offsets = np.concatenate([[0], lengths.cumsum()])
+        texts = [" ".join(words[part]) for part in np.split(ids, offsets[1:-1])]
+        return Split(ids, offsets, labels, np.arange(rows), np.array(texts, dtype=object))
 
-    names, vocabulary = ("a", "b", "c"), tuple(f"w{n}" for n in range(WORDS))
     sides = dict(train=side(ROWS), validation=side(300), test=side(10), unlabelled=side(300))
-    return Corpus(**sides, class_names=names, vocabulary=vocabulary, tokens="whitespace",
-                  fingerprint="", facts={})  # fmt: skip
+    return Corpus(
+        **sides,
+        class_names=names,
+        vocabulary=vocabulary,
+        folds=(np.arange(ROWS + 300) % 3).astype(np.int8),
+        fingerprint="",
+        facts={},
+    )
 
 
 def decided() -> dict[str, list[Any]]:
@@ -54,11 +65,14 @@ def decided() -> dict[str, list[Any]]:
     p = generator.random((12_000, 1)).astype(np.float32)
     labels = (generator.random(12_000) < p[:, 0]).astype(np.int32)
     losses = statistic("val_loss", p[:2000], labels[:2000])
+    even = np.ones(CLASSES)
+    models = fitted_models(data, even)
     return {
         "word features": [features],
         "initial weights": initial_weights(Configuration(lstm_units=512), SHAPE, 0),
         "an epoch": [loss, scored(engine, data), *engine.state().values()],
-        "baselines": [b.validation for b in baselines(data)],
+        "baselines": [b.answers for b in baselines(data, models, even)],
+        "n-gram models": [model.model.table for model in models.values()],
         "a score": [measured("val_loss", p, labels)],
         "statistics": [*bootstrap_interval(losses, 2000, 0), row_values(losses, 2000)],
     }

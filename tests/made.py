@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from search.corpus.encode import encode, learn_vocabulary
+from search.corpus.store import Corpus, Split
+from search.evaluation.calibration import tempered
 from search.files import npy, write_json
 from search.settings import Settings
 from search.tables import write_table
@@ -59,6 +62,8 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
         for name, array in (("labels", labels), ("rows", np.arange(rows)), ("offsets", offsets)):
             (cache / f"validation_{name}.npy").write_bytes(npy(array))
         if best:
+            kept = directory.load_predictions("0001", rows)
+            directory.save_answers("f" * 64, {"networks": kept, "model": tempered(kept, 1.3)})
             _conclude(results, classes, rows)
     return results
 
@@ -134,3 +139,15 @@ def _conclude(results, classes, rows):
     columns = {"rows": 30, "low": 0.5, "high": 0.9, "rest_accuracy": 0.8, "p_value": 0.01}
     slices = pd.DataFrame({"slice": names, "accuracy": [0.6, 0.8]}).assign(**columns)
     write_table(results / "slices.csv", slices.assign(below_rest=[True, False]))
+
+
+def corpus_of(texts, labels, names=("no", "yes"), folds=3):
+    """A corpus with the same texts on every side, but a word that training has not."""
+    array = np.array(texts, dtype=object)
+    vocabulary, [known] = learn_vocabulary(array)
+    rows, classes = np.arange(len(texts)), np.array(labels, np.int32)
+    other = array + " unheard"
+    train = Split(*known, classes, rows, array)
+    side = Split(*encode(other, vocabulary), classes, rows, other)
+    numbers = (np.arange(2 * len(texts)) % folds).astype(np.int8)
+    return Corpus(train, side, side, side, names, vocabulary, numbers, "", {})

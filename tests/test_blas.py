@@ -66,7 +66,7 @@ def test_a_search_is_the_same_with_any_number_of_threads(tmp_path, kernels):
         3,
         "--workers",
         1,
-        "--final-seeds",
+        "--folds",
         2,
     )
     for count in (1, 2, 3):

@@ -39,12 +39,12 @@ def test_lines(capsys):
     ],
 )
 def test_how_long_it_will_take(options, seconds, told):
-    settings = Settings(**{"trials": 20, "finals": 3, "final_seeds": 3, **options})
+    settings = Settings(**{"trials": 20, "finals": 3, "folds": 3, **options})
     ended = [record(number, 0.8) for number in range(3)]
     running = record(3, status="running", history=())
     tuner = SimpleNamespace(
         settings=settings, records={r.trial_id: r for r in (*ended, running)},
-        finals_ended=lambda: 0, epochs_trained=3,
+        finals_ended=lambda: 0, epochs_trained=3, folds=3,
     )  # fmt: skip
     assert left(tuner, seconds) == told
 
@@ -52,13 +52,13 @@ def test_how_long_it_will_take(options, seconds, told):
 def test_json_is_all_there_is_on_stdout(tmp_path):
     done = run_command(
         *("search.run", "--data", SAMPLE, "--trials", 2, "--max-epochs", 1, "--json"),
-        *("--finals", 1, "--final-seeds", 1, "--workers", 1, "--results", tmp_path / "r"),
+        *("--finals", 1, "--folds", 2, "--workers", 1, "--results", tmp_path / "r"),
     )
     assert done.returncode == 0 and done.stderr == ""
     events = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds[0] == "progress" and kinds[-1] == "result"
-    assert kinds.count("trial") == 2 and kinds.count("final") == 1
+    assert kinds.count("trial") == 2 and kinds.count("final") == 2
     trial = next(event for event in events if event["event"] == "trial")
     stored = json.loads((tmp_path / "r" / "trials" / trial["trial_id"] / "trial.json").read_text())
     del trial["event"], stored["space"]

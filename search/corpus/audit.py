@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.duplicates import near_duplicates
-from search.corpus.encode import OOV, Encoded, encode, learn_vocabulary, token_kind
+from search.corpus.encode import OOV, Encoded, encode, learn_vocabulary
 from search.corpus.labels import Reviews
 from search.corpus.split import Rows, equal_texts, kept_together
 from search.corpus.store import Corpus
@@ -328,10 +328,9 @@ def _encoded(
     if corpus is not None:
         splits = {name: getattr(corpus, name) for name in sides}
         return {name: (s.ids, s.offsets) for name, s in splits.items()}, corpus.vocabulary
-    tokens = token_kind(sides["train"].texts)
-    vocabulary, [train] = learn_vocabulary(tokens, sides["train"].texts)
+    vocabulary, [train] = learn_vocabulary(sides["train"].texts)
     others = {name: part.texts for name, part in sides.items() if name != "train"}
-    encoded = {name: encode(texts, tokens, vocabulary) for name, texts in others.items()}
+    encoded = {name: encode(texts, vocabulary) for name, texts in others.items()}
     return {"train": train, **encoded}, vocabulary
 
 

@@ -16,7 +16,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.encode import UNSPACED
+from search.corpus.characters import UNSPACED
 
 FEWEST_WORDS = 5  # of a text that can be more than equal: below, one word makes another text
 ALIKE = 0.4  # similarity from which two texts are near-duplicates: one of six words changed

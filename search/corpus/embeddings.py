@@ -18,6 +18,7 @@ from search.corpus.compression import opened
 from search.corpus.encode import OOV
 from search.corpus.encodings import not_decoded
 from search.corpus.store import Corpus
+from search.corpus.tokens import code_points, spelled
 from search.errors import DataError
 
 MOST_NUMBERS = 4096  # of a word; as many as `embedding_dim` can be
@@ -44,7 +45,7 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
 
     Args:
         path: a text file, also with .gz or .zst. A word that is not there as it is, as a token is
-            (lower case), is taken from its first spelling with capitals.
+            (case folded), is taken from its first other spelling, such as one with capitals.
         corpus: whose tokens.
 
     Raises:
@@ -70,7 +71,7 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
         if not line.strip():
             continue
         word, *numbers = line.rstrip().rsplit(" ", size)  # a word may have spaces
-        place = places.get(word) or places.get(word.lower())
+        place = places.get(word) or places.get(_folded(word))
         if len(numbers) == size and place is None:
             continue
         try:
@@ -111,6 +112,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         raise DataError(f"{path}: cannot be decompressed: {error}") from error
+
+
+def _folded(word: str) -> str:
+    """A word as it stands in a vocabulary."""
+    return word.lower() if word.isascii() else spelled(code_points([word])[0])
 
 
 def _is_header(line: str) -> bool:

@@ -11,8 +11,9 @@ import pandas as pd
 from search.corpus.audit import audit, leaking_rows
 from search.corpus.dialect import Form
 from search.corpus.duplicates import near_duplicates
-from search.corpus.encode import OOV, encode, learn_vocabulary, token_kind
+from search.corpus.encode import OOV, encode, learn_vocabulary
 from search.corpus.folders import class_folders, layout
+from search.corpus.folds import drawn_folds, usual_folds
 from search.corpus.labels import Reviews, clean
 from search.corpus.named import OTHER_TEXTS, is_named
 from search.corpus.sources import Say, read, read_labelled_lines, read_texts, silent
@@ -43,8 +44,7 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
     """
     train = sides["train"]
     more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
-    tokens = token_kind(train.texts)
-    vocabulary, (known, unlabelled) = learn_vocabulary(tokens, train.texts, more)
+    vocabulary, (known, unlabelled) = learn_vocabulary(train.texts, more)
     if not any(word != OOV for word in known[0]):
         raise DataError(
             f"{settings.data}: no training text has a word in it, such as "
@@ -52,18 +52,21 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
         )
     encoded = {}
     for name, part in sides.items():
-        ids, offsets = known if part is train else encode(part.texts, tokens, vocabulary)
+        ids, offsets = known if part is train else encode(part.texts, vocabulary)
         rows = np.asarray(part.where, dtype=np.int64)
-        encoded[name] = Split(ids=ids, offsets=offsets, labels=part.labels, rows=rows)
+        encoded[name] = Split(ids, offsets, part.labels, rows, part.texts)
     encoded["unlabelled"] = Split(
         *unlabelled, labels=np.empty(0, np.int32), rows=np.arange(1, len(more) + 1)
+    )
+    folds = drawn_folds(
+        train, sides["validation"], settings.seed, settings.folds or usual_folds(encoded["train"])
     )
     names = train.class_names
     corpus = Corpus(
         **encoded,
         class_names=names,
         vocabulary=vocabulary,
-        tokens=tokens,
+        folds=folds,
         fingerprint=fingerprint(
             names, *(array for part in sides.values() for array in (part.texts, part.labels)), more
         ),
@@ -75,8 +78,8 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
                 side: np.bincount(part.labels, minlength=len(names)).tolist()
                 for side, part in sides.items()
             },
-            "tokens": tokens,
             "vocabulary_size": len(vocabulary) + 2,
+            "folds": int(folds.max()) + 1,
         },
     )
     corpus.facts["audit"] = audit(sides, corpus).to_json()

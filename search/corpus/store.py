@@ -8,14 +8,13 @@ import errno
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.encode import Tokens
 from search.files import TEMPORARY, flush_folder, npy, write_json
 
 
@@ -28,12 +27,15 @@ class Split:
         offsets: int64, shape (rows + 1,); row i is ids[offsets[i]:offsets[i + 1]].
         labels: int32, shape (rows,), class indices; empty where there are none.
         rows: int64, shape (rows,): each row's number in its source, from 1.
+        texts: str, shape (rows,), as they were written; of the process that read them only, and
+            not of unlabelled ones.
     """
 
     ids: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int32]
     rows: npt.NDArray[np.int64]
+    texts: npt.NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,6 +48,7 @@ class Split:
 
 SPLITS = ("train", "validation", "test", "unlabelled")
 ARRAYS = ("ids", "offsets", "labels", "rows")
+PLAIN = ("class_names", "vocabulary", "fingerprint", "facts")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Corpus:
         class_names: in order; with two, the model gives the probability of the second.
         vocabulary: tokens by falling frequency, those of the training texts before those that
             only stand in unlabelled ones; token i has the id i + 2.
-        tokens: "whitespace" or "character".
+        folds: int8, shape (training + validation rows,): which part of them each row is in, for
+            cross-validation; see `search.corpus.folds`.
         fingerprint: SHA-256 of texts, labels and split; equal data and split, equal fingerprint.
         facts: what was read, for run.json: rows, dropped rows, rows of each class and side.
     """
@@ -68,7 +72,7 @@ class Corpus:
     unlabelled: Split
     class_names: tuple[str, ...]
     vocabulary: tuple[str, ...]
-    tokens: Tokens
+    folds: npt.NDArray[np.int8]
     fingerprint: str
     facts: dict[str, Any]
 
@@ -83,9 +87,8 @@ class Corpus:
             for array in ARRAYS:
                 content = npy(getattr(getattr(self, split), array))
                 (partial / f"{split}_{array}.npy").write_bytes(content)
-        plain = asdict(self)
-        for split in SPLITS:
-            del plain[split]
+        (partial / "folds.npy").write_bytes(npy(self.folds))
+        plain = {name: getattr(self, name) for name in PLAIN}
         write_json(partial / "corpus.json", plain)
         partial.rename(folder)
         flush_folder(folder.parent)
@@ -94,6 +97,8 @@ class Corpus:
         """Whether `folder` holds this corpus, whole."""
         try:
             saved = Corpus.open(folder)
+            if not np.array_equal(saved.folds, self.folds):
+                return False
             return saved.vocabulary == self.vocabulary and all(
                 np.array_equal(getattr(getattr(saved, s), a), getattr(getattr(self, s), a))
                 for s in SPLITS
@@ -110,7 +115,13 @@ class Corpus:
             plain[name] = tuple(plain[name])
         for split in SPLITS:
             plain[split] = Split(**{a: mapped(folder / f"{split}_{a}.npy") for a in ARRAYS})
-        return cls(**plain)
+        return cls(**plain, folds=mapped(folder / "folds.npy"))
+
+
+def without_texts(corpus: Corpus) -> Corpus:
+    """The corpus without what its rows look like: for processes that only train."""
+    sides = {name: replace(getattr(corpus, name), texts=np.empty(0, object)) for name in SPLITS}
+    return replace(corpus, **sides)
 
 
 def mapped(path: Path) -> npt.NDArray[Any]:

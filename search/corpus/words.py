@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from search.corpus.cooccurrence import document_vectors, neighbour_vectors
 from search.corpus.polarity import polarity
-from search.corpus.store import Corpus
+from search.corpus.store import Corpus, Split
 
 Vectors = npt.NDArray[np.float32]
 
@@ -50,3 +50,19 @@ def word_features(corpus: Corpus, vocabulary_size: int, most: int) -> Vectors:
     places += [column * turn + NEIGHBOURS for column in range(beside.shape[1])]
     views = np.concatenate([near, beside], axis=1)[:, np.argsort(places)]
     return np.concatenate([POLARITY_WEIGHT * telling, views], axis=1)[:, :most]
+
+
+def features_without(features: Vectors, train: Split, unlabelled: Split, classes: int) -> Vectors:
+    """Word features for a network that is trained on other rows than those they were learned from.
+
+    Only how telling a word is comes from labels; which words and texts it is near does not.
+
+    Args:
+        features: as `word_features` returns them.
+        train: the rows that the network is trained on.
+        unlabelled: the corpus' further texts.
+        classes: how many.
+    """
+    telling = POLARITY_WEIGHT * polarity(train, unlabelled, classes, len(features))
+    columns = min(telling.shape[1], features.shape[1])
+    return np.concatenate([telling[:, :columns], features[:, columns:]], axis=1)

@@ -26,7 +26,7 @@ COLUMNS = (
     "val_loss",
     "val_mean",
     "val_std",
-    "n_seeds",
+    "n_folds",
     "tied_with_best",
     "best_epoch",
     "epochs",
@@ -37,7 +37,7 @@ COLUMNS = (
 )
 """The columns before the hyperparameters (`hp_…`); `error` comes last."""
 
-WHOLE_NUMBERS = ("rank", "n_seeds", "best_epoch", "epochs", "parameters", "seed")
+WHOLE_NUMBERS = ("rank", "n_folds", "best_epoch", "epochs", "parameters", "seed")
 """Columns of whole numbers that may be missing: pandas' Int64; whole hyperparameters are, too."""
 
 SHARES = (
@@ -83,7 +83,7 @@ def leaderboard(
         row = _row(record, validation_rows, objective)
         if (found := standing(record.trial_id, finals)) is not None:
             mean = signed(objective, found.mean)
-            row |= {"val_mean": mean, "val_std": found.std, "n_seeds": found.seeds}
+            row |= {"val_mean": mean, "val_std": found.std, "n_folds": found.folds}
         rows.append(row)
     for baseline in baselines:
         score = signed(objective, baseline[objective])

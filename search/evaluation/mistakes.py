@@ -141,25 +141,24 @@ def _members(corpus: Corpus, reading: Reading, texts: Texts) -> Members:
     """Which validation rows are in which slice: bool, shape (rows,), by the slice's name."""
     split = corpus.validation
     labels, lengths = np.asarray(split.labels), split.lengths
-    unit = "characters" if corpus.tokens == "character" else "words"
     members: Members = {}
 
     quarter = np.searchsorted(np.quantile(lengths, [0.25, 0.5, 0.75]), lengths)
     for number in np.unique(quarter):
         inside = quarter == number
         ends = np.unique([lengths[inside].min(), lengths[inside].max()])
-        members[f"texts of {'-'.join(map(str, ends))} {unit}"] = inside
+        members[f"texts of {'-'.join(map(str, ends))} words"] = inside
 
-    if corpus.tokens == "whitespace" and set(corpus.vocabulary[:FREQUENT]) >= ENGLISH:
+    if set(corpus.vocabulary[:FREQUENT]) >= ENGLISH:
         members["negation"] = np.array([bool(NEGATION.search(text)) for text in texts])
 
     ids = np.asarray(split.ids)
     unknown = ((ids == OOV) | (ids >= reading.vocabulary_size)).astype(np.int64)
     share = np.add.reduceat(unknown, split.offsets[:-1]) / lengths
     middle = np.median(share[share > 0]) if share.any() else 0.0
-    members[f"no unknown {unit}"] = share == 0
-    members[f"up to {middle:.1%} unknown {unit}"] = (share > 0) & (share <= middle)
-    members[f"over {middle:.1%} unknown {unit}"] = share > middle
+    members["no unknown words"] = share == 0
+    members[f"up to {middle:.1%} unknown words"] = (share > 0) & (share <= middle)
+    members[f"over {middle:.1%} unknown words"] = share > middle
 
     for number, name in enumerate(corpus.class_names):
         members[f"class {name.replace(';', ',')}"] = labels == number

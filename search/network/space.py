@@ -16,6 +16,7 @@ from search.corpus.store import Corpus
 from search.network import steps
 
 Pooling = Literal["max", "mean", "last"]
+Ngrams = Literal["both", "words", "characters", "none"]
 EmbeddingInit = Literal["words", "neighbours", "file", "random"]
 Value = int | float | str
 
@@ -79,6 +80,8 @@ class Configuration:
         embedding_init: what the embedding starts from: all word features, those of words'
             neighbours and texts but not of labels, the vectors of a file, or nothing. See
             `search.corpus.words`.
+        ngrams: which n-gram models are mixed with the networks that are exported; a trial's own
+            score is its network's alone. See `search.evaluation.ngram_models`.
     """
 
     embedding_dim: int = _number(64, 1, 4096)
@@ -98,6 +101,7 @@ class Configuration:
     learning_rate_decay: float = _number(1.0, 0.01, 1)
     label_smoothing: float = _number(0.0, 0, 0.9)
     embedding_init: EmbeddingInit = _one_of("words", "words", "neighbours", "file", "random")
+    ngrams: Ngrams = _one_of("both", "both", "words", "characters", "none")
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:

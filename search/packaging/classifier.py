@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.batches import evaluation_batches
-from search.corpus.encode import Encoded, encode_known, numbered
+from search.corpus.encode import Encoded, Vocabulary
 from search.corpus.store import Split
 from search.corpus.tokens import hashed
-from search.corpus.vocabulary import Vocabulary
 from search.errors import ModelError
 from search.packaging.modelfile import Description, ModelFile
+from search.packaging.old_tokens import encode_known, numbered
 from search.startup import tensorflow_silenced
 from search.tuning.engine import FastEngine, Probabilities, predict
 from search.tuning.objective import by_class

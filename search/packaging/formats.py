@@ -120,5 +120,5 @@ def _validation_texts(corpus: Path) -> list[str]:
         split = stored.validation
         step = -(-len(split) // (TEXTS - MADE))
         rows = range(0, len(split), step)
-        return decode((split.ids, split.offsets), rows, stored.tokens, stored.vocabulary)
+        return decode((split.ids, split.offsets), rows, stored.vocabulary)
     return []

@@ -146,7 +146,7 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         *("| | accuracy | 95% interval | cross-entropy | rows |", "|---|---|---|---|---|"),
         f"| test | {best['test_accuracy']:.4f} | {test_low:.4f} to {test_high:.4f} | "
         f"{best['test_loss']:.4f} | {best['test_rows']} |",
-        f"| validation | {best['val_accuracy']:.4f} | {low:.4f} to {high:.4f} | "
+        f"| out of fold | {best['val_accuracy']:.4f} | {low:.4f} to {high:.4f} | "
         f"{best['val_loss']:.4f} | {best['val_rows']} |",
         *(
             f"| {b['name']}, test | {b['test_accuracy']:.4f} | | | {best['test_rows']} |"
@@ -157,9 +157,9 @@ def _metrics(best: dict[str, Any]) -> list[str]:
     ]
     if (finals := best["finals"]) is not None:
         lines.append(
-            f"Trained with {finals['seeds']} seeds, the same hyperparameters have a validation "
-            f"{named(best['objective'])} of {finals['mean']:.4f} on average (standard deviation "
-            f"{finals['std']:.4f}); this model is one of these."
+            f"It is the mean of {finals['folds']} networks, each trained on all folds but one. "
+            f"Alone they have a {named(best['objective'])} of {finals['mean']:.4f} on average "
+            f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."
         )
     if (bias := best["selection_bias"]) is not None:
         told = told_bias(best["objective"], bias)
@@ -168,8 +168,8 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         lines.append(f"{gap[:1].upper()}{gap[1:]}.")
     error = best["calibration_error"]
     lines.append(
-        f"Logits are divided by {best['temperature']:.3f}; the expected calibration error of the "
-        f"validation rows was {error['before']:.4f} before and is {error['after']:.4f} now."
+        f"The expected calibration error was {error['before']:.4f} before the networks were mixed "
+        f"and calibrated, and is {error['after']:.4f} now."
     )
     if best["abstain"] is not None:
         kept = best["abstain"]
@@ -211,12 +211,11 @@ def _slices(slices: pd.DataFrame) -> list[str]:
 
 
 def _limits(best: dict[str, Any]) -> list[str]:
-    unit = "characters" if best["tokens"] == "character" else "words"
-    length = f"{best['max_length']} {unit}"
+    length = f"{best['max_length']} words"
     read = {"head": f"the first {length}", "tail": f"the last {length}"}
     lines = [
         f"- It reads {read.get(best['cut'], f'{length}, half from either end,')} of a text.",
-        f"- It knows {best['vocabulary_size'] - 2:,} {unit}; all others are one to it.",
+        f"- It knows {best['vocabulary_size'] - 2:,} words; all others are one to it.",
         *(f"- It is {markdown(line)}." for line in best["weak_slices"]),
     ]
     if best["abstain"] is None:

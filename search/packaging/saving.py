@@ -1,31 +1,31 @@
-"""One trial's network as a .keras file: calibrated, described, and proved before it counts."""
+"""A trial's networks as one .keras file: calibrated, described, and proved before it counts."""
 
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from search.compiled.lstm import with_stock_layers
 from search.corpus import Corpus
-from search.corpus.batches import Reading, evaluation_batches
-from search.corpus.encode import decode, encode
+from search.corpus.encode import encode
+from search.corpus.ngrams import Kind
 from search.corpus.store import Split
-from search.errors import ModelError, ResultsError
-from search.evaluation.calibration import abstain_threshold, temperature, tempered
+from search.errors import ModelError
+from search.evaluation.calibration import abstain_threshold
 from search.evaluation.measures import interval
+from search.evaluation.ngram_models import Fitted
 from search.evaluation.statistics import wilson_interval
 from search.files import flush_folder, temporary
+from search.packaging.ensemble import Ensemble, ensemble_of, records_behind
 from search.packaging.modelfile import ModelFile, describe
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
-from search.packaging.text_model import save_model, takes_temperature, whitespace_model
-from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, predict
-from search.tuning.finals import finals_of
+from search.packaging.text_model import save_model, text_model
+from search.tuning.engine import Probabilities
 from search.tuning.objective import Labels, Numbers, measured
-from search.tuning.records import TrialRecord, ranked, trial_of
+from search.tuning.records import TrialRecord, trial_of
 from search.tuning.rundir import now
 from search.tuning.study import Study
 from search.version import __version__
@@ -37,43 +37,33 @@ class Saved:
 
     Attributes:
         facts: what its file says of it.
-        engine: the same network, before tempering, in what the trials were scored with.
-        reading: what it sees of a text.
-        validation, calibrated: what it says of the validation rows, before and after tempering.
         proof: what `check_parity` returned.
     """
 
     facts: dict[str, Any]
-    engine: Engine
-    reading: Reading
-    validation: Probabilities
-    calibrated: Numbers
     proof: dict[str, Any]
 
 
-def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
-    """Writes a trial's, or a final's, network as a .keras file; if it is not right, there is none.
+def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
+    """Writes the networks and n-gram models of a trial as one .keras file.
 
     Raises:
-        SearchError: what the file says is not what the search said.
+        SearchError: what the file says is not what the search said; there is no file then.
     """
     started()  # it imports TensorFlow while the network is built here
-    corpus, configuration = study.corpus, study.configuration(record.values)
-    plain = with_stock_layers(study.model_of(record))
-    reading = study.shape.reading(configuration)
-    engine = _engine(study, record, plain)
-    validation, labels = probabilities(engine, corpus.validation, reading), corpus.validation.labels
-    divisor = temperature(validation, labels) if takes_temperature(plain) else 1.0
-    calibrated = tempered(validation, divisor)
-    threshold = abstain_threshold(calibrated, labels)
-    epoch = record.best
-    assert epoch is not None
-    objective, rows, names = study.settings.objective, len(corpus.validation), corpus.class_names
+    corpus, reading, answers = study.corpus, ensemble.reading, ensemble.answers
+    labels, mixture = ensemble.labels, ensemble.mixture
+    first = ensemble.records[0]
+    threshold = abstain_threshold(answers, labels)
+    objective, names = study.settings.objective, corpus.class_names
+    accuracy = measured("val_accuracy", answers, labels)
+    alone = measured("val_accuracy", ensemble.unmixed, labels)
     facts = {
-        "trial_id": trial_of(record.trial_id),
-        "weights": record.trial_id,
+        "trial_id": trial_of(first.trial_id),
+        "weights": weights_id(ensemble.records),
         "network": "bilstm" if study.ours else "custom",
-        "hyperparameters": record.values,
+        "networks": len(ensemble.records),
+        "hyperparameters": first.values,
         "class_names": list(names),
         "output": (
             f"probability of {names[1]!r}, shape (texts, 1)"
@@ -82,24 +72,30 @@ def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
         ),
         "objective": objective,
         "class_weight": study.settings.class_weight,
-        **measures(validation, labels, "val_"),
-        f"{objective}_ci": interval(objective, validation, labels),
-        "val_accuracy": epoch.val_accuracy,
-        "val_accuracy_ci": wilson_interval(epoch.val_accuracy * rows, rows),
-        "val_loss": epoch.val_loss,
-        "val_rows": rows,
-        "temperature": divisor,
+        **measures(answers, labels, "val_"),
+        f"{objective}_ci": interval(objective, answers, labels),
+        "val_accuracy": accuracy,
+        "val_accuracy_ci": wilson_interval(accuracy * len(labels), len(labels)),
+        "val_loss": measured("val_loss", answers, labels),
+        "val_rows": len(labels),
+        "val_accuracy_networks": alone,
         "abstain": None if threshold is None else asdict(threshold),
-        "best_epoch": epoch.epoch,
-        "parameters": record.parameters,
+        "best_epoch": len(first.history) if first.is_final else best_epoch_of(first),
+        "parameters": first.parameters,
         "vocabulary_size": reading.vocabulary_size,
         "max_length": reading.max_length,
         "cut": reading.cut,
-        "tokens": corpus.tokens,
+        "tokens": "unicode",
+        "temperature": 1.0,
+        "mixture": {
+            "weights": list(mixture.weights),
+            "bias": list(mixture.bias),
+            "models": [{"kind": m.kind, "buckets": len(m.table)} for m in mixture.models],
+        },
         "data": study.settings.data,
         "data_fingerprint": corpus.fingerprint,
         "seed": study.settings.seed,
-        "trial_seed": record.seed,
+        "trial_seed": first.seed,
         "versions": {
             "bilstm-search": __version__,
             **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
@@ -110,40 +106,53 @@ def save_trial(study: Study, record: TrialRecord, path: Path) -> Saved:
     folder.mkdir()
     try:
         partial = folder / path.name
-        save_model(whitespace_model(plain, corpus, reading, divisor), partial)
-        describe(partial, facts, None)
-        texts, wanted, written = _tried(corpus, engine, reading, validation)
-        proof = check_parity(partial, "keras", texts, wanted, divisor, timed=written)
+        save_model(text_model(ensemble.networks, corpus.vocabulary, reading, mixture), partial)
+        describe(partial, facts, corpus.vocabulary if study.ours else None)
+        texts, wanted, written = _tried(corpus, ensemble)
+        proof = check_parity(partial, "keras", texts, wanted, timed=written)
         partial.replace(path)
     finally:
         shutil.rmtree(folder)
     flush_folder(path.parent)
-    return Saved(facts, engine, reading, validation, calibrated, proof)
+    return Saved(facts, proof)
 
 
-def model_behind(study: Study, trial: TrialRecord) -> TrialRecord:
-    """Whose weights stand for a trial: its best final, or its own where it has none."""
-    return next(iter(ranked(finals_of(trial.trial_id, study.finals_in_force()))), trial)
+def weights_id(records: Sequence[TrialRecord]) -> str:
+    """Whose weights a model has: the ids of its networks' trials or finals."""
+    return ",".join(record.trial_id for record in records)
 
 
-def save_runners_up(study: Study, best_first: list[TrialRecord]) -> tuple[Path, ...]:
+def best_epoch_of(record: TrialRecord) -> int:
+    """The epoch that a trial's kept weights are of."""
+    assert record.best is not None
+    return record.best.epoch
+
+
+def save_runners_up(
+    study: Study, best_first: list[TrialRecord], models: Callable[[], Mapping[Kind, Fitted]]
+) -> tuple[Path, ...]:
     """Writes runners_up/TRIAL.keras for the trials after the best one that `settings.top` asks for.
 
     Those that are there stay as they are, and others are removed.
+
+    Args:
+        study: the run.
+        best_first: its trials.
+        models: gives the n-gram models.
 
     Returns:
         Their paths, best first.
     """
     run, name = study.run, "runners_up"
     folder = run.path / name
-    wanted = [model_behind(study, trial) for trial in best_first[1 : study.settings.top]]
-    paths = {folder / f"{trial_of(record.trial_id)}.keras": record for record in wanted}
+    wanted = best_first[1 : study.settings.top]
+    paths = {folder / f"{record.trial_id}.keras": record for record in wanted}
     if paths:
         run.artefacts.claim([name])
         folder.mkdir(exist_ok=True)
     for path, record in paths.items():
-        if not _is_of(path, record):
-            save_trial(study, record, path)
+        if not _is_of(path, weights_id(records_behind(study, record))):
+            save_ensemble(study, ensemble_of(study, record, models()), path)
     for file in run.artefacts.made.get(name, ()):
         if folder / file not in paths:
             (folder / file).unlink(missing_ok=True)
@@ -154,42 +163,25 @@ def save_runners_up(study: Study, best_first: list[TrialRecord]) -> tuple[Path, 
     return tuple(paths)
 
 
-def _is_of(path: Path, record: TrialRecord) -> bool:
-    """Whether a file is whole and has the weights of a trial or a final."""
+def _is_of(path: Path, weights: str) -> bool:
+    """Whether a file is whole and has these weights."""
     try:
-        return bool(ModelFile(path).description.model_dump()["weights"] == record.trial_id)
+        return bool(ModelFile(path).description.model_dump()["weights"] == weights)
     except (ModelError, KeyError):
         return False
 
 
-def _tried(
-    corpus: Corpus, engine: Engine, reading: Reading, validation: Probabilities
-) -> tuple[list[str], Probabilities, int]:
+def _tried(corpus: Corpus, ensemble: Ensemble) -> tuple[list[str], Probabilities, int]:
     """Validation texts and then hard ones, what the search says of them, and where those begin."""
     split = corpus.validation
     rows = np.linspace(0, len(split) - 1, min(TEXTS - MADE, len(split))).astype(int)
-    written = decode((split.ids, split.offsets), rows.tolist(), corpus.tokens, corpus.vocabulary)
-    made = hard_texts(corpus.vocabulary, TEXTS - len(written))
-    ids, offsets = encode(np.array(made, dtype=object), corpus.tokens, corpus.vocabulary)
-    hard = Split(ids, offsets, np.empty(0, np.int32), np.arange(len(made)))
-    expected = np.concatenate([validation[rows], probabilities(engine, hard, reading)])
-    return written + made, expected, len(written)
-
-
-def _engine(study: Study, record: TrialRecord, plain: keras.Model) -> Engine:
-    """A model's weights in what the trials were scored with."""
-    if not study.compiled:
-        return KerasEngine(plain)
-    engine = FastEngine(study.configuration(record.values), study.shape, record.seed)
-    engine.assign(plain.get_weights())
-    return engine
-
-
-def probabilities(engine: Engine, split: Split, reading: Reading) -> Probabilities:
-    """Probabilities of all rows of one side, shape (rows, outputs)."""
-    if not len(split):
-        raise ResultsError("there are no rows to score")
-    return predict(engine, evaluation_batches(split, reading), len(split))
+    written = [str(text) for text in split.texts[rows]]
+    texts = written + hard_texts(corpus.vocabulary, TEXTS - len(written))
+    ids, offsets = encode(texts, corpus.vocabulary)
+    tried = Split(
+        ids, offsets, np.empty(0, np.int32), np.arange(len(texts)), np.array(texts, dtype=object)
+    )
+    return texts, ensemble.says(tried), len(written)
 
 
 def measures(probabilities: Numbers, labels: Labels, before: str) -> dict[str, float | None]:

@@ -107,6 +107,17 @@ class Archive:
             return None
         return _predictions(self.path, name, len(self.labels))
 
+    @property
+    def answers(self) -> dict[str, npt.NDArray[Any]]:
+        """What the exported model says of the validation rows: see `RunDirectory.save_answers`."""
+        path = self.cache.with_name(f"{self.cache.name}-answers.npz")
+        with suppress(*UNREADABLE):
+            found = arrays_of(content_of(path))
+            for probabilities in found.values():
+                check_predictions(probabilities, len(probabilities))
+            return found
+        return {}
+
 
 def read_archive(results: Path | str = "results") -> Archive:
     """Reads the records of a run.
@@ -127,7 +138,7 @@ def read_archive(results: Path | str = "results") -> Archive:
     ended = [record for record in trials if record.status != "running"]
     settings = facts["settings"]
     # As many as the settings ask for: a run that was made longer may have others.
-    wanted = finals_wanted(ended, settings.get("finals", 0), settings.get("final_seeds", 0))
+    wanted = finals_wanted(ended, settings.get("finals", 0), facts["data"].get("folds", 0))
     finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
     best = _json(path / "best_model.json")
     labels = read_array(_cache(path, facts) / "validation_labels.npy")

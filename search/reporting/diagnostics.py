@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from search.display import visible
-from search.evaluation.calibration import expected_calibration_error, tempered
+from search.evaluation.calibration import expected_calibration_error
 from search.evaluation.statistics import wilson_interval
 from search.reporting.archive import Archive
 from search.reporting.charts import LEFT, RIGHT, TOP, WIDTH, Chart, Figure, Scale, across, up
@@ -37,21 +37,27 @@ class Predicted:
 
 def predicted(archive: Archive) -> Predicted | None:
     """The predictions of the exported model; before there is one, those of the leading trial."""
-    name, divisor = archive.best.get("weights"), float(archive.best.get("temperature", 1.0))
-    if name is None and archive.ranked:
-        name = archive.ranked[0].trial_id
-    found = None if name is None else archive.predictions(name)
-    if found is None or archive.labels is None or len(found) != len(archive.labels):
+    if archive.labels is None:
         return None
-    calibrated = by_class(tempered(found, divisor))
-    return Predicted(str(name), by_class(found), calibrated, archive.labels)
+    if archive.best:
+        name, kept = str(archive.best.get("trial_id")), archive.answers
+        raw, calibrated = kept.get("networks"), kept.get("model")
+    elif archive.ranked:
+        name = archive.ranked[0].trial_id
+        raw = calibrated = archive.predictions(name)
+    else:
+        return None
+    rows = len(archive.labels)
+    if raw is None or calibrated is None or not len(raw) == len(calibrated) == rows:
+        return None
+    return Predicted(name, by_class(raw), by_class(calibrated), archive.labels)
 
 
 def confusion(archive: Archive, model: Predicted) -> Figure:
     """How many rows of each class were taken for which."""
     names = [visible(name) for name in archive.class_names]
     size = len(names)
-    given = model.raw.argmax(axis=1)
+    given = model.calibrated.argmax(axis=1)
     matrix = np.bincount(model.labels * size + given, minlength=size * size).reshape(size, size)
     wrong = matrix - np.diag(np.diag(matrix))
     most = np.unravel_index(int(wrong.argmax()), wrong.shape)

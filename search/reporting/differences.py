@@ -115,7 +115,7 @@ def _shared(a: Archive, b: Archive) -> tuple[tuple[Rights, Rights] | None, str]:
         if rows.shape != model.labels.shape or offsets.shape != (len(rows) + 1,):
             return None, reason
         names = np.array(archive.class_names, dtype=object)
-        right = model.raw.argmax(axis=1) == model.labels
+        right = model.calibrated.argmax(axis=1) == model.labels
         # What a row is, as far as it is known here: the same number, class and length.
         kinds = zip(rows.tolist(), names[model.labels], np.diff(offsets).tolist(), strict=True)
         found.append(dict(zip(kinds, right.tolist(), strict=True)))

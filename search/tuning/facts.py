@@ -50,7 +50,7 @@ class RunFacts(_Record):
 
 
 class _Finals(_Record):
-    seeds: PositiveInt
+    folds: PositiveInt
     mean: float
     std: float
 

@@ -1,9 +1,10 @@
-"""Finals: the best few trials are trained again with other seeds, so that luck does not choose.
+"""Finals: the best few trials are cross-validated, so that luck does not choose.
 
 The best of many trials is also the luckiest: of seed, of epoch and of rows. In the finals a
-configuration is trained from nothing for as many epochs as its trial's best one had, with seeds of
-its own, and the last epoch counts, not the best one. So what the mean of the finals says of a
-configuration owes nothing to seed or epoch; the rows are the same.
+configuration is trained from nothing on all folds but one (`search.corpus.folds`), once for each
+fold, for as many epochs as its trial's best one had, with seeds of its own, and the last epoch
+counts, not the best one. So every training and validation row is answered for by a network that
+has not seen it, and the networks of the best one are, together, the model.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,21 +21,27 @@ class Standing:
     """What a configuration's finals gave.
 
     Attributes:
-        mean, std: of the scores; the standard deviation of one is 0.
-        seeds: how many there are.
+        mean, std: of the folds' scores; the standard deviation of one is 0.
+        folds: how many there are.
     """
 
     mean: float
     std: float
-    seeds: int
+    folds: int
 
 
 def final_id(trial_id: str, number: int) -> str:
-    """The id of a trial's final with its number-th seed, counted from 1."""
+    """The id of a trial's final that holds its number-th fold out, counted from 1."""
     return f"{trial_id}-{number}"
 
 
-def wanted(records: Iterable[TrialRecord], finalists: int, seeds: int) -> list[str]:
+def fold_of(name: str) -> int | None:
+    """The fold that a final holds out, counted from 0; None for a trial."""
+    number = name.partition("-")[2]
+    return int(number) - 1 if number else None
+
+
+def wanted(records: Iterable[TrialRecord], finalists: int, folds: int) -> list[str]:
     """The ids of all finals that there should be, in the order in which they are trained.
 
     Every finalist has its first one before any has its second.
@@ -42,13 +49,13 @@ def wanted(records: Iterable[TrialRecord], finalists: int, seeds: int) -> list[s
     Args:
         records: of all trials.
         finalists: how many trials come so far; of equal hyperparameters only the best one does.
-        seeds: finals of each.
+        folds: how many there are.
     """
     chosen: list[TrialRecord] = []
     for record in ranked(records):
         if len(chosen) < finalists and _own(record) not in map(_own, chosen):
             chosen.append(record)
-    return [final_id(r.trial_id, number) for number in range(1, seeds + 1) for r in chosen]
+    return [final_id(r.trial_id, number) for number in range(1, folds + 1) for r in chosen]
 
 
 def is_settled(final: TrialRecord | None, trial: TrialRecord) -> bool:

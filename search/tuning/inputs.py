@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
-from search.corpus.store import Split
+from search.corpus.store import Split, without_texts
 from search.corpus.words import Vectors, word_features
 from search.files import npy, write_atomically
 from search.network.space import features_size, starts_from_words
@@ -77,10 +77,10 @@ def _saved_features(
 
 
 def payload_for_nodes(inputs: Inputs, corpus: Corpus) -> dict[str, Any]:
-    """What other machines get of this one's files, by path: all but the test rows."""
+    """What other machines get of this one's files, by path: all but the test rows and the texts."""
     nothing = np.empty(0, np.int32)
     none = Split(nothing, np.zeros(1, np.int64), nothing, np.empty(0, np.int64))
-    payload: dict[str, Any] = {inputs.corpus: replace(corpus, test=none, unlabelled=none)}
+    payload: dict[str, Any] = {inputs.corpus: replace(without_texts(corpus), test=none)}
     if inputs.features is not None:
         payload[inputs.features] = np.load(inputs.features)
     return payload

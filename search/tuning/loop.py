@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from search.errors import Interrupted, one_line
+from search.tuning import finals
 from search.tuning.agenda import Agenda
 from search.tuning.executors import MachineLost, Slot, Slots
 from search.tuning.inputs import Inputs, payload_for_nodes
@@ -240,6 +241,7 @@ class Loop:
                 objective=study.settings.objective,
                 class_weights=self._class_weights,
                 features=self._inputs.features,
+                fold=finals.fold_of(record.trial_id),
                 state=None if held else job.state,
             ),
         )

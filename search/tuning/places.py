@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
+from search.corpus.folds import FOLDS
 from search.errors import SettingsError
 from search.settings import Settings
 from search.tuning.cluster import cluster_slots
@@ -38,5 +39,5 @@ def slots_for(
 
 def worker_count(settings: Settings) -> int:
     """How many workers train on this machine."""
-    work = max(settings.trials, settings.finals * settings.final_seeds)
+    work = max(settings.trials, settings.finals * (settings.folds or FOLDS))
     return settings.workers or default_workers(work)

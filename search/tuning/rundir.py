@@ -287,14 +287,23 @@ class RunDirectory:
 
     def save_baselines(self, fingerprint: str, probabilities: dict[str, npt.NDArray[Any]]) -> None:
         """Writes what each baseline says of the validation rows."""
-        write_atomically(self._baselines(fingerprint), _npz(probabilities))
+        write_atomically(self._kept(fingerprint, "baselines"), _npz(probabilities))
 
     def load_baselines(self, fingerprint: str) -> Arrays:
         """What `save_baselines` wrote; nothing where there is nothing, or nothing readable."""
-        return self._load_arrays(self._baselines(fingerprint)) or {}
+        return self._load_arrays(self._kept(fingerprint, "baselines")) or {}
 
-    def _baselines(self, fingerprint: str) -> Path:
-        return self.path / "cache" / f"{fingerprint[:16]}-baselines.npz"
+    def save_answers(self, fingerprint: str, probabilities: dict[str, npt.NDArray[Any]]) -> None:
+        """Writes what the exported model says of the validation rows, out of fold.
+
+        Args:
+            fingerprint: of the data.
+            probabilities: "networks", before they are mixed, and "model".
+        """
+        write_atomically(self._kept(fingerprint, "answers"), _npz(probabilities))
+
+    def _kept(self, fingerprint: str, name: str) -> Path:
+        return self.path / "cache" / f"{fingerprint[:16]}-{name}.npz"
 
     def open_test(self, weights: str) -> None:
         """Records that the test rows are looked at now, before they are.

@@ -227,8 +227,13 @@ class Study:
         """The trials that can be used, as the finals and their own scores have them."""
         return finals.final_ranking(self.records.values(), self.finals_in_force())
 
+    @property
+    def folds(self) -> int:
+        """How many there are."""
+        return int(self.corpus.folds.max()) + 1
+
     def _finals_wanted(self) -> list[str]:
-        return finals.wanted(self.records.values(), self.settings.finals, self.settings.final_seeds)
+        return finals.wanted(self.records.values(), self.settings.finals, self.folds)
 
     def finals_in_force(self) -> dict[str, TrialRecord]:
         """The finals that the settings ask for, as far as they are done."""

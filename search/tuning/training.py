@@ -16,7 +16,9 @@ import numpy as np
 
 from search.compiled.threads import allow
 from search.corpus.batches import Reading, evaluation_batches, training_batches
-from search.corpus.store import Corpus, mapped
+from search.corpus.folds import joined, taken
+from search.corpus.store import Corpus, Split, mapped
+from search.corpus.words import features_without
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
@@ -45,6 +47,8 @@ class TrainTask:
         objective: what an epoch's score is.
         class_weights: what the loss of a row of each class counts; None for 1 each.
         features: the .npy file of the word features that the embedding starts from, if any.
+        fold: which of the corpus' folds is held out, to be answered for instead of the validation
+            rows; None: train on the training rows.
         state: as the last `TrainResult` gave it; None at epoch 0, and where the worker is known to
             hold it.
     """
@@ -63,6 +67,7 @@ class TrainTask:
     objective: Objective = "val_accuracy"
     class_weights: tuple[float, ...] | None = None
     features: str | None = None
+    fold: int | None = None
     state: State | None = None
 
 
@@ -75,7 +80,8 @@ class TrainResult:
         state: everything needed to go on bit for bit: `weights/N` (as model.get_weights),
             `random/N` (seed generators), `optimizer/N`.
         parameters: trainable numbers of the network.
-        probabilities: of the validation rows after the last epoch, as `predict` gives them.
+        probabilities: of the validation rows, or of the fold that is held out, after the last
+            epoch, as `predict` gives them.
     """
 
     epochs: tuple[Epoch, ...]
@@ -100,7 +106,7 @@ def train(task: TrainTask) -> TrainResult:
         Exception: whatever building or training the network raises.
     """
     allow(task.threads)
-    corpus = open_corpus(task.corpus)
+    seen, held_out = _rows(task.corpus, task.fold)
     reading = task.shape.reading(task.configuration)
     engine = _engine_for(task)
     epochs = []
@@ -108,7 +114,7 @@ def train(task: TrainTask) -> TrainResult:
         started = time.perf_counter()
         loss = engine.train_epoch(
             training_batches(
-                corpus.train,
+                seen,
                 reading,
                 batch_size=task.batch_size,
                 word_dropout=task.configuration.word_dropout,
@@ -118,15 +124,15 @@ def train(task: TrainTask) -> TrainResult:
             task.seed,
             epoch,
         )
-        batches = _validation_batches(task.corpus, reading)
+        batches = _batches_to_score(task.corpus, task.fold, reading)
         trained = time.perf_counter()
-        probabilities = predict(engine, batches, len(corpus.validation))
+        probabilities = predict(engine, batches, len(held_out))
         scoring = time.perf_counter() - trained
         if task.hypermodel is not None:
             from search.network.adopted import check_probabilities
 
             check_probabilities(probabilities)
-        labels = corpus.validation.labels
+        labels = held_out.labels
         val_loss = measured("val_loss", probabilities, labels)
         val_accuracy = measured("val_accuracy", probabilities, labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
@@ -146,7 +152,8 @@ _given: dict[str, Any] = {}
 def give(contents: dict[str, Any]) -> None:
     """Has this process train with what it is given instead of with files, by their paths."""
     _given.update(contents)
-    open_corpus.cache_clear()
+    for cached in (open_corpus, _rows, _batches_to_score):
+        cached.cache_clear()
 
 
 @lru_cache(maxsize=1)
@@ -157,9 +164,19 @@ def open_corpus(folder: str) -> Corpus:
 
 
 @lru_cache(maxsize=2)
-def _validation_batches(folder: str, reading: Reading) -> Any:
-    """The validation rows in batches, built once for a trial."""
-    return evaluation_batches(open_corpus(folder).validation, reading)
+def _rows(folder: str, fold: int | None) -> tuple[Split, Split]:
+    """What is trained on, and what is answered for: training and validation rows, or folds."""
+    corpus = open_corpus(folder)
+    if fold is None:
+        return corpus.train, corpus.validation
+    both, held_out = joined(corpus.train, corpus.validation), np.asarray(corpus.folds) == fold
+    return taken(both, np.flatnonzero(~held_out)), taken(both, np.flatnonzero(held_out))
+
+
+@lru_cache(maxsize=2)
+def _batches_to_score(folder: str, fold: int | None, reading: Reading) -> Any:
+    """The rows that are answered for in batches, built once for a trial."""
+    return evaluation_batches(_rows(folder, fold)[1], reading)
 
 
 _held: list[tuple[tuple[str, int, int], Engine]] = []
@@ -180,7 +197,7 @@ def _engine_for(task: TrainTask) -> Engine:
 
 
 def _new_engine(task: TrainTask) -> Engine:
-    features = None if task.features is None else _features(task.features)
+    features = None if task.features is None else _features(task)
     if task.hypermodel is None:
         return FastEngine(task.configuration, task.shape, task.seed, features, task.class_weights)
     import keras
@@ -199,8 +216,15 @@ def _new_engine(task: TrainTask) -> Engine:
     return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)
 
 
-def _features(path: str) -> Any:
-    return _given[path] if path in _given else mapped(Path(path))
+def _features(task: TrainTask) -> Any:
+    assert task.features is not None
+    path, corpus = task.features, open_corpus(task.corpus)
+    features = _given[path] if path in _given else mapped(Path(path))
+    if task.fold is None or task.configuration.embedding_init != "words":
+        return features
+    # Those of the run are learned from labels that this network must not have seen.
+    seen, _ = _rows(task.corpus, task.fold)
+    return features_without(features, seen, corpus.unlabelled, len(corpus.class_names))
 
 
 def warm_up() -> None:

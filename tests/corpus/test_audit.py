@@ -158,7 +158,7 @@ def test_a_token_that_gives_the_class_away():
     for i, label in enumerate(labels):
         texts[i] += " Great" if rng.random() < (0.3, 0.3, 0.6)[label] else ""  # sentiment
         texts[i] += " brief" if label == 2 and rng.random() < 0.1 else ""  # pure, but rare
-        texts[i] += " Export_7 export_7" if label == 1 and rng.random() < 0.4 else ""
+        texts[i] += " Export7! EXPORT7" if label == 1 and rng.random() < 0.4 else ""
         texts[i] = "!!!" if label == 2 and rng.random() < 0.3 else texts[i]  # no token at all
     texts[0] += " export7"  # of another class
     sides = {"train": reviews(texts, labels, ("a", "b", "c"))}

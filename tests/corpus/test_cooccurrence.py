@@ -13,7 +13,7 @@ both = pytest.mark.parametrize("learn", [neighbour_vectors, document_vectors])
 
 def encoded(texts):
     texts = np.array(texts, dtype=object)
-    vocabulary, [encoded] = learn_vocabulary("whitespace", texts)
+    vocabulary, [encoded] = learn_vocabulary(texts)
     return *encoded, vocabulary
 
 

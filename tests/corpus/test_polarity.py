@@ -16,7 +16,7 @@ NONE = Split(np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int32)
 def splits(texts, labels, more=()):
     """Training texts, unlabelled texts, and the id of every word."""
     collections = [np.array(list(t), dtype=object) for t in (texts, more)]
-    vocabulary, (known, unlabelled) = learn_vocabulary("whitespace", *collections)
+    vocabulary, (known, unlabelled) = learn_vocabulary(*collections)
     train = Split(*known, np.array(labels, np.int32), np.arange(len(texts)))
     place = {word: number for number, word in enumerate(vocabulary, start=2)}
     return train, Split(*unlabelled, np.empty(0, np.int32), np.arange(len(more))), place

@@ -17,17 +17,24 @@ from search.corpus.words import POLARITY_WEIGHT, word_features
 def corpus_of(train, labels, more=(), classes=2):
     """Validation and test are the first training text."""
     collections = [np.array(list(texts), dtype=object) for texts in (train, more)]
-    vocabulary, (known, unlabelled) = learn_vocabulary("whitespace", *collections)
+    vocabulary, (known, unlabelled) = learn_vocabulary(*collections)
     sides = {
         "train": Split(*known, np.array(labels, np.int32), np.arange(len(train))),
         "unlabelled": Split(*unlabelled, np.empty(0, np.int32), np.arange(len(more))),
     }
-    first = encode(collections[0][:1], "whitespace", vocabulary)
+    first = encode(collections[0][:1], vocabulary)
     for side in ("validation", "test"):
         sides[side] = Split(*first, np.zeros(1, np.int32), np.arange(1))
     names = ("a", "b", "c")[:classes]
-    return Corpus(**sides, class_names=names, vocabulary=vocabulary, tokens="whitespace",
-                  fingerprint="", facts={})  # fmt: skip
+    folds = np.zeros(len(labels) + 1, np.int8)
+    return Corpus(
+        **sides,
+        class_names=names,
+        vocabulary=vocabulary,
+        folds=folds,
+        fingerprint="",
+        facts={},
+    )
 
 
 def drawn(seed=0, rows=40, more=15, words=20, classes=2):

@@ -46,7 +46,7 @@ def files(folder):
 )
 def test_an_objective_decides(unbalanced, tmp_path, objective):
     results = tmp_path / "r"
-    options = ("--objective", objective, "--class-weight", "balanced", "--final-seeds", 1)
+    options = ("--objective", objective, "--class-weight", "balanced", "--folds", 2)
     done = run_here(*BASE, *files(unbalanced), *options, "--results", results)
     assert done.returncode == 0, done.stderr
     assert "UNBALANCED: always guessing 'negative' has an accuracy of 75.0% on" in done.stderr
@@ -112,7 +112,7 @@ def test_the_smallest_of_equals(tmp_path, finals):
         SAMPLE,
         "--finals",
         finals,
-        "--final-seeds",
+        "--folds",
         1,
         "--results",
         tmp_path / "r",

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import SAMPLE, run_command
 
 SEARCH = ("--data", str(SAMPLE), "--trials", "5", "--max-epochs", "3", "--workers", "2")
-FINALS = ("--finals", "1", "--final-seeds", "2")
+FINALS = ("--finals", "1", "--folds", "2")
 
 
 class Terminal(pyte.HistoryScreen):

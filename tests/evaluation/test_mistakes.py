@@ -5,13 +5,14 @@ import pytest
 from scipy.stats import fisher_exact
 
 from search.corpus.batches import Reading
-from search.corpus.encode import encode, learn_vocabulary, token_kind
+from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
 from search.evaluation.mistakes import mistakes, slice_lines, slices
 from search.evaluation.statistics import wilson_interval
 from search.tuning.objective import by_class
 
 FILLERS = ("the", "and", "of", "to", "film", "plot", "cast", "story", "ending", "music")
+NO_FOLDS = np.empty(0, np.int8)
 EVERYTHING = Reading(1000, 100)
 
 
@@ -20,14 +21,13 @@ def corpus_of(texts, labels, names, train=None, train_labels=None):
     texts = np.array(texts, dtype=object)
     train = texts if train is None else np.array(train, dtype=object)
     train_labels = labels if train_labels is None else train_labels
-    tokens = token_kind(train)
-    vocabulary, [known] = learn_vocabulary(tokens, train)
-    ids, offsets = encode(texts, tokens, vocabulary)
+    vocabulary, [known] = learn_vocabulary(train)
+    ids, offsets = encode(texts, vocabulary)
     sides = [
         Split(*known, np.array(train_labels, np.int32), np.arange(len(train))),
         Split(ids, offsets, np.array(labels, np.int32), 1000 + np.arange(len(texts))),
     ]
-    corpus = Corpus(*sides, sides[1], sides[1], tuple(names), vocabulary, tokens, "", {})
+    corpus = Corpus(*sides, sides[1], sides[1], tuple(names), vocabulary, NO_FOLDS, "", {})
     return corpus, texts
 
 
@@ -205,11 +205,10 @@ def test_negation_is_for_english():
 def test_scripts_without_spaces():
     texts = ["とても良い映画でした", "つまらない", "音楽が良かった。また見たい", "退屈な話"] * 5
     corpus, texts = corpus_of(texts, [1, 0, 1, 0] * 5, ("悪い", "良い"), texts[:2], [1, 0])
-    assert corpus.tokens == "character"
     names = slices(corpus, EVERYTHING, texts, np.full((20, 1), 0.6))["slice"].tolist()
-    assert "texts of 4 characters" in names and "class 良い" in names
+    assert "texts of 4 words" in names and "class 良い" in names
     assert "negation" not in names
-    assert sum("unknown characters" in name for name in names) == 3
+    assert sum("unknown words" in name for name in names) == 3
 
 
 def test_words_beyond_the_networks_vocabulary_are_unknown():

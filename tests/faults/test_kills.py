@@ -35,7 +35,7 @@ def kill_when_ready(results, delay, *more):
 
 # Everything that results decide: a learning algorithm, trials that are stopped and go on, finals.
 SMALL = ["--trials", "4", "--max-epochs", "3", "--patience", "3", "--keep", "1"]
-SMALL += ["--tuner", "tpe", "--reduction", "2", "--finals", "2", "--final-seeds", "1"]
+SMALL += ["--tuner", "tpe", "--reduction", "2", "--finals", "2", "--folds", "2"]
 
 
 @pytest.fixture(scope="module")

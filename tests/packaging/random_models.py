@@ -2,17 +2,7 @@
 
 import numpy as np
 
-from search.corpus.tokens import code_points, spans, spelled
 from search.evaluation.mixture import Mixture, NgramModel
-
-
-def learned_tokens(texts):
-    """The tokens of texts, most frequent first."""
-    flat, bounds = code_points(texts)
-    hashes, first, end, _ = spans(flat, bounds)
-    _, places, counts = np.unique(hashes, return_index=True, return_counts=True)
-    places = places[np.argsort(-counts, kind="stable")]
-    return tuple(spelled(flat[first[place] : end[place]]) for place in places)
 
 
 def some_mixture(classes, seed=0, kinds=("words", "characters")):

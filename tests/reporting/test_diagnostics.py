@@ -18,8 +18,8 @@ def archive(tmp_path_factory):
 def test_the_predictions_are_the_exported_models(sample_run):
     archive = read_archive(sample_run[0])
     model = diagnostics.predicted(archive)
-    assert model.name == archive.best["weights"]
-    accuracy = float((model.raw.argmax(axis=1) == archive.labels).mean())
+    assert model.name == archive.best["trial_id"]
+    accuracy = float((model.calibrated.argmax(axis=1) == archive.labels).mean())
     assert accuracy == pytest.approx(archive.best["val_accuracy"], abs=1e-9)
     text = diagnostics.reliability(model).text
     assert f"error {archive.best['calibration_error']['after']:.3f}" in text

@@ -9,6 +9,7 @@ from search.evaluation.statistics import paired_difference
 from search.files import npy
 from search.reporting.archive import read_archive
 from search.reporting.differences import compare
+from search.tuning.rundir import RunDirectory
 from tests.made import made_run
 
 
@@ -47,7 +48,8 @@ def test_the_paired_test_is_on_the_rows_of_both(two):
 def test_a_winner_that_is_better(two):
     a, b = two
     certain = np.stack([b.labels != 1, b.labels == 1], axis=1).astype(np.float32)[:, 1:]
-    (b.path / "trials" / "0001" / "validation.npy").write_bytes(npy(certain))
+    answers = {"networks": certain, "model": certain}
+    RunDirectory(b.path).save_answers("f" * 64, answers)
     assert "the winner of B is better than that of A: +" in compare(a, b).verdict
     assert "the winner of B is worse than that of A: -" in compare(b, a).verdict
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,7 +47,7 @@ def test_equal_hyperparameters_come_once():
 
 def test_the_last_epoch_counts_and_only_of_what_came_to_its_end():
     found = standing("0000", FINALS)
-    assert found.mean == pytest.approx(0.82) and found.seeds == 2
+    assert found.mean == pytest.approx(0.82) and found.folds == 2
     assert found.std == pytest.approx(0.02 / 2**0.5)
     assert [r.trial_id for r in finals_of("0001", FINALS)] == ["0001-1"]
     assert standing("0001", FINALS).std == 0
@@ -58,7 +59,7 @@ def test_the_mean_decides_and_those_without_one_come_behind():
     assert ranking == ["0000", "0001", "0002", "0005"]
 
 
-BASE = ["search.run", "--data", SAMPLE, "--max-epochs", 3, "--workers", 1, "--final-seeds", 2]
+BASE = ["search.run", "--data", SAMPLE, "--max-epochs", 3, "--workers", 1, "--folds", 2]
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +70,25 @@ def results(tmp_path_factory):
     return results
 
 
-def test_the_winner_is_the_best_mean_and_one_of_its_finals_is_exported(results):
+def test_the_winner_has_the_best_mean_and_its_finals_are_exported_together(results):
     table = trials_of(results)
-    mine = table[table["n_seeds"].notna()]
+    mine = table[table["n_folds"].notna()]
     assert len(mine) == 2 and mine["val_mean"].is_monotonic_decreasing
-    assert (mine["n_seeds"] == 2).all() and table["trial_id"].iloc[0] == mine["trial_id"].iloc[0]
+    assert (mine["n_folds"] == 2).all() and table["trial_id"].iloc[0] == mine["trial_id"].iloc[0]
     facts = json.loads((results / "best_model.json").read_text())
     winner = table["trial_id"].iloc[0]
-    assert facts["trial_id"] == winner and facts["weights"] in {f"{winner}-1", f"{winner}-2"}
-    final = json.loads((results / "trials" / facts["weights"] / "trial.json").read_text())
-    assert facts["val_accuracy"] == final["history"][-1]["val_accuracy"], "its own score"
-    assert facts["best_epoch"] == len(final["history"])
-    assert facts["trial_seed"] == final["seed"]
+    assert facts["trial_id"] == winner and facts["weights"] == f"{winner}-1,{winner}-2"
+    assert facts["networks"] == facts["finals"]["folds"] == 2
+    finals = [
+        json.loads((results / "trials" / name / "trial.json").read_text())
+        for name in facts["weights"].split(",")
+    ]
+    run = json.loads((results / "run.json").read_text())["data"]["rows"]
+    assert facts["val_rows"] == run["train"] + run["validation"], "each row is answered for"
+    folds = [final["history"][-1]["val_accuracy"] for final in finals]
+    assert facts["val_accuracy_networks"] == pytest.approx(np.mean(folds), abs=0.01)
+    assert {len(final["history"]) for final in finals} == {facts["best_epoch"]}
+    assert finals[0]["seed"] != finals[1]["seed"]
 
 
 def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(results):
@@ -96,7 +104,7 @@ def test_more_finals_are_added_and_fewer_taken_away(results):
     before = pd.read_csv(results / "leaderboard.csv")
     more = run_here(*BASE, "--trials", 3, "--finals", 3, "--results", results)
     assert more.returncode == 0, more.stderr
-    assert trials_of(results)["n_seeds"].notna().sum() == 3
+    assert trials_of(results)["n_folds"].notna().sum() == 3
     less = run_here(*BASE, "--trials", 3, "--finals", 0, "--results", results)
     assert less.returncode == 0 and "nothing to do" in less.stderr
     again = run_here(*BASE, "--trials", 3, "--finals", 2, "--results", results)

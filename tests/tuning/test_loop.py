@@ -21,7 +21,7 @@ def cases():
 @pytest.mark.parametrize(("tuner", "finalists", "reduction"), [*cases()])
 def test_every_search_ends(tmp_path, monkeypatch, tuner, finalists, reduction):
     monkeypatch.setattr(scale, "LUCK", 0.05)  # so much that a trial which goes on often wins
-    options = {"finals": finalists, "final_seeds": 2, "reduction": reduction, "max_epochs": 4}
+    options = {"finals": finalists, "folds": 2, "reduction": reduction, "max_epochs": 4}
     scale.simulate(2, 12, tmp_path, tuner=tuner, **options)
     found = RunDirectory(tmp_path).records()
     trials = {record.trial_id: record for record in found if not record.is_final}
@@ -39,7 +39,7 @@ def test_what_would_be_begun_for_ever_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(
         finals, "is_settled", lambda final, trial: final is not None and final.status == "failed"
     )
-    scale.simulate(1, 1, tmp_path, finals=1, final_seeds=1)
-    trial, final = RunDirectory(tmp_path).records()
+    scale.simulate(1, 1, tmp_path, finals=1, folds=2)
+    trial, final, _ = RunDirectory(tmp_path).records()
     assert trial.status == "completed" and final.status == "failed"
     assert final.error.endswith(f"begun {MOST_BEGINNINGS} times, and it never came to an end")

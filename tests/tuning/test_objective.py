@@ -23,7 +23,7 @@ from search.tuning.objective import (
     signed,
     statistic,
 )
-from tests.evaluation.test_baselines import corpus_of
+from tests.made import corpus_of
 
 OBJECTIVES = ("val_accuracy", "val_loss", "val_balanced_accuracy", "val_f1", "val_auc")
 

@@ -1,0 +1,74 @@
+"""Folds of the labelled rows that are not tested on: each is held out once.
+
+Training and validation rows together fall into parts of about equal size and about equal shares
+of each class; near-duplicates stand in one part. A network that is trained on all parts but one
+answers for that one, so that every row gets an answer from a network that has not seen it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from search.corpus.labels import Reviews
+from search.corpus.split import kept_together
+from search.corpus.store import Split
+
+FOLDS = 5
+FEWER_FOLDS = 3  # where training takes long:
+MUCH_TEXT = 2_000_000  # tokens
+
+
+def usual_folds(train: Split) -> int:
+    """How many folds there are where nobody said."""
+    return FOLDS if len(train.ids) < MUCH_TEXT else FEWER_FOLDS
+
+
+def drawn_folds(train: Reviews, validation: Reviews, seed: int, most: int) -> npt.NDArray[np.int8]:
+    """The fold of each row, of training and then of validation.
+
+    Args:
+        train, validation: the rows.
+        seed: any integer.
+        most: how many there are, if every class has as many groups of near-duplicates.
+
+    Returns:
+        Shape (rows,), from 0; two folds at least.
+    """
+    texts = np.concatenate([train.texts, validation.texts])
+    labels = np.concatenate([train.labels, validation.labels])
+    known = train.groups is not None and validation.groups is not None
+    near = np.concatenate([train.groups, validation.groups]) if known else None
+    groups = kept_together(texts, near)
+    first = np.unique(groups, return_index=True)[1]
+    classes = labels[first]  # a group has the class of its first row
+    fewest = int(np.bincount(classes, minlength=int(labels.max()) + 1).min())
+    count = max(2, min(most, fewest))
+    folds = np.empty(len(first), np.int8)
+    generator = np.random.default_rng([seed % 2**64, count])
+    dealt = 0
+    for number in np.unique(classes):
+        rows = generator.permutation(np.flatnonzero(classes == number))
+        # The next class is dealt on from where this one ended, so that the parts are of one size.
+        folds[rows] = (dealt + np.arange(len(rows))) % count
+        dealt += len(rows)
+    return folds[groups]
+
+
+def joined(first: Split, second: Split) -> Split:
+    """Two sides as one, the rows of the first before those of the second."""
+    return Split(
+        np.concatenate([first.ids, second.ids]),
+        np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
+        np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.rows, second.rows]),
+        np.concatenate([first.texts, second.texts]),
+    )
+
+
+def taken(split: Split, rows: npt.NDArray[np.integer]) -> Split:
+    """Some rows of a side, in the order given."""
+    lengths = split.lengths[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    # Where each token comes from: its row's begin, and how far it is from that.
+    places = np.arange(offsets[-1]) + np.repeat(split.offsets[rows] - offsets[:-1], lengths)
+    texts = split.texts[rows] if len(split.texts) else split.texts
+    return Split(split.ids[places], offsets, split.labels[rows], split.rows[rows], texts)

@@ -1,0 +1,196 @@
+"""N-gram models out of fold: what words, pairs of words and pieces of words tell of the classes.
+
+Four linear models, each one class against the others: of words and of characters, by presence with
+naive Bayes weights (Wang & Manning 2012) and by TF-IDF. Each is fitted once for every fold, on the
+other folds, so that every row gets scores from a model that has not seen its label. What is used
+on other texts is the mean of a model's folds.
+
+They are baselines, and they are mixed with the networks: see `search.evaluation.mixture`.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from search.blas import one_thread
+from search.corpus.folds import joined
+from search.corpus.ngrams import KINDS, Kind, counted
+from search.corpus.polarity import log_count_ratio
+from search.corpus.store import Corpus
+from search.evaluation import logistic
+from search.evaluation.mixture import NgramModel
+
+PRIOR = 1.0  # added to the number of a class's texts that have an n-gram
+FEWEST_TEXTS: dict[Kind, int] = {"words": 1, "characters": 2}  # that an n-gram must stand in
+PRESENCE_C: dict[Kind, tuple[float, ...]] = {
+    "words": (0.1, 0.3, 1.0, 3.0),
+    "characters": (0.03, 0.1, 0.3),
+}
+TFIDF_C = (3.0, 10.0, 30.0)  # rows have length 1, so weights are large
+PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573)
+ROOM = 4  # buckets for each n-gram, so that few share one
+LARGEST_TABLE = 24_000_000  # numbers
+NEVER = -20.0  # log-odds of a class that a fold has no row of
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The two models of one kind of n-grams, in all folds.
+
+    Attributes:
+        model: the mean of the folds' models.
+        presence, tfidf: out-of-fold scores of training and then validation rows, (rows, outputs).
+        regularisation: the C chosen for each of the two.
+        features: how many n-grams there are.
+        seconds: what it took.
+    """
+
+    model: NgramModel
+    presence: Floats
+    tfidf: Floats
+    regularisation: tuple[float, float]
+    features: int
+    seconds: float
+
+
+def fitted_models(corpus: Corpus, counts: npt.NDArray[np.float64]) -> dict[Kind, Fitted]:
+    """Fits the models of words and of characters, side by side.
+
+    Args:
+        corpus: the data; test rows are not looked at, and of a row's label only models of other
+            folds know.
+        counts: how much a row of each class counts, (classes,).
+    """
+    with ThreadPoolExecutor(len(KINDS)) as side_by_side:  # it runs without Python's lock
+        return dict(
+            zip(
+                KINDS,
+                side_by_side.map(lambda kind: fitted(corpus, kind, counts), KINDS),
+                strict=True,
+            )
+        )
+
+
+@one_thread
+def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitted:
+    """Fits the models of one kind; for the arguments see `fitted_models`."""
+    started = time.perf_counter()
+    both = joined(corpus.train, corpus.validation)
+    labels, classes, folds = np.asarray(both.labels), len(corpus.class_names), corpus.folds
+    outputs = 1 if classes == 2 else classes
+    often = _counted(both.texts, kind, outputs)
+    columns, used = _used(often, FEWEST_TEXTS[kind])
+    idf = np.log((1 + used.shape[0]) / (1 + np.bincount(used.indices, minlength=len(columns)))) + 1
+    there = _like(used, np.ones(used.nnz))
+    tfidf = _tfidf(used, idf)
+    weights, even = counts[labels], np.ones(len(columns))
+    chosen = _regularisation(kind, there, tfidf, labels == classes - 1, weights, folds)
+    scores = np.zeros((2, len(labels), outputs))
+    table, intercepts = np.zeros((len(columns), 2 * outputs)), np.zeros((2, outputs))
+    numbers = np.unique(folds)
+    for fold in numbers:
+        rows, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        for output in range(outputs):
+            positive = labels == (1 if outputs == 1 else output)
+            ratio = _ratio(there, rows, positive)
+            for number, (view, scale, c) in enumerate(
+                ((there, ratio, chosen[0]), (tfidf, even, chosen[1]))
+            ):
+                coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
+                found = logistic.scores(view, scale, held_out, coefficients, intercept)
+                scores[number, held_out, output] = found
+                each = coefficients * (ratio if number == 0 else idf)
+                table[:, number * outputs + output] += each / len(numbers)
+                intercepts[number, output] += intercept / len(numbers)
+    whole = np.zeros((often.shape[1], 2 * outputs + 1), np.float32)
+    whole[columns, :-1], whole[columns, -1] = table, idf**2
+    model = NgramModel(kind, whole, intercepts.astype(np.float32))
+    return Fitted(model, scores[0], scores[1], chosen, len(columns), time.perf_counter() - started)
+
+
+def _counted(texts: npt.NDArray[np.object_], kind: Kind, outputs: int) -> sparse.csr_array:
+    """Counts in as many buckets as there should be."""
+    allowed = [p for p in PRIMES if p * (2 * outputs + 1) <= LARGEST_TABLE] or [PRIMES[0]]
+    often = counted(texts, kind, allowed[-1])
+    needed = ROOM * len(np.unique(often.indices))
+    enough = next((p for p in allowed if p >= needed), allowed[-1])
+    return often if enough == allowed[-1] else counted(texts, kind, enough)
+
+
+def _used(often: sparse.csr_array, fewest: int) -> tuple[npt.NDArray[np.int64], sparse.csr_array]:
+    """The buckets that enough texts have, and the counts of these."""
+    texts = np.bincount(often.indices, minlength=often.shape[1])
+    columns = np.flatnonzero(texts >= fewest)
+    if not len(columns):
+        columns = np.arange(1)  # a matrix needs a column
+    used = often[:, columns].tocsr()
+    indices, offsets = used.indices.astype(np.int32), used.indptr.astype(np.int32)
+    return columns, sparse.csr_array((used.data.astype(np.float64), indices, offsets), used.shape)
+
+
+def _tfidf(often: sparse.csr_array, idf: Floats) -> sparse.csr_array:
+    """(1 + log n) idf, in rows of length 1."""
+    weights = (1 + np.log(often.data)) * idf[often.indices]
+    rows = np.repeat(np.arange(often.shape[0]), np.diff(often.indptr))
+    length = np.sqrt(np.bincount(rows, weights**2, often.shape[0]))
+    return _like(often, weights / np.maximum(length, 1e-9)[rows])
+
+
+def _like(matrix: sparse.csr_array, data: Floats) -> sparse.csr_array:
+    """The same places with other numbers."""
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), matrix.shape)
+
+
+def _regularisation(
+    kind: Kind,
+    there: sparse.csr_array,
+    tfidf: sparse.csr_array,
+    positive: npt.NDArray[np.bool_],
+    weights: Floats,
+    folds: npt.NDArray[np.int8],
+) -> tuple[float, float]:
+    """The C of each of the two models with the smallest cross-entropy on the first fold.
+
+    They are chosen once, for one class: the optimum is flat, and one fold is enough to see it.
+    """
+    rows, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    sign = np.where(positive[held_out], 1.0, -1.0)
+
+    def best(view: sparse.csr_array, scale: Floats, grid: tuple[float, ...]) -> float:
+        def loss(c: float) -> float:
+            coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
+            odds = logistic.scores(view, scale, held_out, coefficients, intercept)
+            return float(np.average(np.logaddexp(0, -sign * odds), weights=weights[held_out]))
+
+        return min(grid, key=loss)
+
+    ratio = _ratio(there, rows, positive)
+    return best(there, ratio, PRESENCE_C[kind]), best(tfidf, np.ones_like(ratio), TFIDF_C)
+
+
+def _ratio(
+    there: sparse.csr_array, rows: npt.NDArray[np.int64], positive: npt.NDArray[np.bool_]
+) -> Floats:
+    """The log-count ratio of each n-gram, (columns,), of some rows."""
+    return log_count_ratio(there[rows], positive[rows], PRIOR)
+
+
+def _fit(
+    view: sparse.csr_array,
+    scale: Floats,
+    rows: npt.NDArray[np.int64],
+    positive: npt.NDArray[np.bool_],
+    penalties: Floats,
+) -> tuple[Floats, float]:
+    """Coefficients of the scaled columns, and the intercept."""
+    of_class = positive[rows]
+    if of_class.all() or not of_class.any():  # nothing to learn
+        return np.zeros(len(scale)), -NEVER if of_class.all() else NEVER
+    return logistic.fit(view, scale, rows, positive, penalties)

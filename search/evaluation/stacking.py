@@ -1,0 +1,54 @@
+"""How much each of several models counts in their mixture, fitted on answers out of fold.
+
+Stacked generalisation (Wolpert 1992) with weights that are not negative (Breiman 1996).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from search.blas import one_thread
+from search.evaluation.mixture import Floats
+
+WEIGHT_PRIOR = 1e-4  # against large weights, and
+BIAS_PRIOR = 1e-3  # against a bias that rare classes do not need
+FIRST_GUESS = 0.4  # of every weight
+
+
+@one_thread
+def stacked(
+    members: Sequence[Floats], labels: npt.NDArray[np.int32], weights: npt.NDArray[np.float64]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The weights and the bias of `mixed` with the smallest cross-entropy.
+
+    Args:
+        members: evidence of each, (rows, classes), from models that have not seen the rows' labels.
+        labels: class indices, (rows,).
+        weights: how much each row counts, (rows,).
+
+    Returns:
+        A weight for each member, and a number for each class.
+    """
+    evidence = np.stack(members).astype(np.float64)
+    count, rows, classes = evidence.shape
+    target = np.zeros((rows, classes))
+    target[np.arange(rows), labels] = 1
+    share = (weights / weights.sum())[:, np.newaxis]
+
+    def loss(numbers: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        each, bias = numbers[:count], numbers[count:]
+        total = np.tensordot(each, evidence, 1) + bias
+        value = -(share * target * log_softmax(total, axis=1)).sum()
+        slope = share * (softmax(total, axis=1) - target)
+        value += WEIGHT_PRIOR * (each**2).sum() + BIAS_PRIOR * (bias**2).sum()
+        by_weight = (evidence * slope).sum(axis=(1, 2)) + 2 * WEIGHT_PRIOR * each
+        by_bias = slope.sum(axis=0) + 2 * BIAS_PRIOR * bias
+        return float(value), np.concatenate([by_weight, by_bias])
+
+    start = np.concatenate([np.full(count, FIRST_GUESS), np.zeros(classes)])
+    bounds = [(0.0, None)] * count + [(None, None)] * classes
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return tuple(found[:count].tolist()), tuple(found[count:].tolist())

@@ -1,0 +1,156 @@
+"""What is exported: the networks of a trial's finals, and n-gram models beside them.
+
+Every number that is said of it before the test rows is of answers out of fold: of each row, from
+the network and the n-gram models that have not seen its label. The model itself is the mean of
+such networks, each of which was trained on fewer rows, so that these numbers are cautious.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from search.compiled.lstm import with_stock_layers
+from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.folds import joined, taken
+from search.corpus.ngrams import Kind
+from search.corpus.store import Split
+from search.errors import ResultsError
+from search.evaluation.calibration import temperature
+from search.evaluation.mixture import (
+    Floats,
+    Mixture,
+    Probabilities,
+    linear_evidence,
+    mixed,
+    network_evidence,
+)
+from search.evaluation.ngram_models import Fitted
+from search.evaluation.stacking import stacked
+from search.tuning.engine import Engine, FastEngine, KerasEngine, predict
+from search.tuning.finals import finals_of, fold_of
+from search.tuning.objective import balanced_weights
+from search.tuning.records import TrialRecord
+from search.tuning.study import Study
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Some networks of one configuration, and n-gram models.
+
+    Attributes:
+        records: of the networks: a trial's finals, or the trial itself where it has none.
+        networks: of plain Keras layers, token ids to probabilities.
+        engines: the same in what the trials were scored with.
+        reading: what they see of a text.
+        mixture: how their answers become one.
+        rows: which rows are answered for out of fold, of training and then validation, (rows,).
+        labels: of these rows.
+        unmixed: the networks' answers out of fold, (rows, outputs).
+        answers: the mixture's, (rows, outputs).
+    """
+
+    records: tuple[TrialRecord, ...]
+    networks: tuple[keras.Model, ...]
+    engines: tuple[Engine, ...]
+    reading: Reading
+    mixture: Mixture
+    rows: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int32]
+    unmixed: Floats
+    answers: Probabilities
+
+    def networks_say(self, split: Split) -> Probabilities:
+        """The mean of the networks' probabilities, (rows, outputs)."""
+        answers = [_answers(engine, split, self.reading) for engine in self.engines]
+        mean: Probabilities = np.mean(answers, axis=0)
+        return mean
+
+    def says(self, split: Split) -> Probabilities:
+        """The model's probabilities of rows that come with their texts, (rows, outputs)."""
+        return self.mixture.probabilities(self.networks_say(split), split.texts)
+
+
+def records_behind(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:
+    """Whose networks stand for a trial: those of its finals, or its own where it has none."""
+    return tuple(finals_of(trial.trial_id, study.finals_in_force())) or (trial,)
+
+
+def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted]) -> Ensemble:
+    """The ensemble of a trial.
+
+    Args:
+        study: the run.
+        trial: one that can be used.
+        models: n-gram models of the corpus; those that the trial's hyperparameters name are mixed.
+    """
+    records, configuration = records_behind(study, trial), study.configuration(trial.values)
+    networks = tuple(with_stock_layers(study.model_of(record)) for record in records)
+    engines = tuple(_engine(study, *pair) for pair in zip(records, networks, strict=True))
+    reading = study.shape.reading(configuration)
+    both = joined(study.corpus.train, study.corpus.validation)
+    held_out = [_held_out(study, record) for record in records]
+    answered = [
+        _out_of_fold(study, record, engine, taken(both, rows), reading)
+        for record, engine, rows in zip(records, engines, held_out, strict=True)
+    ]
+    rows = np.concatenate(held_out)
+    order = np.argsort(rows)
+    rows, unmixed = rows[order], np.concatenate(answered)[order].astype(np.float64)
+    labels = np.asarray(both.labels)[rows]
+    used = [
+        m for kind, m in models.items() if study.ours and configuration.ngrams in ("both", kind)
+    ]
+    members = [network_evidence(unmixed)]
+    for model in used:
+        members += [linear_evidence(scores[rows]) for scores in (model.presence, model.tfidf)]
+    if used:
+        weights, bias = stacked(members, labels, class_counts(study)[labels])
+    else:
+        weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(study.corpus.class_names)
+    mixture = Mixture(weights, bias, tuple(model.model for model in used))
+    answers = mixed(members, weights, bias)
+    return Ensemble(records, networks, engines, reading, mixture, rows, labels, unmixed, answers)
+
+
+def class_counts(study: Study) -> npt.NDArray[np.float64]:
+    """How much a row of each class counts, (classes,)."""
+    labels, classes = study.corpus.train.labels, len(study.corpus.class_names)
+    balanced = study.settings.class_weight is not None
+    return np.array(balanced_weights(labels, classes)) if balanced else np.ones(classes)
+
+
+def _held_out(study: Study, record: TrialRecord) -> npt.NDArray[np.int64]:
+    """The rows that a network has not seen, of training and then validation."""
+    fold = fold_of(record.trial_id)
+    if fold is not None:
+        return np.flatnonzero(np.asarray(study.corpus.folds) == fold)
+    return len(study.corpus.train) + np.arange(len(study.corpus.validation))
+
+
+def _out_of_fold(
+    study: Study, record: TrialRecord, engine: Engine, split: Split, reading: Reading
+) -> Any:
+    """What a network said of the rows that it had not seen when it was trained."""
+    kept = study.run.load_predictions(record.trial_id, len(split))
+    if kept is not None and kept.shape[1] == engine.outputs:
+        return kept
+    return _answers(engine, split, reading)
+
+
+def _answers(engine: Engine, split: Split, reading: Reading) -> Probabilities:
+    if not len(split):
+        raise ResultsError("there are no rows to score")
+    return predict(engine, evaluation_batches(split, reading), len(split))
+
+
+def _engine(study: Study, record: TrialRecord, plain: keras.Model) -> Engine:
+    """A model's weights in what the trials were scored with."""
+    if not study.compiled:
+        return KerasEngine(plain)
+    engine = FastEngine(study.configuration(record.values), study.shape, record.seed)
+    engine.assign(plain.get_weights())
+    return engine

@@ -1,0 +1,63 @@
+"""N-grams: the ones there are, as often as they occur, and the same however a text is written."""
+
+import re
+
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+
+from search.corpus.ngrams import KINDS, MOST_COUNTED, counted
+from tests.conftest import SAMPLE
+
+BUCKETS = (1 << 31) - 1  # so many that two n-grams hardly share one
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "alike",
+    [
+        ("great film", "“GREAT” film...", "  great,\nfilm!"),
+        ("schön", "scho\u0308n", "SCHÖN"),
+        ("плохой фильм", "«ПЛОХОЙ» — фильм"),
+        ("很好看", "很好看。"),
+    ],
+)
+def test_one_set_however_it_is_written(kind, alike):
+    rows = counted(alike, kind, BUCKETS)
+    for number in range(1, len(alike)):
+        assert (rows[[0]] != rows[[number]]).nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("words", {"token_pattern": r"\w+|\?", "ngram_range": (1, 2)}),
+        ("characters", {"analyzer": "char_wb", "ngram_range": (2, 5)}),
+    ],
+)
+def test_as_many_as_scikit_learn_finds(kind, options):
+    texts = ["A fine film, a fine cast", "dull, and far too long", "oh why, oh why"]
+    plain = [" ".join(re.findall(r"\w+|\?", text.lower())) for text in texts]
+    theirs = CountVectorizer(**options).fit_transform(plain)
+    ours = counted(texts, kind, BUCKETS)
+    for row in range(len(texts)):  # which counts a word shorter than an n-gram once more
+        assert ours[[row]].nnz == theirs[[row]].nnz
+    assert len(set(ours.indices)) == theirs.shape[1]
+
+
+def test_counts_have_an_end():
+    assert counted(["so " * 100], "words", BUCKETS).data.max() == MOST_COUNTED
+
+
+def test_nothing_but_separators():
+    for kind in KINDS:
+        assert counted(["", "!!!"], kind, 31).nnz == 0
+        assert counted([], kind, 31).shape == (0, 31)
+
+
+def test_a_text_alone_has_what_it_has_among_others():
+    import pandas as pd
+
+    texts = pd.read_csv(SAMPLE)["text"].tolist()
+    for kind in KINDS:
+        together = counted(texts, kind, 8191)
+        assert (together[[7]] != counted([texts[7]], kind, 8191)).nnz == 0

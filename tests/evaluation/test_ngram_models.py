@@ -1,0 +1,77 @@
+"""N-gram models: as good as scikit-learn's own pipelines, and blind to what is held out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+import search
+from search.corpus.folds import joined
+from search.corpus.ngrams import KINDS, counted
+from search.corpus.store import Corpus
+from search.evaluation.ngram_models import Fitted, fitted, fitted_models
+from tests.conftest import SAMPLE
+from tests.made import corpus_of
+
+EVEN = np.ones(2)
+
+
+@pytest.fixture(scope="module")
+def sample() -> Corpus:
+    return search.load_corpus(search.Settings(data=str(SAMPLE)))
+
+
+@pytest.fixture(scope="module")
+def models(sample: Corpus) -> dict[str, Fitted]:
+    return fitted_models(sample, EVEN)
+
+
+def test_tfidf_is_that_of_scikit_learn(sample, models):
+    both = joined(sample.train, sample.validation)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[^\W_]+|\?", sublinear_tf=True)
+    x, c = vectorizer.fit_transform(both.texts), models["words"].regularisation[1]
+    scores = np.zeros((len(both), 1))
+    for fold in np.unique(sample.folds):
+        rows, held_out = sample.folds != fold, sample.folds == fold
+        theirs = LogisticRegression(C=c, solver="liblinear", dual=True, tol=1e-4, max_iter=5000)
+        scores[held_out, 0] = theirs.fit(x[rows], both.labels[rows]).decision_function(x[held_out])
+    # Not the same: theirs has the idf of training rows, and here some n-grams share a bucket.
+    assert np.corrcoef(scores[:, 0], models["words"].tfidf[:, 0])[0, 1] > 0.97
+    assert ((scores > 0) == (models["words"].tfidf > 0)).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_label_of_a_row_is_not_in_its_own_score(sample, models, kind):
+    held_out = sample.folds[: len(sample.train)] == 1
+    labels = sample.train.labels.copy()
+    labels[held_out] = 1 - labels[held_out]
+    turned = fitted(replace(sample, train=replace(sample.train, labels=labels)), kind, EVEN)
+    same = sample.folds == 1
+    if turned.regularisation == models[kind].regularisation:
+        assert np.array_equal(turned.presence[same], models[kind].presence[same])
+        assert np.array_equal(turned.tfidf[same], models[kind].tfidf[same])
+    assert not np.allclose(turned.presence[~same], models[kind].presence[~same])
+
+
+def test_test_rows_are_not_looked_at(sample, models):
+    test = replace(sample.test, texts=sample.test.texts[::-1], labels=1 - sample.test.labels)
+    again = fitted_models(replace(sample, test=test), EVEN)
+    for kind in KINDS:
+        assert np.array_equal(again[kind].model.table, models[kind].model.table)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_mean_of_the_folds_knows_what_they_learned(sample, models, kind):
+    model = models[kind].model
+    for scores in model.scores(counted(sample.train.texts, kind, len(model.table))):
+        assert ((scores[:, 0] > 0) == sample.train.labels).mean() > 0.95
+
+
+def test_a_class_of_one_row_and_texts_of_nothing():
+    corpus = corpus_of(["good film", "bad film", "fine", "poor", "!!!", "odd one"] * 4 + ["rare"],
+                       [0, 1, 0, 1, 0, 1] * 4 + [2], names=("a", "b", "c"))  # fmt: skip
+    for model in fitted_models(corpus, np.ones(3)).values():
+        assert np.isfinite(model.presence).all() and np.isfinite(model.tfidf).all()
+        assert np.isfinite(model.model.table).all()

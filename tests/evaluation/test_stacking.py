@@ -1,0 +1,43 @@
+"""Stacking: what is known gets the weight, noise gets none."""
+
+import numpy as np
+import pytest
+
+from search.evaluation.mixture import linear_evidence, mixed
+from search.evaluation.stacking import stacked
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_noise_counts_for_nothing(classes):
+    generator = np.random.default_rng(classes)
+    labels = generator.integers(0, classes, 4000).astype(np.int32)
+    hot = np.eye(classes)[labels]
+    outputs = slice(1, 2) if classes == 2 else slice(None)
+    telling = linear_evidence((2 * hot + generator.normal(size=hot.shape))[:, outputs])
+    noise = linear_evidence(generator.normal(size=hot.shape)[:, outputs])
+    weights, bias = stacked([telling, noise], labels, np.ones(4000))
+    assert weights[0] > 0.5 and 0 <= weights[1] < 0.1 * weights[0]
+    assert len(bias) == classes
+
+
+def test_it_is_the_optimum():
+    generator = np.random.default_rng(0)
+    labels = (generator.random(3000) < 0.3).astype(np.int32)
+    members = [linear_evidence((labels + generator.normal(size=3000) * s)[:, None]) for s in (1, 2)]
+
+    def loss(weights, bias):
+        p = mixed(members, weights, bias)[:, 0].astype(float)
+        return -np.log(np.where(labels, p, 1 - p)).mean()
+
+    weights, bias = stacked(members, labels, np.ones(3000))
+    best = loss(weights, bias)
+    for change in generator.normal(size=(20, 4)) * 0.2:
+        other = np.maximum(np.array(weights) + change[:2], 0)
+        assert best <= loss(other, np.array(bias) + change[2:]) + 1e-4
+
+
+def test_rows_that_count_more_decide_more():
+    labels = np.array([0, 1] * 500, np.int32)
+    nothing = linear_evidence(np.zeros((1000, 1)))
+    _, bias = stacked([nothing], labels, np.where(labels, 3.0, 1.0))
+    assert mixed([nothing], [0], bias)[0, 0] == pytest.approx(0.75, abs=0.02)
