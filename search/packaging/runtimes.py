@@ -27,9 +27,18 @@ import numpy.typing as npt
 BATCH = 32  # texts at a time
 ONE_BY_ONE = 100  # texts that are timed alone, at most,
 SECONDS = 1.0  # and for about how long
+PAGE = 256  # code points; most pages have no character that a model knows
 
 Run = Callable[[list[str]], Any]
 Ids = npt.NDArray[np.int64]
+
+
+def code_points(texts: list[str]) -> npt.NDArray[np.int32]:
+    """What ONNX and LiteRT models take: a text's characters in a row, and 0 behind its end."""
+    result = np.zeros((len(texts), max(1, *map(len, texts))), np.int32)
+    for row, text in zip(result, texts, strict=True):
+        row[: len(text)] = [ord(character) for character in text]
+    return result
 
 
 def tokenizer(folder: Path) -> Callable[[list[str]], Ids]:
@@ -78,7 +87,8 @@ def onnx(path: Path) -> Run:
     """onnxruntime."""
     runtime = importlib.import_module("onnxruntime")
     session = runtime.InferenceSession(path / "model.onnx", providers=["CPUExecutionProvider"])
-    ids, name = tokenizer(path), session.get_inputs()[0].name
+    name = session.get_inputs()[0].name
+    ids = code_points if name == "code_points" else tokenizer(path)
     return lambda texts: session.run(None, {name: ids(texts)})[0]
 
 
@@ -86,7 +96,7 @@ def litert(path: Path) -> Run:
     """LiteRT, which reads one text at a time."""
     interpreters = importlib.import_module("ai_edge_litert.interpreter")
     interpreter = interpreters.Interpreter(str(path / "model.tflite"))
-    ids = tokenizer(path)
+    ids = tokenizer(path) if (path / "vocabulary.txt").exists() else code_points
     place = interpreter.get_input_details()[0]["index"]
     output = interpreter.get_output_details()[0]["index"]
 
@@ -129,6 +139,45 @@ def run(format: str, path: str, texts: list[str], timed: int) -> dict[str, Any]:
     }
 
 
+def from_code_points(model: Any, batch: int | None) -> Any:
+    """A model that takes code points, int32, (texts, characters), instead of texts.
+
+    Args:
+        model: has a TextVectorization "characters", which makes numbers of a text's characters.
+        batch: how many texts it takes; None for any number.
+    """
+    keras = importlib.import_module("keras")
+    ops, characters = keras.ops, model.get_layer("characters")
+    known = [ord(character) for character in characters.get_vocabulary()[2:]]
+    numbers = np.ones(sys.maxunicode + 1, np.float32)  # 1 is any other character,
+    numbers[0] = 0  # 0 none
+    numbers[known] = np.arange(2, len(known) + 2)
+    pages, page = np.unique(numbers.reshape(-1, PAGE), axis=0, return_inverse=True)
+
+    def looked_up(table: npt.NDArray[Any], places: Any) -> Any:
+        layer = keras.layers.Embedding(table.size, 1)
+        found = ops.cast(layer(places)[..., 0], "int32")
+        layer.set_weights([table.reshape(-1, 1)])
+        return found
+
+    points = keras.Input((None,), batch, dtype="int32", name="code_points")
+    begin = looked_up(page, points // PAGE) * PAGE
+    ids = looked_up(pages, begin + ops.mod(points, PAGE))
+    return keras.Model(points, keras.Model(characters.output, model.outputs[0])(ids))
+
+
+def _unpack_nothing() -> None:
+    """LiteRT has all that such a model does, but for the way in which Keras takes the one column
+    out of what `ops.nonzero` finds in a row."""
+    numpy = importlib.import_module("keras.src.backend.tensorflow.numpy")
+    tf = importlib.import_module("tensorflow")
+
+    def nonzero(row: Any) -> list[Any]:
+        return [tf.cast(tf.where(tf.cast(row, "bool"))[:, 0], "int32")]
+
+    numpy.nonzero = nonzero  # type: ignore[attr-defined]
+
+
 def convert(format: str, path: str, target: str) -> dict[str, Any]:
     """Writes a .keras file in another format; `target` is a folder that is there."""
     keras = importlib.import_module("keras")
@@ -137,12 +186,19 @@ def convert(format: str, path: str, target: str) -> dict[str, Any]:
     if format == "saved_model":
         model.export(folder, format="tf_saved_model", verbose=False)
         return {}
+    name = "model.tflite" if format == "litert" else "model.onnx"
+    if any(layer.name == "characters" for layer in model.layers):
+        if format == "litert":
+            _unpack_nothing()
+        whole = from_code_points(model, 1 if format == "litert" else None)
+        signature = [keras.InputSpec(shape=whole.input_shape, dtype="int32", name="code_points")]
+        whole.export(folder / name, format=format, input_signature=signature, verbose=False)
+        return {}
     tokens = model.get_layer("tokens")
     network = keras.Model(tokens.output, model.outputs)  # the whole but for the tokens
     # TensorFlow's dynamic batches take operations that LiteRT alone has not.
     shape = (1, None) if format == "litert" else (None, None)
     signature = [keras.InputSpec(shape=shape, dtype="int64", name="ids")]
-    name = "model.tflite" if format == "litert" else "model.onnx"
     network.export(folder / name, format=format, input_signature=signature, verbose=False)
     words = [word.replace("\n", "\\n") for word in tokens.get_vocabulary()]
     (folder / "vocabulary.txt").write_bytes("\n".join(words).encode())

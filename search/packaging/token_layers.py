@@ -67,6 +67,7 @@ def _powers(base: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 def power(base: int, exponents: Any) -> Any:
     """Whole powers, below STEP², of a whole number, int64."""
     low, high = _powers(base)
+    exponents = ops.cast(exponents, "int32")  # LiteRT divides no 64-bit integers
     return ops.take(low, ops.mod(exponents, STEP)) * ops.take(high, exponents // STEP)
 
 

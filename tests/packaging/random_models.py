@@ -12,8 +12,8 @@ def some_mixture(classes, seed=0, kinds=("words", "characters")):
     models = []
     for kind, buckets in zip(kinds, (1_009, 2_003), strict=False):
         idf = generator.uniform(1, 9, (buckets, 1))
-        coefficients = 0.2 * generator.normal(size=(buckets, 2 * outputs)) * idf
-        table = np.hstack([coefficients, idf**2]).astype(np.float32)
+        presence, tfidf = generator.normal(size=(2, buckets, outputs))
+        table = np.hstack([0.1 * presence, 2 * tfidf * idf, idf**2]).astype(np.float32)
         intercepts = generator.normal(size=(2, outputs)).astype(np.float32)
         models.append(NgramModel(kind, table, intercepts))
     bias = tuple(generator.uniform(-0.2, 0.2, classes).tolist())

@@ -23,17 +23,18 @@ from search.tuning.rundir import RunDirectory
 from tests.conftest import exported, run_command
 from tests.made import model_facts
 
-TEXTS = hard_texts(("film", "good", "dull"), 70)
+OTHERS = ["плохой — ФИЛЬМ", "很好看 film 👍🏽", "nai\u0308ve ＧＲＥＡＴ", "जबरदस्त।", "ดีมาก"]
+TEXTS = OTHERS + hard_texts(("film", "good", "dull"), 70)
 FILES = {
     "saved_model": {"saved_model.pb", "fingerprint.pb", "variables", "assets", "classifier.json"},
-    "onnx": {"model.onnx", "vocabulary.txt", "classifier.json"},
-    "litert": {"model.tflite", "vocabulary.txt", "classifier.json"},
+    "onnx": {"model.onnx", "classifier.json"},
+    "litert": {"model.tflite", "classifier.json"},
 }
 
 
-def run_of(folder, classes=2, tokens="whitespace", **values):
+def run_of(folder, **values):
     """A results directory with no more than a model in it."""
-    path = exported(folder / "best_model.keras", classes, tokens, **values)
+    path = exported(folder / "best_model.keras", **values)
     facts = {**model_facts(), "data_fingerprint": "none", "formats": {}, "sha256": sha256(path)}
     (folder / "best_model.json").write_text(json.dumps(facts))
     return RunDirectory(folder)
@@ -42,14 +43,14 @@ def run_of(folder, classes=2, tokens="whitespace", **values):
 CASES = {
     "two classes": {},
     "five classes": {"classes": 5, "pooling": "mean", "cut": "tail", "max_length": 7},
-    "characters": {"classes": 3, "tokens": "character", "layers": 2, "cut": "both"},
+    "a mixture": {"classes": 3, "networks": 2, "mixed": True, "layers": 2, "cut": "both"},
     "few words": {"pooling": "last", "vocabulary_size": 90},
 }
 
 
 @pytest.mark.parametrize(
     "case",
-    [c if c.endswith("classes") else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
+    [c if c == "a mixture" else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
 )
 def test_every_format_of_every_kind(tmp_path, case):
     run = run_of(tmp_path, **CASES[case])
