@@ -10,13 +10,10 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from typer.main import get_command
 
-from search.corpus.encode import learn_vocabulary, text_vectorization
 from search.packaging.classifier import load_classifier
 from search.packaging.formats import chosen_formats, export_best
-from search.packaging.parity import hard_texts
 from search.tuning.rundir import RunDirectory
 from tests.conftest import FIXTURES, ROOT, SAMPLE
 
@@ -84,26 +81,6 @@ def test_asking_the_file(sample_run, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "'class_names': ['negative', 'positive']" in done.stdout
-
-
-def token_ids_of(folder):
-    """The README's tokenizer, with the vocabulary that lies in a folder."""
-    code = PYTHON[2].partition("session =")[0].replace("results/onnx", str(folder))
-    names = {}
-    exec(code, names)
-    return names["token_ids"]
-
-
-def test_the_tokenizer(tmp_path):
-    """It agrees with TextVectorization on hard texts; the one of the exports does on any."""
-    texts = hard_texts(("warm", "film"), 300)
-    vocabulary, _ = learn_vocabulary("whitespace", np.array(texts[::2], object))
-    layer = text_vectorization("whitespace", list(vocabulary))
-    words = [word.replace("\n", "\\n") for word in layer.get_vocabulary()]
-    (tmp_path / "vocabulary.txt").write_bytes("\n".join(words).encode())
-    token_ids = token_ids_of(tmp_path)
-    assert np.array_equal(token_ids(texts), layer(tf.constant(texts)).numpy())
-    assert np.array_equal(token_ids(["", "!"]), [[0], [0]])
 
 
 def test_onnx(sample_run, tmp_path):

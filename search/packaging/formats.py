@@ -1,8 +1,8 @@
 """The best model in other formats: a folder each, proved in its own runtime before it is there.
 
-A SavedModel takes texts. ONNX and LiteRT models take token ids, for which they come with a
-vocabulary.txt: token i stands in line i, counted from 0, and a line break in a token is written
-as backslash and n. Each folder has the classifier.json of the model file, too.
+A SavedModel takes texts. ONNX and LiteRT models take the numbers of their characters, code points,
+int32, (texts, characters), with 0 behind the end of each. Each folder has the classifier.json of
+the model file, too.
 """
 
 import json
@@ -66,6 +66,11 @@ def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
         SearchError: a format does not say what the search said; its folder is as it was before.
     """
     file = ModelFile(run.best_model)
+    if file.description.tokens != "unicode":
+        raise ResultsError(
+            f"{file.path}: is of version 0.1, and can be used with search.predict only; "
+            "`python -m search.run` makes a new one"
+        )
     facts = run.read_json(run.best_model_facts)
     if facts is None:
         raise ResultsError(

@@ -14,7 +14,6 @@ does. `search.packaging.parity` starts it and talks to it: a JSON object a line,
 import importlib
 import json
 import os
-import string
 import sys
 import time
 from collections.abc import Callable
@@ -30,7 +29,6 @@ SECONDS = 1.0  # and for about how long
 PAGE = 256  # code points; most pages have no character that a model knows
 
 Run = Callable[[list[str]], Any]
-Ids = npt.NDArray[np.int64]
 
 
 def code_points(texts: list[str]) -> npt.NDArray[np.int32]:
@@ -39,27 +37,6 @@ def code_points(texts: list[str]) -> npt.NDArray[np.int32]:
     for row, text in zip(result, texts, strict=True):
         row[: len(text)] = [ord(character) for character in text]
     return result
-
-
-def tokenizer(folder: Path) -> Callable[[list[str]], Ids]:
-    """From texts to token ids, 0 after a text's end: what stands before ONNX and LiteRT models."""
-    words = (folder / "vocabulary.txt").read_bytes().decode().split("\n")
-    by_character = json.loads((folder / "classifier.json").read_bytes())["tokens"] == "character"
-    known = {word.replace("\\n", "\n").encode(): number for number, word in enumerate(words)}
-    punctuation = string.punctuation.encode()
-
-    def ids(texts: list[str]) -> Ids:
-        clean = [t.encode(errors="replace").lower().translate(None, punctuation) for t in texts]
-        split = [
-            [character.encode() for character in text.decode()] if by_character else text.split()
-            for text in clean
-        ]
-        result = np.zeros((len(texts), max(1, *map(len, split))), np.int64)
-        for row, tokens in zip(result, split, strict=True):
-            row[: len(tokens)] = [known.get(token, 1) for token in tokens]
-        return result
-
-    return ids
 
 
 def keras_file(path: Path) -> Run:
@@ -87,21 +64,18 @@ def onnx(path: Path) -> Run:
     """onnxruntime."""
     runtime = importlib.import_module("onnxruntime")
     session = runtime.InferenceSession(path / "model.onnx", providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    ids = code_points if name == "code_points" else tokenizer(path)
-    return lambda texts: session.run(None, {name: ids(texts)})[0]
+    return lambda texts: session.run(None, {"code_points": code_points(texts)})[0]
 
 
 def litert(path: Path) -> Run:
     """LiteRT, which reads one text at a time."""
     interpreters = importlib.import_module("ai_edge_litert.interpreter")
     interpreter = interpreters.Interpreter(str(path / "model.tflite"))
-    ids = tokenizer(path) if (path / "vocabulary.txt").exists() else code_points
     place = interpreter.get_input_details()[0]["index"]
     output = interpreter.get_output_details()[0]["index"]
 
     def one(text: str) -> Any:
-        row = ids([text])
+        row = code_points([text])
         interpreter.resize_tensor_input(place, row.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(place, row)
@@ -186,22 +160,13 @@ def convert(format: str, path: str, target: str) -> dict[str, Any]:
     if format == "saved_model":
         model.export(folder, format="tf_saved_model", verbose=False)
         return {}
-    name = "model.tflite" if format == "litert" else "model.onnx"
-    if any(layer.name == "characters" for layer in model.layers):
-        if format == "litert":
-            _unpack_nothing()
-        whole = from_code_points(model, 1 if format == "litert" else None)
-        signature = [keras.InputSpec(shape=whole.input_shape, dtype="int32", name="code_points")]
-        whole.export(folder / name, format=format, input_signature=signature, verbose=False)
-        return {}
-    tokens = model.get_layer("tokens")
-    network = keras.Model(tokens.output, model.outputs)  # the whole but for the tokens
+    if format == "litert":
+        _unpack_nothing()
     # TensorFlow's dynamic batches take operations that LiteRT alone has not.
-    shape = (1, None) if format == "litert" else (None, None)
-    signature = [keras.InputSpec(shape=shape, dtype="int64", name="ids")]
-    network.export(folder / name, format=format, input_signature=signature, verbose=False)
-    words = [word.replace("\n", "\\n") for word in tokens.get_vocabulary()]
-    (folder / "vocabulary.txt").write_bytes("\n".join(words).encode())
+    whole = from_code_points(model, 1 if format == "litert" else None)
+    name = "model.tflite" if format == "litert" else "model.onnx"
+    signature = [keras.InputSpec(shape=whole.input_shape, dtype="int32", name="code_points")]
+    whole.export(folder / name, format=format, input_signature=signature, verbose=False)
     return {}
 
 

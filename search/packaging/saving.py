@@ -107,7 +107,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     try:
         partial = folder / path.name
         save_model(text_model(ensemble.networks, corpus.vocabulary, reading, mixture), partial)
-        describe(partial, facts, corpus.vocabulary if study.ours else None)
+        describe(partial, facts, corpus.vocabulary)
         texts, wanted, written = _tried(corpus, ensemble)
         proof = check_parity(partial, "keras", texts, wanted, timed=written)
         partial.replace(path)

@@ -2,22 +2,17 @@
 
 import json
 import shutil
-import string
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from search import startup
-from search.corpus.encode import learn_vocabulary, text_vectorization
-from search.errors import SearchError, SettingsError
+from search.errors import ResultsError, SearchError, SettingsError
 from search.packaging import parity
 from search.packaging.classifier import load_classifier
 from search.packaging.formats import check_installed, chosen_formats, export_best, remove_exports
-from search.packaging.parity import HARD, hard_texts
-from search.packaging.runtimes import LOADERS, tokenizer
+from search.packaging.parity import hard_texts
+from search.packaging.runtimes import LOADERS, code_points
 from search.packaging.text_model import sha256
 from search.tuning.rundir import RunDirectory
 from tests.conftest import exported, run_command
@@ -113,45 +108,16 @@ def test_what_is_missing_is_named(monkeypatch):
         check_installed(["saved_model", "onnx"])
 
 
-def as_keras(folder, tokens, texts):
-    """The reference tokenizer's ids and those of TextVectorization."""
-    known = ["a known film", "日本 ÜBER a\u2028b c\u0085d", "line\nbreak", *texts[::2]]
-    vocabulary, _ = learn_vocabulary(tokens, np.array(known, object))
-    layer = text_vectorization(tokens, list(vocabulary))
-    words = [word.replace("\n", "\\n") for word in layer.get_vocabulary()]
-    (folder / "vocabulary.txt").write_bytes("\n".join(words).encode())
-    (folder / "classifier.json").write_text(json.dumps({"tokens": tokens}))
-    ids, wanted = tokenizer(folder)(texts), layer(tf.constant(texts)).numpy()
-    return ids, np.pad(wanted, ((0, 0), (0, max(0, 1 - wanted.shape[1]))))
+def test_code_points():
+    assert code_points(["aé", "", "👍"]).tolist() == [[97, 233], [0, 0], [0x1F44D, 0]]
+    assert code_points(["", ""]).tolist() == [[0], [0]]
 
 
-@pytest.mark.parametrize("tokens", ["whitespace", "character"])
-def test_the_tokenizer_on_hard_texts(tmp_path, tokens):
-    ids, wanted = as_keras(tmp_path, tokens, hard_texts(("film", "known"), 300))
-    assert np.array_equal(ids, wanted)
-    ids, wanted = as_keras(tmp_path, tokens, ["", "!!!", ""] if tokens == "whitespace" else [""])
-    assert np.array_equal(ids, wanted) and not ids.any()
-    assert (tmp_path / "vocabulary.txt").read_bytes().count(b"\n") > 5
-
-
-@given(
-    st.lists(
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1
-    ),
-    st.sampled_from(["whitespace", "character"]),
-)
-@settings(max_examples=30, deadline=None)
-def test_the_tokenizer_on_any_text(tmp_path_factory, texts, tokens):
-    ids, wanted = as_keras(tmp_path_factory.mktemp("words"), tokens, texts)
-    assert np.array_equal(ids, wanted)
-
-
-def test_no_token_needs_another_escape():
-    """A backslash is punctuation, so that backslash and n can only be a line break."""
-    assert "\\" in string.punctuation
-    for tokens in ("whitespace", "character"):
-        vocabulary, _ = learn_vocabulary(tokens, np.array([*HARD, "\\n \\ \\\n"], object))
-        assert not any("\\" in token for token in vocabulary)
+def test_models_of_version_0_1_stay_as_they_are(tmp_path):
+    run = run_of(tmp_path, tokens="whitespace")
+    with pytest.raises(ResultsError, match=r"version 0\.1.*search\.predict only"):
+        export_best(run, ["onnx"])
+    assert load_classifier(run.best_model).classify(["fine"]).labels
 
 
 def test_the_command(sample_run, tmp_path):
