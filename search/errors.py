@@ -7,6 +7,7 @@ SearchError                      1
 │   ├── ResultsError             2   the results directory: unwritable, in use, of another run
 │   ├── ClusterError             2   a Ray cluster: not there, not fit to train, or gone
 │   └── ModelError               2   a model file: missing, damaged, changed, not of this project
+├── ParityError                  1   an exported file does not say what the search said
 ├── NothingUsable                1   every trial failed
 └── Interrupted            130/143   Ctrl-C or SIGTERM; everything is saved
 
@@ -50,6 +51,11 @@ class ClusterError(InputError):
 
 class ModelError(InputError):
     """A model file cannot be used."""
+
+
+class ParityError(SearchError):
+    """An exported file does not say what the search said; the message names the text that shows it
+    most, and both answers."""
 
 
 class NothingUsable(SearchError):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.errors import SearchError
+from search.errors import ParityError, SearchError
 from search.evaluation.calibration import tempered
 from search.packaging import runtimes
 from search.tuning.objective import Numbers
@@ -51,6 +51,14 @@ HARD = (
         "очень хорошо",
         "جيد جدا",
         "אהבתי",
+        "πολύ ΚΑΛΌΣ",
+        "बहुत अच्छी।",
+        "재미있다 \u1112\u1161\u11ab\u1100\u116e\u11a8",
+        "很好看 film",
+        "კარგი, լավ՞ ጥሩ፧",
+        "ထောက်ခံ ល្អណាស់",
+        "ＧＲＥＡＴ \u202eturned",
+        "\u0301a \u200d b\u0301\u0323",
         "😀👍🏽",
         "👩‍👩‍👧 family",
     ),
@@ -186,7 +194,8 @@ def check_parity(
         surer), texts (how many), median_ms and p95_ms of one text, texts_per_second of many.
 
     Raises:
-        SearchError: it cannot be run, or a difference is larger than `PARITY`.
+        ParityError: a difference is larger than `PARITY`.
+        SearchError: it cannot be run.
     """
     answer = started().ask(
         do="run", format=format, path=str(path.absolute()), texts=texts, timed=timed
@@ -201,10 +210,11 @@ def check_parity(
     differences = np.abs(given - wanted).max(axis=1)
     worst = int(differences.argmax())
     if not differences[worst] <= PARITY:
-        raise SearchError(
+        own, other = (", ".join(f"{p:.7g}" for p in row[worst][:5]) for row in (given, wanted))
+        raise ParityError(
             f"{path}: its probabilities differ from the search's by {differences[worst]:.2g}, for "
-            f"the text {texts[worst][:60]!r}; does the network's result depend on the padding of a "
-            "text (an Embedding without mask_zero)?"
+            f"the text {texts[worst][:60]!r}: {own} and {other}; does the network's result depend "
+            "on the padding of a text (an Embedding without mask_zero)?"
         )
     rounded = {name: float(f"{value:.4g}") for name, value in answer.items()}
     return {"parity": float(differences[worst]), "texts": len(texts), **rounded}

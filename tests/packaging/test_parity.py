@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import unicodedata
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from search.errors import SearchError
+from search.errors import ParityError, SearchError
 from search.evaluation.calibration import tempered
 from search.network.build import build
 from search.network.space import Configuration
@@ -33,6 +34,12 @@ def test_hard_texts_are_many_different_and_the_same_every_time():
     "".join(texts).encode()  # no half surrogates, which TensorFlow does not take
     assert not any("\0" in text for text in texts)
     assert hard_texts((), 60)[: len(HARD)] == list(HARD)
+
+
+def test_hard_texts_are_of_many_scripts():
+    names = {unicodedata.name(c, "").split()[0] for text in HARD for c in text if c.isalpha()}
+    scripts = {"LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DEVANAGARI", "THAI", "KHMER"}
+    assert scripts | {"CJK", "HIRAGANA", "HANGUL", "ARMENIAN", "ETHIOPIC", "GEORGIAN"} <= names
 
 
 @pytest.mark.parametrize(
@@ -61,9 +68,13 @@ def test_parity_is_of_the_tempered(tmp_path, temperature, spread):
 
 
 def test_one_text_that_differs_is_named(model_file):
+    """With both answers."""
     expected = load_classifier(model_file).score(TEXTS)
     expected[7] += 2e-5
-    with pytest.raises(SearchError, match="differ from the search's by 2e-05, for the text"):
+    message = (
+        f"by 2e-05, for the text {re.escape(repr(TEXTS[7]))}: 0.\\d+ and {expected[7, 0]:.7g};"
+    )
+    with pytest.raises(ParityError, match=message):
         check_parity(model_file, "keras", TEXTS, expected)
 
 
