@@ -38,7 +38,7 @@ def test_runners_up(tmp_path):
         description = ModelFile(path).description.model_dump()
         assert description["weights"] == trial
         row = trials_of(results).set_index("trial_id").loc[trial]
-        assert description["val_accuracy"] == row["val_accuracy"]
+        assert description["val_accuracy_networks"] == row["val_accuracy"]
         assert load_classifier(path).classify(["fine"]).labels[0] in ("negative", "positive")
         times[path] = path.stat().st_mtime_ns
     paths[1].write_bytes(b"damaged")
