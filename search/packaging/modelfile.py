@@ -27,6 +27,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from search.corpus.batches import Cut, Reading
+from search.corpus.encode import Tokens
 from search.corpus.ngrams import Kind
 from search.errors import ModelError
 from search.evaluation.mixture import Mixture, NgramModel
@@ -49,9 +50,6 @@ WIDTHS = ("units", "filters", "input_dim", "output_dim")  # of Keras' layers
 
 Network = Literal["bilstm", "custom"]
 """Which network it is: the one of `search.network.build`, or that of a HyperModel of one's own."""
-
-Tokens = Literal["unicode", "whitespace", "character"]
-"""What a token is: that of `search.corpus.tokens`, or one of the two of version 0.1."""
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 
