@@ -13,7 +13,7 @@ from search.corpus import Corpus
 from search.corpus.encode import encode
 from search.corpus.ngrams import Kind
 from search.corpus.store import Split
-from search.errors import ModelError
+from search.errors import ModelError, SearchError
 from search.evaluation.calibration import abstain_threshold
 from search.evaluation.measures import interval
 from search.evaluation.ngram_models import Fitted
@@ -26,7 +26,7 @@ from search.packaging.text_model import save_model, text_model
 from search.tuning.engine import Probabilities
 from search.tuning.objective import Labels, Numbers, measured
 from search.tuning.records import TrialRecord, trial_of
-from search.tuning.rundir import now
+from search.tuning.rundir import UNPROVEN, now
 from search.tuning.study import Study
 from search.version import __version__
 
@@ -48,7 +48,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     """Writes the networks and n-gram models of a trial as one .keras file.
 
     Raises:
-        SearchError: what the file says is not what the search said; there is no file then.
+        SearchError: what the file says is not what the search said; it is kept as `UNPROVEN`.
     """
     started()  # it imports TensorFlow while the network is built here
     corpus, reading, answers = study.corpus, ensemble.reading, ensemble.answers
@@ -109,8 +109,16 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         save_model(text_model(ensemble.networks, corpus.vocabulary, reading, mixture), partial)
         describe(partial, facts, corpus.vocabulary)
         texts, wanted, written = _tried(corpus, ensemble)
-        proof = check_parity(partial, "keras", texts, wanted, timed=written)
+        try:
+            proof = check_parity(partial, "keras", texts, wanted, timed=written)
+        except SearchError as error:  # hours of search are not lost for it
+            unproven = path.with_name(UNPROVEN)
+            partial.replace(unproven)
+            raise SearchError(
+                f"{error}. The model is kept as {unproven}: do not trust it"
+            ) from error
         partial.replace(path)
+        path.with_name(UNPROVEN).unlink(missing_ok=True)
     finally:
         shutil.rmtree(folder)
     flush_folder(path.parent)

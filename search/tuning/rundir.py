@@ -54,10 +54,12 @@ T = TypeVar("T")
 
 WARM_STARTS = 3  # trials of another run that are tried first
 OLD_RUNS = "previous"
+UNPROVEN = "unproven_model.keras"  # one that does not say what the search said
 TEST_OPENED = "test_opened"  # in run.json: whose weights were tested, and when
 FOLDERS = ("trials", "cache", "runners_up", "onnx", "saved_model", "litert", "tensorboard")
 NAMES = (
     *("run.json", "leaderboard.csv", "best_model.keras", "best_model.json", "MODEL_CARD.md"),
+    UNPROVEN,
     *("report.html", "errors.csv", "slices.csv", "audit.json", "oracle.json", *FOLDERS[:2]),
 )
 """What every run makes; other folders are claimed when they are wanted."""

@@ -10,6 +10,7 @@ from search.packaging import parity
 from search.packaging.classifier import load_classifier
 from search.packaging.modelfile import ModelFile
 from search.run import app
+from search.tuning.rundir import UNPROVEN
 from tests.conftest import SAMPLE, run_here, trials_of
 
 
@@ -57,13 +58,14 @@ def test_a_model_that_differs_is_not_left(tmp_path, monkeypatch):
     result = CliRunner().invoke(app, [str(word) for word in search(results)[1:]])
     assert result.exit_code == 1 == SearchError.exit_code
     assert "differ from the search's" in result.stderr
+    assert f"kept as {results / UNPROVEN}" in result.stderr and (results / UNPROVEN).is_file()
     names = {p.name for p in results.iterdir()}
     assert not {name for name in names if "best_model" in name}, names
     assert len(trials_of(results)) == 3
     monkeypatch.undo()
     done = run_here(*search(results))
     assert done.returncode == 0, done.stderr
-    assert ModelFile(results / "best_model.keras")
+    assert ModelFile(results / "best_model.keras") and not (results / UNPROVEN).exists()
 
 
 def test_formats_of_another_model_go_when_the_best_one_changes(tmp_path):
