@@ -494,6 +494,10 @@ def _print_outcome(outcome: "Outcome") -> None:
         lines[0] += f", the mean of the networks of its {best['finals']['folds']} folds"
         if best["mixture"]["models"]:
             lines[0] += ", and n-gram models"
+        lines.append(
+            f"its networks alone, on the fold held out: mean {best['finals']['mean']:.4f}, "
+            f"standard deviation {best['finals']['std']:.4f}"
+        )
     if best["selection_bias"] is not None:
         lines.append(told_bias(objective, best["selection_bias"]))
     lines += best["weak_slices"]

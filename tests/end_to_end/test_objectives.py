@@ -53,7 +53,7 @@ def test_an_objective_decides(unbalanced, tmp_path, objective):
     table = read_leaderboard(results)
     ranked = table[table["rank"].notna()]
     means = ranked["val_mean"].fillna(ranked[objective])
-    finalists = means[ranked["n_seeds"].notna()].to_numpy()
+    finalists = means[ranked["n_folds"].notna()].to_numpy()
     order = finalists if objective == "val_loss" else -finalists
     assert (np.diff(order) >= 0).all() and len(order) == 3
 
@@ -113,7 +113,7 @@ def test_the_smallest_of_equals(tmp_path, finals):
         "--finals",
         finals,
         "--folds",
-        1,
+        2,
         "--results",
         tmp_path / "r",
     )

@@ -107,7 +107,9 @@ def weights(change: Callable[[h5py.File, str], None], network: str = "bilstm") -
     def make(parts: Members) -> bytes:
         content = io.BytesIO(parts[WEIGHTS])
         with h5py.File(content, "r+") as file:
-            change(file, "layers/embedding/vars/0")
+            names = [f"layers/{n}/vars/0" for n in file["layers"] if n.startswith("embedding")]
+            # Beside that of the network there are the tables of characters and of known words.
+            change(file, next(name for name in names if file[name].shape[1] == 8))
         facts = json.loads(parts[DESCRIPTION])
         facts["network"] = network
         return forged(

@@ -116,7 +116,7 @@ def test_the_largest_value():
 def test_all_is_all():
     """What the batches or the initial weights take care of aside."""
     elsewhere = {"max_length", "cut", "batch_size", "word_dropout"}
-    elsewhere |= {"learning_rate_decay", "embedding_init"}
+    elsewhere |= {"learning_rate_decay", "embedding_init", "ngrams"}
     assert {f.name for f in fields(Configuration)} == set(ALL) | elsewhere
 
 
