@@ -186,7 +186,7 @@ def test_a_result_does_not_depend_on_the_trials_before_it(tmp_path, corpus):
 def test_a_final_under_way_whose_trial_was_lost(tmp_path, corpus):
     wanted = settings(tmp_path / "r", 2).model_copy(update={"finals": 1, "folds": 2})
     tuner = search.tune(wanted, corpus)
-    final, _ = tuner.study.finals.values()
+    final, *_ = tuner.study.finals.values()
     trial_id = final.trial_id.partition("-")[0]
     tuner.study.run.save_record(replace(final, status="running", history=(), ended_at=None))
     (tmp_path / "r" / "trials" / trial_id / "best.npz").unlink()
