@@ -13,7 +13,13 @@ from scipy.special import expit
 
 from search.corpus.ngrams import Kind, counted
 from search.corpus.store import Corpus, Split
-from search.evaluation.mixture import Floats, Probabilities, linear_evidence, mixed
+from search.evaluation.mixture import (
+    Floats,
+    Probabilities,
+    linear_evidence,
+    mixed,
+    ngram_evidence,
+)
 from search.evaluation.ngram_models import Fitted
 from search.evaluation.stacking import stacked
 
@@ -105,10 +111,7 @@ def _together(
     weights, bias = stacked(members, labels, counts[labels])
 
     def predict(split: Split) -> Probabilities:
-        evidence = []
-        for kind, fitted in models.items():
-            often = counted(split.texts, kind, len(fitted.model.table))
-            evidence += [linear_evidence(scores) for scores in fitted.model.scores(often)]
+        evidence = ngram_evidence((fitted.model for fitted in models.values()), split.texts)
         return mixed(evidence, weights, bias)
 
     return Baseline(

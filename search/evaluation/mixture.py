@@ -5,7 +5,7 @@ and every piece of one that tells classes apart. Mixed log-linearly they are bet
 them, and how much each counts is fitted on answers out of fold: `search.evaluation.stacking`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,10 +89,7 @@ class Mixture:
         Returns:
             float32, (texts, outputs), as a network gives them.
         """
-        members = [network_evidence(networks)]
-        for model in self.models:
-            scores = model.scores(counted(texts, model.kind, len(model.table)))
-            members += [linear_evidence(one) for one in scores]
+        members = [network_evidence(networks), *ngram_evidence(self.models, texts)]
         return mixed(members, self.weights, self.bias)
 
 
@@ -110,6 +107,12 @@ def linear_evidence(scores: Floats) -> Floats:
         return np.concatenate([np.zeros_like(scores), scores], axis=1)
     evidence: Floats = log_expit(scores)
     return evidence
+
+
+def ngram_evidence(models: Iterable[NgramModel], texts: Texts) -> list[Floats]:
+    """The same of n-gram models: of each its presence's and its TF-IDF's, (texts, classes) each."""
+    counts = ((model, counted(texts, model.kind, len(model.table))) for model in models)
+    return [linear_evidence(scores) for model, often in counts for scores in model.scores(often)]
 
 
 def mixed(

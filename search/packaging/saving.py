@@ -54,6 +54,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     corpus, reading, answers = study.corpus, ensemble.reading, ensemble.answers
     labels, mixture = ensemble.labels, ensemble.mixture
     first = ensemble.records[0]
+    assert first.best is not None
     threshold = abstain_threshold(answers, labels)
     objective, names = study.settings.objective, corpus.class_names
     accuracy = measured("val_accuracy", answers, labels)
@@ -80,7 +81,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "val_rows": len(labels),
         "val_accuracy_networks": alone,
         "abstain": None if threshold is None else asdict(threshold),
-        "best_epoch": len(first.history) if first.is_final else best_epoch_of(first),
+        "best_epoch": first.best.epoch,
         "parameters": first.parameters,
         "vocabulary_size": reading.vocabulary_size,
         "max_length": reading.max_length,
@@ -128,12 +129,6 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
 def weights_id(records: Sequence[TrialRecord]) -> str:
     """Whose weights a model has: the ids of its networks' trials or finals."""
     return ",".join(record.trial_id for record in records)
-
-
-def best_epoch_of(record: TrialRecord) -> int:
-    """The epoch that a trial's kept weights are of."""
-    assert record.best is not None
-    return record.best.epoch
 
 
 def save_runners_up(
