@@ -194,16 +194,16 @@ def _tested(
     values = {}
     for baseline in fitted:
         theirs = baseline.predict(test)
-        values[baseline.name] = values_of(objective, theirs, test.labels)
+        values[baseline.name] = values_of(objective, theirs, test.labels, study.positive)
         known = baseline.answers[-len(validation) :], validation.labels
         facts.append(
             {
                 "name": baseline.name,
-                objective: measured(objective, *known),
+                objective: measured(objective, *known, study.positive),
                 "val_accuracy": measured("val_accuracy", *known),
                 "val_loss": measured("val_loss", *known),
                 "test_accuracy": measured("val_accuracy", theirs, test.labels),
-                **measures(theirs, test.labels, "test_"),
+                **measures(theirs, test.labels, "test_", study.positive),
                 "parameters": baseline.parameters,
                 "seconds": baseline.seconds,
                 "values": baseline.values,
@@ -211,8 +211,10 @@ def _tested(
         )
     spent = (*study.records.values(), *study.finals.values())
     return {
-        **measures(mine, test.labels, "test_"),
-        f"{objective.replace('val_', 'test_', 1)}_ci": interval(objective, mine, test.labels),
+        **measures(mine, test.labels, "test_", study.positive),
+        f"{objective.replace('val_', 'test_', 1)}_ci": interval(
+            objective, mine, test.labels, study.positive
+        ),
         "test_accuracy": accuracy,
         "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
         "test_loss": measured("val_loss", mine, test.labels),
@@ -220,23 +222,23 @@ def _tested(
         "test_accuracy_networks": measured("val_accuracy", networks, test.labels),
         "baselines": facts,
         "verdict": verdict(
-            values_of(objective, mine, test.labels),
+            values_of(objective, mine, test.labels, study.positive),
             values[strongest.name],
             "the model",
             strongest.name,
             sum(epoch.seconds for record in spent for epoch in record.history),
             strongest.seconds,
             len(test),
-            unit(objective),
+            unit(objective, study.settings.positive),
         ),
     }
 
 
 def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
     """The baseline with the best answers out of fold."""
-    corpus, objective = study.corpus, study.settings.objective
+    corpus, objective, of = study.corpus, study.settings.objective, study.positive
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
-    return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels))
+    return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels, of))
 
 
 def where_it_fails(

@@ -105,6 +105,10 @@ def main(
     objective: Annotated[
         Objective, typer.Option(help="What is made as good as can be, on the validation rows.")
     ] = "val_accuracy",
+    positive: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="The class whose F1 val_f1 is; without, all classes'."),
+    ] = None,
     class_weight: Annotated[
         str | None,
         typer.Option(metavar="balanced", help="Let all classes count as much in training."),
@@ -251,6 +255,7 @@ def main(
             timeout=timeout,
             tuner=tuner,
             objective=objective,
+            positive=positive,
             class_weight=class_weight,
             seed=seed,
             space=space,
@@ -524,8 +529,8 @@ def _measured(best: dict[str, Any], objective: Objective, side: str, name: str) 
         key = one.replace("val", side, 1)
         low, high = best[f"{key}_ci"]
         lines.append(
-            f"{name} {named(one)}: {best[key]:.4f} (95% interval {low:.4f} to {high:.4f}, "
-            f"{best[f'{side}_rows']} rows)"
+            f"{name} {named(one, best['positive'])}: {best[key]:.4f} "
+            f"(95% interval {low:.4f} to {high:.4f}, {best[f'{side}_rows']} rows)"
         )
     return lines
 

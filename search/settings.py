@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -84,6 +85,9 @@ class Settings(BaseModel):
     trials: PositiveInt = 20
     tuner: Algorithm = "tpe"
     objective: Objective = "val_accuracy"
+    positive: str | None = Field(
+        None, description="the class whose F1 the objective val_f1 is; None: the mean of all"
+    )
     class_weight: Literal["balanced"] | None = Field(
         None, description="of a row's loss; balanced: all classes count as much in training"
     )
@@ -130,6 +134,13 @@ class Settings(BaseModel):
             raise ValueError("expected a directory")
         return value
 
+    @field_validator("positive")
+    @classmethod
+    def _is_of_f1(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("objective") != "val_f1":
+            raise ValueError("only the objective val_f1 is of one class")
+        return value
+
     @classmethod
     def checked(cls, **values: Any) -> Self:
         """Makes settings, with one short line for each value that cannot be."""
@@ -146,5 +157,5 @@ class Settings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """The settings that decide what the trials are and how each is trained."""
         chosen = {"tuner", "seed", "max_parameters", "max_epochs", "min_epochs", "reduction"}
-        chosen |= {"patience", "objective", "class_weight", "folds"}
+        chosen |= {"patience", "objective", "positive", "class_weight", "folds"}
         return self.model_dump(mode="json", include=chosen)

@@ -174,6 +174,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
     from search.tuning.objective import named, signed
 
     objective, finals = study.settings.objective, study.finals_in_force()
+    measure = named(objective, study.settings.positive)
 
     def told(score: float) -> str:
         return f"{signed(objective, score):.4f}"
@@ -181,7 +182,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
     leading = study.best_first()[:LEADING]
     room = max(1, console.height - ROOM - len(leading))
     shown = study.under_way[:room] if len(study.under_way) <= room else study.under_way[: room - 1]
-    workers = _table("worker", "trains", "epoch", named(objective), "best", "with")
+    workers = _table("worker", "trains", "epoch", measure, "best", "with")
     for number, record in enumerate(shown, start=1):
         if record is None:
             workers.add_row(str(number), "nothing", "", "", "", "")
@@ -197,7 +198,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
         )
     if len(shown) < len(study.under_way):
         workers.add_row("…", f"{len(study.under_way) - len(shown)} more", "", "", "", "")
-    table = _table("rank", "trial", named(objective), "mean", "epochs", "with")
+    table = _table("rank", "trial", measure, "mean", "epochs", "with")
     for rank, record in enumerate(leading, start=1):
         assert record.best is not None
         found = standing(record.trial_id, finals)

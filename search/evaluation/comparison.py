@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from search.evaluation.measures import values_of
-from search.evaluation.statistics import selection_bias, tied_with_best
+from search.evaluation.statistics import Values, selection_bias, tied_with_best
 from search.tuning.finals import standing
+from search.tuning.objective import Numbers
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
@@ -28,7 +29,7 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
     if predicted is None:
         return best
     objective, labels = study.settings.objective, study.corpus.validation.labels
-    values = values_of(objective, predicted, labels).astype(np.float64)
+    values = values_of(objective, predicted, labels, study.positive).astype(np.float64)
     error = float(values.std() / np.sqrt(len(values)))
     means = {r.trial_id: standing(r.trial_id, finals) for r in best_first}
     if means[best.trial_id] is not None:
@@ -60,14 +61,18 @@ def compared(
     objective, labels = study.settings.objective, study.corpus.validation.labels
     rows = len(labels)
     trials = {r.trial_id: study.run.load_predictions(r.trial_id, rows) for r in best_first}
-    known = {n: values_of(objective, p, labels) for n, p in trials.items() if p is not None}
+
+    def values(predicted: Numbers) -> Values:
+        return values_of(objective, predicted, labels, study.positive)
+
+    known = {n: values(p) for n, p in trials.items() if p is not None}
     best = best_first[0].trial_id
     if best not in known:
         return {}, None
     bias = asdict(selection_bias(np.stack(list(known.values())), seed=0))
     bias["trials"] = len(known)
     baselines = study.run.load_baselines(study.corpus.fingerprint)
-    known |= {n: values_of(objective, p, labels) for n, p in baselines.items() if len(p) == rows}
+    known |= {n: values(p) for n, p in baselines.items() if len(p) == rows}
     names = list(known)
     tied = tied_with_best(np.stack(list(known.values())), names.index(best))
     return dict(zip(names, map(bool, tied), strict=True)), bias

@@ -8,29 +8,35 @@ from search.settings import Objective
 from search.tuning.objective import Labels, Numbers, named, right, signed, statistic
 
 
-def values_of(objective: Objective, probabilities: Numbers, labels: Labels) -> Values:
+def values_of(
+    objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
+) -> Values:
     """What a model's score owes to each row, for `search.evaluation.statistics` to compare.
 
-    Whether each row is right, where the objective is the accuracy; else `row_values`.
+    Whether each row is right, where the objective is the accuracy; else `row_values`. For the
+    arguments see `search.tuning.objective.statistic`.
     """
     if objective == "val_accuracy":
         return right(probabilities, labels)
-    value = statistic(objective, probabilities, labels)
+    value = statistic(objective, probabilities, labels, positive)
     return signed(objective, 1) * row_values(value, len(labels))
 
 
-def interval(objective: Objective, probabilities: Numbers, labels: Labels) -> tuple[float, float]:
+def interval(
+    objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
+) -> tuple[float, float]:
     """The 95% interval of an objective's value, not signed: by Wilson or by the bootstrap."""
     if objective == "val_accuracy":
         return wilson_interval(float(right(probabilities, labels).sum()), len(labels))
-    return bootstrap_interval(statistic(objective, probabilities, labels), len(labels), seed=0)
+    value = statistic(objective, probabilities, labels, positive)
+    return bootstrap_interval(value, len(labels), seed=0)
 
 
-def unit(objective: Objective) -> str:
+def unit(objective: Objective, positive: str | None = None) -> str:
     """What a difference of scores is told in: see `verdict`."""
     if objective == "val_loss":
         return "nats of log-likelihood"
-    return "points" if objective == "val_accuracy" else f"points of {named(objective)}"
+    return "points" if objective == "val_accuracy" else f"points of {named(objective, positive)}"
 
 
 def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
@@ -47,8 +53,9 @@ def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
     worse = found > high if objective == "val_loss" else found < low
     if not worse:
         return None
+    measure = named(objective, best.get("positive"))
     return (
-        f"the test {named(objective)} of {found:.4f} is worse than the validation rows' interval "
+        f"the test {measure} of {found:.4f} is worse than the validation rows' interval "
         f"({low:.4f} to {high:.4f}): believe the test rows. The usual reasons: they are of another "
         "time, source or mix of classes; texts of one author or subject are in training and "
         "validation both; or many trials were compared on few validation rows"

@@ -156,9 +156,10 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         f"On the test rows {best['verdict']}.",
     ]
     if (finals := best["finals"]) is not None:
+        measure = named(best["objective"], best["positive"])
         lines.append(
             f"It is the mean of {finals['folds']} networks, each trained on all folds but one. "
-            f"Alone they have a {named(best['objective'])} of {finals['mean']:.4f} on average "
+            f"Alone they have a {measure} of {finals['mean']:.4f} on average "
             f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."
         )
     if (bias := best["selection_bias"]) is not None:

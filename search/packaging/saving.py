@@ -72,9 +72,10 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
             else f"probabilities in the order of class_names, shape (texts, {len(names)})"
         ),
         "objective": objective,
+        "positive": study.settings.positive,
         "class_weight": study.settings.class_weight,
-        **measures(answers, labels, "val_"),
-        f"{objective}_ci": interval(objective, answers, labels),
+        **measures(answers, labels, "val_", study.positive),
+        f"{objective}_ci": interval(objective, answers, labels, study.positive),
         "val_accuracy": accuracy,
         "val_accuracy_ci": wilson_interval(accuracy * len(labels), len(labels)),
         "val_loss": measured("val_loss", answers, labels),
@@ -187,17 +188,20 @@ def _tried(corpus: Corpus, ensemble: Ensemble) -> tuple[list[str], Probabilities
     return texts, ensemble.says(tried), len(written)
 
 
-def measures(probabilities: Numbers, labels: Labels, before: str) -> dict[str, float | None]:
+def measures(
+    probabilities: Numbers, labels: Labels, before: str, positive: int | None
+) -> dict[str, float | None]:
     """What more there is to say of predictions than accuracy and loss.
 
     Args:
         probabilities: shape (rows, 1) or (rows, classes).
         labels: class indices, shape (rows,).
         before: what the names begin with.
+        positive: the class that F1 is of; None for the mean of all.
     """
     found = {}
     for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):
-        value = measured(objective, probabilities, labels)
+        value = measured(objective, probabilities, labels, positive)
         name = before + objective.removeprefix("val_")
         found[name] = value if np.isfinite(value) else None
     return found

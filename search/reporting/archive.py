@@ -77,10 +77,16 @@ class Archive:
         return objective
 
     @property
+    def positive(self) -> str | None:
+        """The class whose F1 that is; None for all."""
+        positive: str | None = self.facts["settings"].get("positive")
+        return positive
+
+    @property
     def measure(self) -> str:
         """What trials are ranked by, in words."""
         turned = " with its sign turned" if self.objective == "val_loss" else ""
-        return f"validation {named(self.objective)}{turned}"
+        return f"validation {named(self.objective, self.positive)}{turned}"
 
     @property
     def class_names(self) -> list[str]:
@@ -200,7 +206,9 @@ def _table(
     if table["tied_with_best"].notna().any() or labels is None:
         return table
     predicted = {n: _predictions(path, n, len(labels)) for n in table["trial_id"]}
-    known = {n: values_of(objective, p, labels) for n, p in predicted.items() if p is not None}
+    names, positive = list(facts["class_names"]), facts["settings"].get("positive")
+    of = names.index(positive) if positive in names else None
+    known = {n: values_of(objective, p, labels, of) for n, p in predicted.items() if p is not None}
     leader = next((r.trial_id for r in final_ranking(ended, finals)), None)
     if leader in known:
         names = list(known)

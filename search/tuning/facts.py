@@ -5,15 +5,27 @@ sets it aside, and who only looks passes it over. Names that are not known stay 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
-from search.settings import Settings
+from search.settings import Objective, Settings
 from search.untrusted import object_of
 
 Pair = tuple[float, float]
 Scalar = bool | int | float | str | None
+
+_ENDS = TypeAdapter(Pair)
+_MEASURE = TypeAdapter[float | None](float | None)
 
 
 class _Record(BaseModel):
@@ -118,6 +130,16 @@ class ModelFacts(_Record):
     max_length: int = 0
     test_loss: float = 0
     val_loss: float = 0
+    objective: Objective = "val_accuracy"
+    positive: str | None = None
+
+    @model_validator(mode="after")
+    def _has_measures(self) -> Self:
+        """The further measures, whose names depend on the objective, are numbers and intervals."""
+        for name, value in (self.model_extra or {}).items():
+            if name.startswith(("val_", "test_")):
+                (_ENDS if name.endswith("_ci") else _MEASURE).validate_python(value)
+        return self
 
 
 class AuditFacts(_Record):

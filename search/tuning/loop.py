@@ -239,6 +239,7 @@ class Loop:
                 to_epoch=done + 1,
                 threads=slot.threads(self._trials_at_a_time()),
                 objective=study.settings.objective,
+                positive=study.positive,
                 class_weights=self._class_weights,
                 features=self._inputs.features,
                 fold=finals.fold_of(record.trial_id),

@@ -4,7 +4,7 @@ Every measure here is a function of how often each row counts, so that the same 
 value, its bootstrap interval and, row by row, what it owes to each of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from search.blas import one_thread
 from search.corpus.store import Corpus
 from search.errors import SettingsError
-from search.settings import Objective
+from search.settings import Objective, Settings
 
 SMALLEST = 1e-7  # probability that a logarithm is taken of: the bound is that of Keras
 
@@ -58,18 +58,38 @@ def signed(objective: Objective, value: float) -> float:
     return -value if direction(objective) == "min" else value
 
 
-def named(objective: Objective) -> str:
-    """An objective in words."""
+def named(objective: Objective, positive: str | None = None) -> str:
+    """An objective in words; for `positive` see `Settings`."""
     name = objective.removeprefix("val_").replace("_", " ")
-    return name.upper() if name in ("f1", "auc") else name
+    name = name.upper() if name in ("f1", "auc") else name
+    return f"{name} of {positive!r}" if name == "F1" and positive is not None else name
 
 
-def check_measurable(objective: Objective, corpus: Corpus) -> None:
-    """Checks that an objective is a number on the validation and on the test rows.
+def positive_class(settings: Settings, class_names: Sequence[str]) -> int | None:
+    """The number of the class whose F1 is meant by val_f1; None for the mean of all.
 
     Raises:
-        SettingsError: it needs rows of every class, and there is a class without one.
+        SettingsError: there is no such class.
     """
+    if settings.positive is None:
+        return None
+    if settings.positive not in class_names:
+        raise SettingsError(
+            f"--positive {settings.positive!r} is none of the classes: "
+            + ", ".join(map(repr, class_names))
+        )
+    return [*class_names].index(settings.positive)
+
+
+def check_measurable(settings: Settings, corpus: Corpus) -> None:
+    """Checks that the objective is a number on the validation and on the test rows.
+
+    Raises:
+        SettingsError: it needs rows of every class, and there is a class without one; or it is of
+            a class that there is not.
+    """
+    objective = settings.objective
+    positive_class(settings, corpus.class_names)
     if objective in ("val_accuracy", "val_loss"):
         return
     for side, split in (("validation", corpus.validation), ("test", corpus.test)):
@@ -91,29 +111,39 @@ def balanced_weights(labels: Labels, classes: int) -> tuple[float, ...]:
 
 
 @one_thread
-def measured(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
+def measured(
+    objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
+) -> float:
     """The value of an objective; for the arguments see `statistic`."""
     rows = np.ones((1, len(labels)))
-    return float(statistic(objective, probabilities, labels)(rows)[0])
+    return float(statistic(objective, probabilities, labels, positive)(rows)[0])
 
 
-def score(objective: Objective, probabilities: Numbers, labels: Labels) -> float:
+def score(
+    objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
+) -> float:
     """The same as `signed` has it."""
-    return signed(objective, measured(objective, probabilities, labels))
+    return signed(objective, measured(objective, probabilities, labels, positive))
 
 
-def statistic(objective: Objective, probabilities: Numbers, labels: Labels) -> Statistic:
+def statistic(
+    objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
+) -> Statistic:
     """An objective as a function of how often each row counts.
 
     Args:
         objective: val_accuracy; val_loss, the mean cross-entropy; val_balanced_accuracy, the mean
-            of the classes' recalls; val_f1, the mean of the classes' F1 (macro-F1);
+            of the classes' recalls; val_f1, the mean of the classes' F1 (macro-F1) or that of one;
             val_auc, the area under the ROC curve, of more than two classes the mean of each
             against the others. A class without a row is left out of a mean.
         probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
         labels: class indices, shape (rows,).
+        positive: the class whose F1 val_f1 is; None for the mean of all.
     """
-    return _MEASURES[objective](by_class(probabilities), labels)
+    p = by_class(probabilities)
+    if objective == "val_f1":
+        return _f1(p, labels, positive)
+    return _MEASURES[objective](p, labels)
 
 
 def _accuracy(p: Floats, labels: Labels) -> Statistic:
@@ -136,8 +166,9 @@ def _balanced_accuracy(p: Floats, labels: Labels) -> Statistic:
     return value
 
 
-def _f1(p: Floats, labels: Labels) -> Statistic:
-    of, found = _members(p, labels), _members(p, p.argmax(axis=1))
+def _f1(p: Floats, labels: Labels, positive: int | None) -> Statistic:
+    meant = slice(None) if positive is None else [positive]
+    of, found = _members(p, labels)[:, meant], _members(p, p.argmax(axis=1))[:, meant]
 
     def value(weights: Floats) -> Floats:
         return _mean_of_shares(2 * weights @ (of & found), weights @ of + weights @ found)
@@ -195,6 +226,5 @@ _MEASURES: dict[Objective, Callable[[Floats, Labels], Statistic]] = {
     "val_accuracy": _accuracy,
     "val_loss": _loss,
     "val_balanced_accuracy": _balanced_accuracy,
-    "val_f1": _f1,
     "val_auc": _auc,
 }

@@ -21,6 +21,7 @@ from search.network.weights import Shape, sizes
 from search.settings import Settings
 from search.tuning import finals
 from search.tuning.early_stopping import Halving, Ladder
+from search.tuning.objective import positive_class
 from search.tuning.records import TrialRecord, ranked, trial_of
 from search.tuning.rundir import RunDirectory, machine, now
 from search.version import __version__
@@ -48,6 +49,7 @@ class Study:
         run: the results directory.
         ours: whether the networks are this project's own, and not of somebody's own HyperModel.
         compiled: whether they are trained by compiled code and not by Keras.
+        positive: the class whose F1 is the objective; None for any other objective.
         shape: what the data dictate of a network.
         space: what is searched; empty for a HyperModel of somebody's own.
         records: the trials by their ids.
@@ -78,6 +80,7 @@ class Study:
         # A HyperModel of somebody's own is trained by Keras; everything is where there is a GPU.
         self.compiled = self.ours and not gpu
         usual = whole_shape(corpus).of(Configuration())
+        self.positive = positive_class(settings, corpus.class_names)
         self.shape: Shape = getattr(hypermodel, "shape", usual)
         self.space: Space = hypermodel.space if self.ours else {}
         self.records: dict[str, TrialRecord] = {}

@@ -45,6 +45,7 @@ class TrainTask:
         to_epoch: epochs done afterwards.
         threads: how many it may use.
         objective: what an epoch's score is.
+        positive: the class that it is of; None for all.
         class_weights: what the loss of a row of each class counts; None for 1 each.
         features: the .npy file of the word features that the embedding starts from, if any.
         fold: which of the corpus' folds is held out, to be answered for instead of the validation
@@ -65,6 +66,7 @@ class TrainTask:
     to_epoch: int
     threads: int
     objective: Objective = "val_accuracy"
+    positive: int | None = None
     class_weights: tuple[float, ...] | None = None
     features: str | None = None
     fold: int | None = None
@@ -139,7 +141,7 @@ def train(task: TrainTask) -> TrainResult:
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")
         seconds = time.perf_counter() - started
-        merit = score(task.objective, probabilities, labels)
+        merit = score(task.objective, probabilities, labels, task.positive)
         epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit, scoring))
     _held.append(((task.trial_id, task.seed, task.to_epoch), engine))
     return TrainResult(tuple(epochs), engine.state(), engine.parameters, probabilities)

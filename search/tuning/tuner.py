@@ -77,7 +77,7 @@ class SearchTuner(keras_tuner.Tuner):
         watch: Callable[["SearchTuner"], None] = lambda tuner: None,
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
-        check_measurable(settings.objective, corpus)
+        check_measurable(settings, corpus)
         self.settings = settings
         self.after_trial = after_trial
         self.watch = watch

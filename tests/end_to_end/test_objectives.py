@@ -73,6 +73,40 @@ def test_an_objective_decides(unbalanced, tmp_path, objective):
     assert f"{objective} " in done.stderr and "test accuracy: " in done.stdout
 
 
+def test_the_f1_of_one_class_decides(unbalanced, tmp_path):
+    results, base = tmp_path / "r", ("search.run", "--trials", 2, "--max-epochs", 2)
+    options = ("--objective", "val_f1", "--positive", "negative", "--finals", 0)
+    done = run_here(*base, *files(unbalanced), *options, "--results", results)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((results / "best_model.json").read_text())
+
+    def f1(p, side):
+        texts = pd.read_csv(unbalanced / f"{side}.csv")
+        negative = (texts["label"] == "negative").to_numpy()
+        return texts["text"], f1_score(negative, p < 0.5)
+
+    table = read_leaderboard(results)
+    for name in ("0000", "0001"):
+        p = np.load(results / "trials" / name / "validation.npy")[:, 0]
+        rows = np.load(next(results.glob("cache/*/validation_rows.npy")))
+        assert (np.diff(rows) > 0).all()
+        said = table.set_index("trial_id")["val_f1"][name]
+        assert said == pytest.approx(f1(p, "validation")[1])
+    guess = table[table["trial_id"] == "most frequent class"]["val_f1"].item()
+    assert guess == pytest.approx(6 / 7), "of the mean over classes it would be a half of that"
+    model = keras.models.load_model(results / "best_model.keras")
+    texts, _ = f1(np.zeros(40), "test")
+    p = model.predict(tf.constant(texts), verbose=0)[:, 0]
+    assert facts["test_f1"] == pytest.approx(f1(p, "test")[1])
+    low, high = facts["test_f1_ci"]
+    assert low <= facts["test_f1"] <= high and facts["positive"] == "negative"
+    assert f"test F1 of 'negative': {facts['test_f1']:.4f} (95% " in done.stdout
+    for name in ("report.html", "MODEL_CARD.md"):
+        assert "--positive negative" in (results / name).read_text()
+    other = run_here(*base, *files(unbalanced), *options[:2], "--results", results)
+    assert other.returncode == 2 and "positive was negative, now not set" in other.stderr
+
+
 def test_balanced_weights_find_more_of_the_rare_class(unbalanced, tmp_path):
     found = []
     for name, options in (("plain", ()), ("balanced", ("--class-weight", "balanced"))):

@@ -13,12 +13,15 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from search.compiled.network import cross_entropy
 from search.errors import SettingsError
+from search.settings import Settings
 from search.tuning.objective import (
     balanced_weights,
     by_class,
     check_measurable,
     direction,
+    measured,
     named,
+    positive_class,
     score,
     signed,
     statistic,
@@ -91,11 +94,33 @@ def test_a_loss_is_bounded_as_in_keras():
 def test_an_objective_needs_rows_of_every_class():
     corpus = corpus_of(["good", "bad"] * 4, [1, 0] * 4)
     for objective in OBJECTIVES:
-        check_measurable(objective, corpus)
+        check_measurable(Settings.checked(objective=objective), corpus)
     lonely = corpus_of(["good", "bad"] * 4, [1] * 8)
-    check_measurable("val_accuracy", lonely)
+    check_measurable(Settings.checked(), lonely)
     with pytest.raises(SettingsError, match="val_auc needs rows of every class, and no row of val"):
-        check_measurable("val_auc", lonely)
+        check_measurable(Settings.checked(objective="val_auc"), lonely)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_f1_of_one_class_is_scikit_learns(classes):
+    p, labels, weights = predictions(classes)
+    found = by_class(p).argmax(axis=1)
+    for k in range(classes):
+        expected = [f1_score(labels == k, found == k, sample_weight=w) for w in weights]
+        assert statistic("val_f1", p, labels, k)(weights) == pytest.approx(expected)
+        assert measured("val_accuracy", p, labels, k) == measured("val_accuracy", p, labels)
+
+
+def test_the_positive_class_is_one_of_the_classes():
+    corpus = corpus_of(["good", "bad"] * 4, [1, 0] * 4)
+    settings = Settings.checked(objective="val_f1", positive="yes")
+    check_measurable(settings, corpus)
+    assert positive_class(settings, corpus.class_names) == 1
+    assert positive_class(Settings.checked(objective="val_f1"), corpus.class_names) is None
+    with pytest.raises(SettingsError, match="'Yes' is none of the classes: 'no', 'yes'"):
+        check_measurable(Settings.checked(objective="val_f1", positive="Yes"), corpus)
+    with pytest.raises(SettingsError, match="only the objective val_f1 is of one"):
+        Settings.checked(positive="yes")
 
 
 def test_balanced_weights_are_scikit_learns():
@@ -107,3 +132,4 @@ def test_balanced_weights_are_scikit_learns():
 
 def test_names_in_words():
     assert [named(o) for o in OBJECTIVES] == ["accuracy", "loss", "balanced accuracy", "F1", "AUC"]
+    assert named("val_f1", "a") == "F1 of 'a'" and named("val_auc", "a") == "AUC"
