@@ -7,7 +7,7 @@ first where the rows were read in reverse.
 import numpy as np
 import numpy.typing as npt
 
-from search.compiled.vectors import compiled
+from search.compiled.vectors import LANES, compiled, load, splat, store, where_least
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
@@ -19,17 +19,31 @@ def _largest(outputs, lengths, time, units, reverse, pooled, steps):
 
     From the last step, which is NaN if any is, as no output is larger than NaN.
     """
+    numbers = np.empty(LANES, np.float32)
     for r in range(len(lengths)):
         first = r * time + (time - lengths[r] if reverse else 0)
-        last = first + lengths[r] - 1
-        for k in range(units):
-            pooled[r * units + k] = outputs[last * units + k]
-            steps[r * units + k] = last
-        for step in range(last - 1, first - 1, -1):
-            for k in range(units):
+        last = lengths[r] - 1
+        k = 0
+        while k + LANES <= units:
+            most = load(outputs, (first + last) * units + k)
+            at = splat(np.float32(last))  # whole numbers below 2 ** 24 are exact
+            for step in range(last - 1, -1, -1):
+                output = load(outputs, (first + step) * units + k)
+                at = where_least(most, output, splat(np.float32(step)), at)
+                most = where_least(most, output, output, most)
+            store(pooled, r * units + k, most)
+            store(numbers, 0, at)
+            for lane in range(LANES):
+                steps[r * units + k + lane] = first + np.int32(numbers[lane])
+            k += LANES
+        while k < units:
+            pooled[r * units + k] = outputs[(first + last) * units + k]
+            steps[r * units + k] = first + last
+            for step in range(first + last - 1, first - 1, -1):
                 if outputs[step * units + k] >= pooled[r * units + k]:
                     pooled[r * units + k] = outputs[step * units + k]
                     steps[r * units + k] = step
+            k += 1
 
 
 @compiled

@@ -189,6 +189,17 @@ def without_tiny(typing_context: Any, value: Any, limit: Any) -> Any:
     return vector(vector, types.float32), code
 
 
+@intrinsic
+def where_least(typing_context: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
+    """Numbers of x where a <= b, and of y elsewhere, also where one of them is NaN."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b, x, y = arguments
+        return builder.select(builder.fcmp_ordered("<=", a, b), x, y)
+
+    return vector(vector, vector, vector, vector), code
+
+
 @inlined
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent, within 4e-7 of the exact value relatively.

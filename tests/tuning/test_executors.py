@@ -1,11 +1,14 @@
 """Slots: whatever happens to a process, its future ends, and the next one gets a new process."""
 
 import os
+import platform
+import resource
 import signal
 import struct
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 
+import numpy as np
 import pytest
 
 from search.tuning.executors import LocalSlot, default_workers, slots, threads_for
@@ -72,6 +75,23 @@ def test_threads_are_set_before_anything_is_imported(monkeypatch):
         assert worker.submit(environment, "OPENBLAS_NUM_THREADS").result(timeout=60) == "1"
     finally:
         worker.close()
+
+
+def pages_of_equal_arrays():
+    """How many pages the kernel gives to one round of arrays after another."""
+    pages = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        arrays = [np.ones(700_000, np.float32) for _ in range(10)]
+        pages.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+        del arrays
+    return pages
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is set")
+def test_memory_is_kept_from_step_to_step(slot):
+    first, *later = slot.submit(pages_of_equal_arrays).result(timeout=60)
+    assert max(later) < first / 10, "28 MB a round are 6,836 pages"
 
 
 def test_ready_when_warm(slot):
