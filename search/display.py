@@ -40,3 +40,8 @@ def visible(text: object) -> str:
     than it is. New lines and tabs stay.
     """
     return str(text).translate(_INVISIBLE)
+
+
+def counted(number: int, thing: str) -> str:
+    """So many things in English: "1 row", "2,000 rows"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

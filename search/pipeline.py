@@ -79,7 +79,7 @@ def tune(
         elif record.status == "failed":
             warn(f"trial {record.trial_id} failed: {record.error}")
 
-    space = chosen_space(settings.space, settings.fixed, corpus)
+    space = chosen_space(settings.space, settings.set, corpus)
     embeddings = None
     if settings.embeddings is not None:
         embeddings = read_embeddings(settings.embeddings, corpus)

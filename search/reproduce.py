@@ -6,9 +6,6 @@ from typing import Any
 
 from search.settings import Settings
 
-OPTIONS = {"fixed": "--set", "tried_first": "--try"}
-"""Settings whose option has another name."""
-
 
 def command_line(settings: Mapping[str, Any]) -> str:
     """The shell command of a run; what has its default is left out.
@@ -17,11 +14,11 @@ def command_line(settings: Mapping[str, Any]) -> str:
         settings: as in run.json; names that this version does not know are left out.
     """
     words = ["python", "-m", "search.run"]
-    usual = Settings.checked().model_dump(mode="json")
+    usual = Settings().model_dump(mode="json")
     for name, value in settings.items():
         if name not in usual or value in (usual[name], None):
             continue
-        option = OPTIONS.get(name, "--" + name.replace("_", "-"))
+        option = "--" + name.rstrip("_").replace("_", "-")
         if value is True:
             words.append(option)
         elif name == "export":

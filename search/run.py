@@ -236,7 +236,7 @@ def main(
     Example: python -m search.run --data reviews.csv --trials 20
     """
     with command(debug=debug):
-        settings = Settings.checked(
+        settings = Settings(
             data=data,
             text_column=text_column,
             label_column=label_column,
@@ -259,8 +259,8 @@ def main(
             class_weight=class_weight,
             seed=seed,
             space=space,
-            fixed=tuple(fixed or ()),
-            tried_first=tuple(tried_first or ()),
+            set=tuple(fixed or ()),
+            try_=tuple(tried_first or ()),
             warm_start=warm_start,
             max_parameters=max_parameters,
             max_epochs=max_epochs,
@@ -271,7 +271,7 @@ def main(
             folds=folds,
             prefer_small=prefer_small,
             top=top,
-            export=() if formats is None else tuple(formats.split(",")),
+            export=formats or (),
             results=results,
             workers=workers,
             cluster=cluster,
@@ -310,9 +310,7 @@ def show_space(settings: Settings) -> None:
     from search.corpus.load import load_corpus
     from search.network.spacefile import chosen_space, written
 
-    typer.echo(
-        written(chosen_space(settings.space, settings.fixed, load_corpus(settings))), nl=False
-    )
+    typer.echo(written(chosen_space(settings.space, settings.set, load_corpus(settings))), nl=False)
 
 
 def show_audit(settings: Settings) -> None:
@@ -379,7 +377,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         # Before TensorFlow: a mistake in the data or the space shows at once.
         sides, more = read_sides(settings, progress), read_unlabelled(settings, progress)
         corpus = encode_sides(settings, sides, more)
-        space = chosen_space(settings.space, settings.fixed, corpus)
+        space = chosen_space(settings.space, settings.set, corpus)
         learned, there = None, directory.features(corpus.fingerprint).exists()
         if here and not there and settings.embeddings is None and starts_from_words(space):
             # In a worker that has nothing to do yet, while this process imports TensorFlow.

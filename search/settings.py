@@ -1,10 +1,13 @@
 """One validated, frozen settings object for a run."""
 
 import math
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -12,10 +15,13 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     ValidationInfo,
+    field_serializer,
     field_validator,
+    model_validator,
 )
 
 from search.errors import SettingsError
+from search.memory import EXPECTED, InMemory, in_memory, texts_in_memory
 
 NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
@@ -23,6 +29,7 @@ Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanc
 Format = Literal["saved_model", "onnx", "litert"]
 Quote = Literal["double", "single", "none"]
 FEWEST_ROWS = 10  # of a class: 8 to train on, 1 to validate, 1 to test
+LONGEST_SHOWN = 60  # characters of a value that cannot be
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -40,25 +47,31 @@ def duration(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError(f"expected a time above 0, such as 90s, 30m or 2h, not {text!r}")
+        raise ValueError(f"expected a time above 0, such as 90s, 30m or 2h, found {text!r}")
     return seconds
 
 
 class Settings(BaseModel):
-    """Everything a user decides about a run.
+    """Everything a user decides about a run; the names are those of the options of the command.
 
     Two runs with equal `identity()` on equal data make the same trials, so a results directory
     belongs to one identity. The other settings (how many trials, how many workers, where) may
     change whenever a run is continued.
 
+    `data`, `validation` and `test` may also be what a program has in memory: a pandas DataFrame, a
+    pair (texts, labels), a Hugging Face Dataset or a tf.data.Dataset of pairs; and `unlabelled` a
+    DataFrame, a Dataset, a Series or an array of str::
+
+        Settings(data=frame, text_column="review", trials=10, timeout="30m")
+        Settings(data=(texts, labels), set={"dropout": (0.1, 0.5), "pooling": ["max", "mean"]})
+
     Raises:
-        SettingsError: through `Settings.checked`, with one line a problem.
-        pydantic.ValidationError: through the constructor (it is a ValueError).
+        SettingsError: with every option that has a value which it cannot have.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    data: str = Field(
+    data: str | InMemory = Field(
         "rotten-tomatoes", description="a data set's name, a file, a folder, a pattern, an address"
     )
     text_column: str | None = Field(None, description="a name, a number, or several joined by ,")
@@ -71,9 +84,9 @@ class Settings(BaseModel):
     min_class_rows: int = Field(
         FEWEST_ROWS, ge=FEWEST_ROWS, description="classes with fewer rows are left out"
     )
-    validation: Path | str | None = Field(None, description="a file, a folder or an address")
-    test: Path | str | None = Field(None, description="a file, a folder or an address")
-    unlabelled: tuple[str, ...] | None = Field(
+    validation: str | InMemory | None = Field(None, description="a file, a folder or an address")
+    test: str | InMemory | None = Field(None, description="a file, a folder or an address")
+    unlabelled: tuple[str, ...] | InMemory | None = Field(
         None, description="further texts; None for those that come with a named data set"
     )
 
@@ -92,9 +105,19 @@ class Settings(BaseModel):
         None, description="of a row's loss; balanced: all classes count as much in training"
     )
     seed: int = 0
-    space: str = Field("core", description="core, wide or a TOML file")
-    fixed: tuple[str, ...] = Field((), description="name=value, name=low..high, name=a,b")
-    tried_first: tuple[str, ...] = Field((), description="name=value,name=value,…")
+    space: str = Field(
+        "core", description="core, wide or a TOML file; or a dict: core with such a `set`"
+    )
+    set: tuple[str, ...] = Field(
+        (),
+        description="name=value, name=low..high, name=a,b; or a dict, where a tuple is the ends of "
+        "a range and a list has some values",
+    )
+    try_: tuple[str, ...] = Field(
+        (),
+        validation_alias=AliasChoices("try_", "try"),
+        description="name=value,name=value,…; or a dict, or several (`try` is a word of Python)",
+    )
     warm_start: Path | None = Field(None, description="an earlier run's results")
     max_parameters: PositiveInt | None = None
     max_epochs: PositiveInt = 10
@@ -123,9 +146,74 @@ class Settings(BaseModel):
     gpus_per_trial: float = Field(0, ge=0, description="of a cluster; also a share of one")
     keep: PositiveInt = 5
     tensorboard: bool = Field(False, description="write what TensorBoard shows")
-    trial_timeout: float | None = Field(None, gt=0, description="seconds")
-    timeout: float | None = Field(None, gt=0, description="seconds")
+    trial_timeout: float | None = Field(None, gt=0, description='seconds, or "10m"')
+    timeout: float | None = Field(None, gt=0, description='seconds, or "30m"')
     retry_failed: bool = Field(False, description="begin trials again that failed")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _checked(cls, values: Any, handler: Callable[[Any], Self]) -> Self:
+        if isinstance(values, dict) and isinstance(values.get("space"), Mapping):
+            if values.get("set"):
+                raise SettingsError("--space: expected a name or a file beside --set, found a dict")
+            values = {**values, "space": "core", "set": values["space"]}
+        try:
+            return handler(values)
+        except ValidationError as error:
+            problems = dict.fromkeys(_told(problem, cls) for problem in error.errors())
+            raise SettingsError("; ".join(problems)) from None
+
+    @field_validator("data", "validation", "test", mode="before")
+    @classmethod
+    def _is_data(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, Path):
+            return str(value)
+        if (found := in_memory(value)) is None:
+            raise ValueError(f"expected {EXPECTED}")
+        return found
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _are_texts(cls, value: Any) -> Any:
+        if isinstance(value, str | Path):
+            return (str(value),)
+        return texts_in_memory(value) or value
+
+    @field_serializer("data", "validation", "test", "unlabelled")
+    def _name(self, value: Any) -> Any:
+        return str(value) if isinstance(value, InMemory) else value
+
+    @field_validator("set", mode="before")
+    @classmethod
+    def _are_changes(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return tuple(f"{name}={_written(one)}" for name, one in value.items())
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("try_", mode="before")
+    @classmethod
+    def _are_trials(cls, value: Any) -> Any:
+        several = (value,) if isinstance(value, str | Mapping) else value
+        if not isinstance(several, tuple | list):
+            return value
+        return tuple(
+            ",".join(f"{name}={one}" for name, one in trial.items())
+            if isinstance(trial, Mapping)
+            else trial
+            for trial in several
+        )
+
+    @field_validator("export", mode="before")
+    @classmethod
+    def _are_formats(cls, value: Any) -> Any:
+        return tuple(value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("timeout", "trial_timeout", mode="before")
+    @classmethod
+    def _is_time(cls, value: Any) -> Any:
+        return duration(value) if isinstance(value, str) else value
 
     @field_validator("results", mode="before")
     @classmethod
@@ -141,21 +229,37 @@ class Settings(BaseModel):
             raise ValueError("only the objective val_f1 is of one class")
         return value
 
-    @classmethod
-    def checked(cls, **values: Any) -> Self:
-        """Makes settings, with one short line for each value that cannot be."""
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            problems = [
-                f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}, "
-                f"not {problem['input']!r}"
-                for problem in error.errors()
-            ]
-            raise SettingsError("; ".join(problems)) from None
-
     def identity(self) -> dict[str, Any]:
         """The settings that decide what the trials are and how each is trained."""
         chosen = {"tuner", "seed", "max_parameters", "max_epochs", "min_epochs", "reduction"}
         chosen |= {"patience", "objective", "positive", "class_weight", "folds"}
         return self.model_dump(mode="json", include=chosen)
+
+
+def _written(spec: Any) -> str:
+    """What a dict says of one hyperparameter, as `--set` has it."""
+    if isinstance(spec, tuple) and len(spec) == 2:
+        return f"{spec[0]}..{spec[1]}"
+    return "".join(f"{value}," for value in spec) if isinstance(spec, tuple | list) else str(spec)
+
+
+def _told(problem: Mapping[str, Any], settings: type[BaseModel]) -> str:
+    """One of pydantic's problems, in terms of the options."""
+    name, kind = str(problem["loc"][0]), problem["type"]
+    if kind == "extra_forbidden":
+        options = [field.rstrip("_") for field in settings.model_fields]
+        close = get_close_matches(name, options, n=1)
+        return f"there is no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    limits = problem.get("ctx", {})
+    expected = {
+        "value_error": str(limits.get("error")),
+        "greater_than": f"expected a number above {limits.get('gt', 0):g}",
+        "greater_than_equal": f"expected {limits.get('ge', 0):g} or more",
+        "less_than_equal": f"expected {limits.get('le', 0):g} or less",
+        "literal_error": f"expected {limits.get('expected')}",
+        "int_from_float": "expected a whole number",
+    }.get(kind, problem["msg"].replace("Input should be", "expected"))
+    flag = "--" + name.rstrip("_").replace("_", "-")
+    found = problem["input"]
+    told = repr(found) if len(repr(found)) <= LONGEST_SHOWN else f"a {type(found).__name__}"
+    return f"{flag}: {expected}" + ("" if ", found " in expected else f", found {told}")

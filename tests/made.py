@@ -36,7 +36,7 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
     """A run of `count` trials, of which the last failed; returns the results directory."""
     generator = np.random.default_rng(seed)
     directory = RunDirectory(results)
-    settings = Settings.checked(results=results, trials=max(1, count), finals=0, data="made.csv")
+    settings = Settings(results=results, trials=max(1, count), finals=0, data="made.csv")
     facts = {
         "identity": {"data_fingerprint": "f" * 64},
         "settings": settings.model_dump(mode="json"),

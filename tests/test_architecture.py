@@ -11,7 +11,17 @@ import pytest
 import search
 from tests.conftest import ROOT
 
-BASE = {"blas", "display", "errors", "files", "reproduce", "settings", "startup", "tables"}
+BASE = {
+    "blas",
+    "display",
+    "errors",
+    "files",
+    "memory",
+    "reproduce",
+    "settings",
+    "startup",
+    "tables",
+}
 BASE |= {"untrusted", "version"}
 ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),

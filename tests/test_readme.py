@@ -27,7 +27,7 @@ COMMANDS = [
 
 
 def test_there_is_something_to_test():
-    assert len(PYTHON) == 4
+    assert len(PYTHON) == 5
     assert len(COMMANDS) >= 6
 
 
@@ -99,7 +99,7 @@ def test_onnx(sample_run, tmp_path):
 def test_from_python(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
-    body = "\n".join("    " + line for line in PYTHON[-1].splitlines())
+    body = "\n".join("    " + line for line in PYTHON[3].splitlines())
     (tmp_path / "script.py").write_text(f'if __name__ == "__main__":\n{body}\n', encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -107,6 +107,16 @@ def test_from_python(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "val_accuracy" in done.stdout
     assert (tmp_path / "sample_results" / "best_model.keras").is_file()
+
+
+def test_data_in_memory(tmp_path):
+    (tmp_path / "data").symlink_to(SAMPLE.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", PYTHON[4]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("{'train': 240")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_the_tree_is_true():

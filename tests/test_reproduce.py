@@ -7,7 +7,7 @@ from search import run
 from search.reproduce import command_line
 from search.settings import Settings
 
-USUAL = Settings.checked()
+USUAL = Settings()
 
 
 def parsed(line, monkeypatch):
@@ -28,10 +28,10 @@ def test_defaults_are_left_out():
 
 
 def test_any_settings_make_a_command_that_makes_them(monkeypatch):
-    settings = Settings.checked(
+    settings = Settings(
         data="my reviews; rm -rf.csv", text_column="it's", unlabelled=("a.txt", "b.txt"), trials=7,
-        seed=-3, remove_leaks=True, fixed=("dropout=0.2..0.5", "batch_size={32,64}"), keep=9,
-        tried_first=("lstm_units=32,dropout=0.4",), top=2, export=("onnx", "saved_model"),
+        seed=-3, remove_leaks=True, set=("dropout=0.2..0.5", "batch_size={32,64}"), keep=9,
+        try_=("lstm_units=32,dropout=0.4",), top=2, export=("onnx", "saved_model"),
         finals=0, validation="v.csv", test="t.csv", max_parameters=9, reduction=1, space="wide",
         results="r", timeout=90.5, objective="val_auc", class_weight="balanced",
         prefer_small=True, tensorboard=True,

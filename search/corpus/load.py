@@ -1,8 +1,9 @@
 """From a source to an encoded corpus: read, clean, split, learn the vocabulary, encode."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,20 +21,27 @@ from search.corpus.sources import Say, read, read_labelled_lines, read_texts, si
 from search.corpus.split import Rows, folded, split
 from search.corpus.store import Corpus, Split, fingerprint
 from search.errors import DataError
+from search.memory import InMemory
 from search.settings import NO_TEXTS, Settings
 
 Texts = npt.NDArray[np.object_]
 
 
-def load_corpus(settings: Settings, tell: Say = silent) -> Corpus:
+def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
     """Reads, splits and encodes the data of a run. Nothing is written.
 
-    The vocabulary is learned from the training side and the unlabelled texts alone. `tell` gets a
-    sentence for what was recognised in the data.
+    The vocabulary is learned from the training side and the unlabelled texts alone.
+
+    Args:
+        settings: of the run; or its data alone, as `Settings.data` takes them.
+        tell: gets a sentence for what was recognised in the data.
 
     Raises:
+        SettingsError: it is neither.
         DataError: the data cannot be used; the message says where and what to do.
     """
+    if not isinstance(settings, Settings):
+        settings = Settings(data=settings)
     return encode_sides(settings, read_sides(settings, tell), read_unlabelled(settings, tell))
 
 
@@ -71,7 +79,7 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
             names, *(array for part in sides.values() for array in (part.texts, part.labels)), more
         ),
         facts={
-            "source": settings.data,
+            "source": str(settings.data),
             "dropped_rows": train.dropped,
             "rows": {side: len(part) for side, part in encoded.items()},
             "class_rows": {
@@ -94,12 +102,12 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     """
     laid = laid_out(settings, tell)
     table = _read(laid.data, laid, tell)
-    reviews = clean(table, settings.data, fewest=settings.min_class_rows, tell=tell)
+    reviews = clean(table, str(settings.data), fewest=settings.min_class_rows, tell=tell)
     classes = (reviews.class_names, reviews.rare, settings.min_class_rows, tell)
     given = {}
     for side, source in (("validation", laid.validation), ("test", laid.test)):
         if source is not None:
-            given[side] = clean(_read(str(source), laid, tell), str(source), *classes)
+            given[side] = clean(_read(source, laid, tell), str(source), *classes)
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
     reviews, *others = _numbered((reviews, *given.values()), groups)
     given = dict(zip(given, others, strict=True))
@@ -136,6 +144,8 @@ def laid_out(settings: Settings, tell: Say = silent) -> Settings:
 
     A side that the user named stays.
     """
+    if isinstance(settings.data, InMemory):
+        return settings
     folder = Path(settings.data)
     found = layout(folder) if folder.is_dir() else None
     if found is None:
@@ -153,9 +163,13 @@ def laid_out(settings: Settings, tell: Say = silent) -> Settings:
 
 def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
     """The texts without labels that a run may learn words from; none is empty."""
-    sources = laid_out(settings).unlabelled
-    if sources is None:
-        sources = OTHER_TEXTS.get(settings.data, ()) if is_named(settings.data) else ()
+    sources: Sequence[str | InMemory] | InMemory | None = laid_out(settings).unlabelled
+    if isinstance(sources, InMemory):
+        sources = (sources,)
+    elif sources is None:
+        data = settings.data
+        named = not isinstance(data, InMemory) and is_named(data)
+        sources = OTHER_TEXTS.get(str(data), ()) if named else ()
     elif sources == (NO_TEXTS,):
         sources = ()
     elif NO_TEXTS in sources:
@@ -180,10 +194,12 @@ def _without(texts: Texts, scored: list[str]) -> Texts:
     return np.array([text for text in texts if folded(text) not in known], dtype=object)
 
 
-def _read(source: str, laid: Settings, tell: Say) -> pd.DataFrame:
+def _read(source: str | InMemory, laid: Settings, tell: Say) -> pd.DataFrame:
     """One side; columns that are named for the data hold for its companions, if both are tables."""
     form = form_of(laid)
     if source == laid.data and laid.labels is not None:
+        if isinstance(source, InMemory):
+            raise DataError(f"--labels has no meaning for {source}: its labels come with it")
         return read_labelled_lines(source, laid.labels, form, tell)
     columns = (laid.text_column, laid.label_column)
     if source != laid.data and not (_has_columns(source) and _has_columns(laid.data)):
@@ -191,8 +207,10 @@ def _read(source: str, laid: Settings, tell: Say) -> pd.DataFrame:
     return read(source, *columns, form, tell)
 
 
-def _has_columns(source: str) -> bool:
+def _has_columns(source: str | InMemory) -> bool:
     """Whether a source is tables, and not folders of classes or a named data set."""
+    if isinstance(source, InMemory):
+        return True
     folder = Path(source)
     return not is_named(source) and not (folder.is_dir() and class_folders(folder))
 

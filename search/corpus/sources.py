@@ -20,9 +20,11 @@ from search.corpus.compression import ARCHIVES, content, content_of, kind, membe
 from search.corpus.dialect import Form
 from search.corpus.encodings import decoded
 from search.corpus.folders import TABLES, class_folders, tables, text_files
+from search.corpus.frames import table_of
 from search.corpus.named import NAMED, is_named, movie_reviews
 from search.corpus.readers import ENDINGS, READERS, Source, Table, text_lines
 from search.errors import DataError
+from search.memory import InMemory
 from search.untrusted import content_of as content_of_file
 from search.untrusted import opened
 
@@ -37,7 +39,7 @@ def silent(message: str) -> None:
 
 
 def read(
-    source: str,
+    source: str | InMemory,
     text_column: str | None = None,
     label_column: str | None = None,
     form: Form = ANY_FORM,
@@ -48,7 +50,7 @@ def read(
     Args:
         source: "rotten-tomatoes", "imdb", the path or address of a file of one of `READERS`' kinds
             (also compressed), a pattern of paths, several of them separated by commas, or a folder
-            that holds such files or one folder of texts for each class.
+            that holds such files or one folder of texts for each class; or what is in memory.
         text_column: the column with the text, its number, or several to be joined; by default the
             one with a usual name.
         label_column: the column with the label; by default the one with a usual name.
@@ -62,23 +64,27 @@ def read(
     Raises:
         DataError: the source does not exist or cannot be read as what its name says.
     """
-    if is_named(source):
-        _refuse_columns(source, text_column, label_column)
-        return movie_reviews(source)
-    if source in NAMED:
-        tell(f"{source}: read from the disk, and not the data set of that name")
-    path = Path(source)
-    if path.is_dir() and class_folders(path):
-        _refuse_columns(f"the folder {path}", text_column, label_column)
-        return _mended(path, _classes(path, form, tell), tell)
+    if isinstance(source, InMemory):
+        named_tables = iter([(str(source), _filled(str(source), table_of(source)))])
+    else:
+        if is_named(source):
+            _refuse_columns(source, text_column, label_column)
+            return movie_reviews(source)
+        if source in NAMED:
+            tell(f"{source}: read from the disk, and not the data set of that name")
+        path = Path(source)
+        if path.is_dir() and class_folders(path):
+            _refuse_columns(f"the folder {path}", text_column, label_column)
+            return _mended(str(path), _classes(path, form, tell), tell)
+        files = _files(source, form, (text_column, label_column))
+        named_tables = ((file.name, _read(file, READERS)) for file in files)
     parts = []
-    for file in _files(source, form, (text_column, label_column)):
-        table = _read(file, READERS)
+    for name, table in named_tables:
         names, guess = table.names, table.guess
         text, label = (
             (guess[place],)
             if guess is not None and wanted is None
-            else chosen_columns(file.name, names, wanted, usual, what, table.advice)
+            else chosen_columns(name, names, wanted, usual, what, table.advice)
             for place, wanted, usual, what in (
                 (0, text_column, TEXT_COLUMNS, "text"),
                 (1, label_column, LABEL_COLUMNS, "label"),
@@ -86,18 +92,21 @@ def read(
         )
         if set(text) & set(label):
             raise DataError(
-                f"{file.name}: column {names[label[0]]!r} cannot be both the text and the label"
+                f"{name}: column {names[label[0]]!r} cannot be both the text and the label"
             )
         joined = ", ".join(names[place] for place in text)
-        tell(f"{file.name}: {table.told}; text: {joined}, label: {names[label[0]]}")
-        cells = texts_of(table.column(label[0]), file.name, names[label[0]])
-        columns = {"text": _texts(file, table, text), "label": cells}
-        parts.append((file.name, pd.DataFrame(columns, dtype=object)))
-    return _mended(path, _together(parts), tell)
+        tell(f"{name}: {table.told}; text: {joined}, label: {names[label[0]]}")
+        cells = texts_of(table.column(label[0]), name, names[label[0]])
+        columns = {"text": _texts(name, table, text), "label": cells}
+        parts.append((name, pd.DataFrame(columns, dtype=object)))
+    return _mended(str(source), _together(parts), tell)
 
 
 def read_texts(
-    source: str, text_column: str | None = None, form: Form = ANY_FORM, tell: Say = silent
+    source: str | InMemory,
+    text_column: str | None = None,
+    form: Form = ANY_FORM,
+    tell: Say = silent,
 ) -> npt.NDArray[np.object_]:
     """Reads texts alone; labels that stand beside them are not looked at.
 
@@ -114,6 +123,11 @@ def read_texts(
     Raises:
         DataError: the source does not exist or cannot be read as what its name says.
     """
+    if isinstance(source, InMemory):
+        found_table = table_of(source)
+        place = chosen_columns(str(source), found_table.names, text_column, TEXT_COLUMNS, "text")
+        table = _together([(str(source), _text_column(str(source), found_table, place))])
+        return _there(str(source), table, tell)
     path = Path(source)
     if is_named(source):
         table = movie_reviews(source)[["text"]]
@@ -138,10 +152,18 @@ def read_texts(
                     file.name, read_as.names, wanted, TEXT_COLUMNS, "text", read_as.advice
                 )
             tell(f"{file.name}: {read_as.told}")
-            column = pd.DataFrame({"text": _texts(file, read_as, text)}, dtype=object)
-            parts.append((file.name, column))
+            parts.append((file.name, _text_column(file.name, read_as, text)))
         table = _together(parts)
-    cells = _mended(path, table, tell)["text"].fillna("").str.strip().to_numpy(dtype=object)
+    return _there(source, table, tell)
+
+
+def _text_column(name: str, table: Table, places: tuple[int, ...]) -> pd.DataFrame:
+    return pd.DataFrame({"text": _texts(name, table, places)}, dtype=object)
+
+
+def _there(source: str, table: pd.DataFrame, tell: Say) -> npt.NDArray[np.object_]:
+    """The texts of a table that are not empty."""
+    cells = _mended(source, table, tell)["text"].fillna("").str.strip().to_numpy(dtype=object)
     found: npt.NDArray[np.object_] = cells[cells != ""]
     if not len(found):
         raise DataError(f"{source}: expected texts that are not empty, found none")
@@ -170,7 +192,7 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
             f"{len(found)} lines"
         )
     table = pd.DataFrame({"text": texts, "label": found}, dtype=object)
-    return _mended(Path(source), _together([(source, table)]), tell)
+    return _mended(source, _together([(source, table)]), tell)
 
 
 def _files(source: str, form: Form, wanted: tuple[str | None, ...]) -> Iterator[Source]:
@@ -240,17 +262,20 @@ def check_kind(path: PurePath, ending: str) -> None:
 
 def _read(source: Source, readers: "dict[str, Callable[[Source], Table]]") -> Table:
     """What is in a file; it has rows."""
-    table = readers[source.ending](source)
+    return _filled(source.name, readers[source.ending](source))
+
+
+def _filled(name: str, table: Table) -> Table:
+    """A table, if it has rows."""
     if not table.rows:
-        raise DataError(f"{source.name}: there are no rows in it")
+        raise DataError(f"{name}: there are no rows in it")
     return table
 
 
-def _texts(file: Source, table: Table, places: tuple[int, ...]) -> list[str | None]:
+def _texts(name: str, table: Table, places: tuple[int, ...]) -> list[str | None]:
     """The texts of a table; of several columns joined, where they are not empty."""
     columns = [
-        texts_of(table.column(place), file.name, table.names[place], numbers=False)
-        for place in places
+        texts_of(table.column(place), name, table.names[place], numbers=False) for place in places
     ]
     if len(columns) == 1:
         return columns[0]
@@ -268,7 +293,7 @@ def _together(parts: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     return pd.concat([part for _, part in parts])
 
 
-def _mended(path: Path, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
+def _mended(source: str, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
     """Mends characters that are none, and refuses impossible texts."""
     broken = 0
     for name in table.columns:
@@ -276,8 +301,8 @@ def _mended(path: Path, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
         broken += sum(a is not None and a != b for a, b in zip(cells, table[name], strict=True))
         table[name] = pd.Series(cells, index=table.index, dtype=object)
     if broken:
-        tell(f"{path}: {broken} cells have half a surrogate pair in them, which is read as �")
-    refuse_impossible(table["text"].tolist(), table.index.tolist(), str(path))
+        tell(f"{source}: {broken} cells have half a surrogate pair in them, which is read as �")
+    refuse_impossible(table["text"].tolist(), table.index.tolist(), source)
     return table
 
 

@@ -37,7 +37,7 @@ def chosen_formats(names: str) -> tuple[Format, ...]:
     Raises:
         SettingsError: one is unknown, or what it needs is not installed.
     """
-    settings = Settings.checked(export=tuple(names.split(",")))
+    settings = Settings(export=names)
     check_installed(settings.export)
     return settings.export
 

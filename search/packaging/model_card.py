@@ -14,6 +14,7 @@ from search.display import code, markdown, visible, yaml
 from search.errors import ResultsError
 from search.evaluation.measures import told_bias, told_gap
 from search.files import write_text
+from search.memory import is_name_of_memory
 from search.reproduce import command_line
 from search.tables import read_table
 from search.tuning.objective import named
@@ -234,4 +235,6 @@ def _reproduction(best: dict[str, Any], run: dict[str, Any]) -> list[str]:
     lines = [textwrap.indent(visible(command_line(run["settings"])), "    "), ""]
     if best["network"] != "bilstm":
         lines += ["from Python, with the HyperModel that the search was given.", ""]
+    if is_name_of_memory(best["data"]):
+        lines += ["from Python, with the same data in memory.", ""]
     return [*lines, f"On: {machine}."]

@@ -94,7 +94,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
             "bias": list(mixture.bias),
             "models": [{"kind": m.kind, "buckets": len(m.table)} for m in mixture.models],
         },
-        "data": study.settings.data,
+        "data": str(study.settings.data),
         "data_fingerprint": corpus.fingerprint,
         "seed": study.settings.seed,
         "trial_seed": first.seed,

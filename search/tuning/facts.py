@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from search.errors import SettingsError
 from search.settings import Objective, Settings
 from search.untrusted import object_of
 
@@ -57,7 +58,10 @@ class RunFacts(_Record):
     @field_validator("settings")
     @classmethod
     def _are_settings(cls, values: dict[str, Any]) -> dict[str, Any]:
-        Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})
+        try:
+            Settings(**{name: v for name, v in values.items() if name in Settings.model_fields})
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
         return values
 
 

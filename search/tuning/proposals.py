@@ -61,7 +61,7 @@ class Proposals:
             oracle.allowed = lambda values: (
                 parameters(Configuration.of(values), study.shape) <= limit
             )
-        told = [self._tried(text) for text in settings.tried_first]
+        told = [self._tried(text) for text in settings.try_]
         if settings.warm_start is not None:
             told += winners(settings.warm_start)
         if settings.tuner in ("grid", "hyperband"):  # both go by a plan of their own

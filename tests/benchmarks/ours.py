@@ -76,7 +76,7 @@ def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int
             tuner="random",
             reduction=1,
             finals=0,
-            fixed=(f"batch_size={batch_size}", "pooling=last", "embedding_init=random"),
+            set=(f"batch_size={batch_size}", "pooling=last", "embedding_init=random"),
             results=Path(directory) / "results",
             workers=workers,
         )

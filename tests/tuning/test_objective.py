@@ -94,11 +94,11 @@ def test_a_loss_is_bounded_as_in_keras():
 def test_an_objective_needs_rows_of_every_class():
     corpus = corpus_of(["good", "bad"] * 4, [1, 0] * 4)
     for objective in OBJECTIVES:
-        check_measurable(Settings.checked(objective=objective), corpus)
+        check_measurable(Settings(objective=objective), corpus)
     lonely = corpus_of(["good", "bad"] * 4, [1] * 8)
-    check_measurable(Settings.checked(), lonely)
+    check_measurable(Settings(), lonely)
     with pytest.raises(SettingsError, match="val_auc needs rows of every class, and no row of val"):
-        check_measurable(Settings.checked(objective="val_auc"), lonely)
+        check_measurable(Settings(objective="val_auc"), lonely)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -113,14 +113,14 @@ def test_the_f1_of_one_class_is_scikit_learns(classes):
 
 def test_the_positive_class_is_one_of_the_classes():
     corpus = corpus_of(["good", "bad"] * 4, [1, 0] * 4)
-    settings = Settings.checked(objective="val_f1", positive="yes")
+    settings = Settings(objective="val_f1", positive="yes")
     check_measurable(settings, corpus)
     assert positive_class(settings, corpus.class_names) == 1
-    assert positive_class(Settings.checked(objective="val_f1"), corpus.class_names) is None
+    assert positive_class(Settings(objective="val_f1"), corpus.class_names) is None
     with pytest.raises(SettingsError, match="'Yes' is none of the classes: 'no', 'yes'"):
-        check_measurable(Settings.checked(objective="val_f1", positive="Yes"), corpus)
+        check_measurable(Settings(objective="val_f1", positive="Yes"), corpus)
     with pytest.raises(SettingsError, match="only the objective val_f1 is of one"):
-        Settings.checked(positive="yes")
+        Settings(positive="yes")
 
 
 def test_balanced_weights_are_scikit_learns():

@@ -1,0 +1,108 @@
+"""Data in memory: a frame, a pair, a Dataset or a tf.data.Dataset is the same as their file."""
+
+import datasets
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+import search
+from search.errors import DataError, SettingsError
+from tests.conftest import SAMPLE
+
+FILE = pd.read_csv(SAMPLE)
+NAMES = sorted(FILE["label"].unique())
+CODES = [NAMES.index(label) for label in FILE["label"]]
+
+
+def hugging_face():
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)}
+    )
+    columns = {"text": FILE["text"].tolist(), "label": CODES}
+    return datasets.Dataset.from_dict(columns, features=features)
+
+
+def stream():
+    return tf.data.Dataset.from_tensor_slices((FILE["text"].tolist(), FILE["label"].tolist()))
+
+
+SAME = {
+    "frame": lambda: FILE,
+    "pair of lists": lambda: (FILE["text"].tolist(), FILE["label"].tolist()),
+    "pair of columns": lambda: [FILE["text"], FILE["label"].astype("category")],
+    "pair of arrays": lambda: (FILE["text"].to_numpy(dtype=str), FILE["label"].to_numpy()),
+    "Dataset": hugging_face,
+    "columns of a Dataset": lambda: (hugging_face()["text"], FILE["label"]),
+    "tf.data.Dataset": stream,
+    "batches": lambda: stream().batch(7),
+}
+
+
+@pytest.fixture(scope="module")
+def of_file():
+    return search.load_corpus(search.Settings(data=str(SAMPLE)))
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_data_in_memory_are_those_of_the_file(kind, of_file):
+    corpus = search.load_corpus(SAME[kind]())
+    assert corpus.fingerprint == of_file.fingerprint  # so that a run on them goes on
+    assert corpus.class_names == of_file.class_names
+    for side in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(corpus, side).rows, getattr(of_file, side).rows)
+
+
+def test_columns_are_named_as_those_of_a_file():
+    frame = FILE.rename(columns={"text": "said", "label": "mood"}).set_index(FILE.index + 1000)
+    with pytest.raises(DataError, match=r"<DataFrame, 300 rows>: cannot tell .*--text-column"):
+        search.load_corpus(frame)
+    settings = search.Settings(data=frame, text_column="said", label_column="mood")
+    assert search.load_corpus(settings).facts["rows"]["train"] == 240
+
+
+def test_sides_and_further_texts_may_be_in_memory():
+    settings = search.Settings(
+        data=FILE[:200], validation=FILE[200:250], test=(FILE["text"][250:], FILE["label"][250:]),
+        unlabelled=pd.Series(["one more text", "", "another text"]),
+    )  # fmt: skip
+    rows = search.load_corpus(settings).facts["rows"]
+    assert rows == {"train": 200, "validation": 50, "test": 50, "unlabelled": 2}
+
+
+def test_numbers_and_missing_labels():
+    labels = pd.array([None, *CODES[1:]], dtype="Int64")
+    corpus = search.load_corpus((FILE["text"], labels))
+    assert corpus.class_names == ("0", "1") and corpus.facts["dropped_rows"] == 1
+    unknown = hugging_face().add_column("target", [-1, *CODES[1:]])
+    unknown = unknown.cast_column("target", datasets.ClassLabel(names=NAMES))
+    corpus = search.load_corpus(search.Settings(data=unknown, label_column="target"))
+    assert corpus.class_names == tuple(NAMES) and corpus.facts["dropped_rows"] == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (pd.DataFrame({"text": [], "label": []}), "there are no rows"),
+        ((CODES, CODES), "numbers only"),
+        (([["a"], "b"], [0, 1]), r"row 1: expected a text in column 'text', found a list"),
+        (stream().repeat(), "never ends"),
+        (tf.data.Dataset.range(3), "expected pairs of a text and a label"),
+        (stream().map(lambda text, label: (text, tf.constant([0.0, 1.0]))), "at a time"),
+    ],
+)
+def test_data_that_cannot_be_read_say_why(data, message):
+    with pytest.raises(DataError, match=message):
+        search.load_corpus(data)
+
+
+def test_several_data_sets_are_not_one():
+    several = datasets.DatasetDict(train=hugging_face(), test=hugging_face())
+    with pytest.raises(SettingsError, match=r"several .train, test.; take one .*data\['train'\]"):
+        search.load_corpus(several)
+
+
+def test_labels_in_another_file_are_for_files(tmp_path):
+    settings = search.Settings(data=FILE, labels=tmp_path / "labels.txt")
+    with pytest.raises(DataError, match="--labels has no meaning for <DataFrame, 300 rows>"):
+        search.load_corpus(settings)
