@@ -18,13 +18,17 @@ import filelock
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+from search.compiled.width import WIDE
+
 PATIENCE = 120  # seconds to wait for another process that compiles; then both do
 HASH_BYTES = hashlib.sha256().digest_size
 SOURCES = hashlib.sha256(
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    + bytes([WIDE])
 ).hexdigest()[:16]
 """Numba takes a cached function for valid as long as its own file is unchanged, but what it calls
-stands in other files: the cache's folder is named after the content of all of them."""
+stands in other files: the cache's folder is named after the content of all of them, and after the
+vectors' width."""
 
 
 def cached(function: Callable[..., Any], **options: Any) -> Any:

@@ -4,6 +4,8 @@ Rows are sorted by falling length, so that the rows of a step are the first ones
 have ended cost nothing. What a step reads stands in rows of [features, hidden state, 1]: first
 those of step 0, then, where the hidden states of a step's rows are written, those of the next;
 after the last step's come its results. Cell states stand in the same rows.
+
+The gates' weights and gradients stand as `kernel.py` has them.
 """
 
 import itertools
@@ -13,17 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from search.compiled.kernel import (
-    BLOCK,
-    GATES,
+    EIGHTS,
+    ROWS,
     add_products,
     copy,
     gate_gradients,
+    input_gradients,
     step,
-    times_panel,
 )
-from search.compiled.vectors import compiled
+from search.compiled.tiles import PANEL
+from search.compiled.vectors import LANES, compiled
+from search.compiled.width import WIDE
 
-ALIGNMENT = 64  # bytes
+ALIGNMENT = 64  # bytes: a line of a cache, and a vector of AVX-512
+LINE = ALIGNMENT // 4  # numbers
 CHUNK = 64  # rows that are summed up together into the gradient of the weights
 
 Floats = npt.NDArray[np.float32]
@@ -68,30 +73,37 @@ def _plan(lengths, time):
 
 
 @compiled
-def _pack(kernel, recurrent_kernel, bias, features, real, units, panels, x_panels, h_panels):
+def _zeros(count):
+    """An array that begins with a line of the cache."""
+    room = np.zeros(count + LINE, np.float32)
+    start = -(room.ctypes.data // 4) % LINE
+    return room[start : start + count]
+
+
+@compiled
+def _pack(kernel, recurrent_kernel, bias, features, real, units, panels, back_panels):
     """Copies the weights into panels by block and by input, where there is room for them."""
-    width = 4 * units
     height = features + units + 1
+    full = len(back_panels) // (PANEL * 4 * units) * PANEL  # columns in panels
     for k in range(features + real + 1):
         for gate in range(4):
             for unit in range(real):
                 column = gate * real + unit
-                gate_at = gate * BLOCK + unit % BLOCK
                 if k < features:
                     weight = kernel[k * 4 * real + column]
                 elif k < features + real:
                     weight = recurrent_kernel[(k - features) * 4 * real + column]
                 else:
                     weight = bias[column]
-                row = k if k < features + real else features + units
                 if len(panels):
-                    panels[(unit // BLOCK * height + row) * GATES + gate_at] = weight
-                back = unit // BLOCK * GATES + gate_at
-                if len(x_panels) and k < features:
-                    x_panels[(k // GATES * width + back) * GATES + k % GATES] = weight
-                elif len(x_panels) and k < features + real:
-                    u = k - features
-                    h_panels[(u // GATES * width + back) * GATES + u % GATES] = weight
+                    row = k if k < features + real else features + units
+                    at = (unit // WIDE * height + row) * PANEL
+                    panels[at + gate * WIDE + unit % WIDE] = weight
+                elif k < features + real:
+                    row = unit // LANES * EIGHTS + gate * LANES + unit % LANES
+                    across = PANEL if k < full else WIDE
+                    first = k // across * across
+                    back_panels[first * 4 * units + row * across + k - first] = weight
 
 
 @compiled
@@ -101,7 +113,8 @@ def _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbi
         for gate in range(4):
             for unit in range(real):
                 row = k if k < features + real else features + units
-                at = (unit // BLOCK * stride + row) * GATES + gate * BLOCK + unit % BLOCK
+                back = unit // LANES * EIGHTS + gate * LANES + unit % LANES
+                at = (back // PANEL * stride + row) * PANEL + back % PANEL
                 column = gate * real + unit
                 if k < features:
                     dkernel[k * 4 * real + column] = sums[at]
@@ -117,14 +130,14 @@ def _forward(x, lengths, time, features, hidden, cell, kernel, recurrent_kernel,
              last_hidden, last_cell, outputs):  # fmt: skip
     """`forward` on flat arrays."""
     batch = len(lengths)
-    units = (real + BLOCK - 1) // BLOCK * BLOCK
+    units = (real + WIDE - 1) // WIDE * WIDE
     order, falling, active, start = _plan(lengths, time)
     if not save:
         for t in range(len(start)):
             start[t] = t % 2 * batch  # two places in turn
-    nothing = np.empty(0, np.float32)
-    panels = np.zeros((features + units + 1) * 4 * units, np.float32)
-    _pack(kernel, recurrent_kernel, bias, features, real, units, panels, nothing, nothing)
+    panels = _zeros((features + units + 1) * 4 * units)
+    _pack(kernel, recurrent_kernel, bias, features, real, units, panels, panels[:0])
+    sums = _zeros(ROWS * PANEL)
     for r in range(batch):
         for k in range(units):
             inputs[r * stride + features + k] = hidden[order[r] * real + k] if k < real else 0
@@ -135,11 +148,9 @@ def _forward(x, lengths, time, features, hidden, cell, kernel, recurrent_kernel,
             at = (start[t] + r) * stride
             copy(x, place * features, inputs, at, features)
             inputs[at + features + units] = 1
-            for k in range(features + units + 1, stride):
-                inputs[at + k] = 0
         saved = start[t + 1] - batch if save else 0
         step(inputs, stride, features, active[t], start[t], start[t + 1], states, tanh_cell, gates,
-             saved, panels, units, save)  # fmt: skip
+             saved, panels, units, sums, save)  # fmt: skip
         if len(outputs):
             for r in range(active[t]):
                 place = order[r] * time + (time - falling[r] if reverse else 0) + t
@@ -157,55 +168,50 @@ def _backward(lengths, time, features, kernel, recurrent_kernel, bias, real, rev
               dx, dhidden, dcell, dkernel, drecurrent_kernel, dbias):  # fmt: skip
     """`backward` on flat arrays."""
     batch = len(lengths)
-    units = (real + BLOCK - 1) // BLOCK * BLOCK
+    units = (real + WIDE - 1) // WIDE * WIDE
     width = 4 * units
-    wide = (units + GATES - 1) // GATES * GATES
+    columns = (features + units + WIDE - 1) // WIDE * WIDE
     # A power of two of bytes from row to row would put all rows in the same few places of a cache.
-    apart = width + 16
+    apart = width + LINE
+    apart_inputs = columns + LINE
     order, falling, active, start = _plan(lengths, time)
-    nothing = np.empty(0, np.float32)
-    x_panels = np.zeros((features + GATES - 1) // GATES * GATES * width, np.float32)
-    h_panels = np.zeros(wide * width, np.float32)
-    _pack(kernel, recurrent_kernel, bias, features, real, units, nothing, x_panels, h_panels)
-    dh = np.zeros(batch * wide, np.float32)
-    dc = np.zeros(batch * wide, np.float32)
+    panels = _zeros(columns * width)
+    _pack(kernel, recurrent_kernel, bias, features, real, units, panels[:0], panels)
+    dinputs = _zeros(batch * apart_inputs)  # of the features and of the hidden states
+    dc = _zeros(batch * units)
     for r in range(batch):
-        copy(dlast_hidden, order[r] * real, dh, r * wide, real)
-        copy(dlast_cell, order[r] * real, dc, r * wide, real)
+        copy(dlast_hidden, order[r] * real, dinputs, r * apart_inputs + features, real)
+        copy(dlast_cell, order[r] * real, dc, r * units, real)
         for k in range((order[r] * time + falling[r]) * features, (order[r] + 1) * time * features):
             dx[k] = 0
     room = CHUNK + batch
-    gradients = np.empty(room * apart, np.float32)
-    sums = np.zeros(stride * width, np.float32)
-    dx_at = np.empty(batch, np.int64)
-    dh_at = np.empty(batch, np.int64)
+    gradients = _zeros(room * apart)
+    sums = _zeros(stride * width)
+    nothing = _zeros(PANEL)
     first = room
     for t in range(len(active) - 1, -1, -1):
         rows = active[t]
-        for r in range(rows):
-            dx_at[r] = (order[r] * time + (falling[r] - 1 - t if reverse else t)) * features
-            dh_at[r] = r * wide
         if len(doutputs):
             for r in range(rows):
                 at = (order[r] * time + (time - falling[r] if reverse else 0) + t) * real
                 for k in range(real):
-                    dh[r * wide + k] += doutputs[at + k]
+                    dinputs[r * apart_inputs + features + k] += doutputs[at + k]
         first -= rows
-        gate_gradients(dh, dc, wide, rows, units, states, start[t], tanh_cell, gates,
-                       start[t + 1] - batch, gradients, first, apart)  # fmt: skip
-        for panel in range((features + GATES - 1) // GATES):
-            columns = features - panel * GATES
-            times_panel(gradients, first, apart, width, rows, x_panels, panel, dx, dx_at, columns)
-        for panel in range(wide // GATES):
-            times_panel(gradients, first, apart, width, rows, h_panels, panel, dh, dh_at, GATES)
+        gate_gradients(dinputs, features, apart_inputs, dc, rows, units, states, start[t],
+                       tanh_cell, gates, start[t + 1] - batch, gradients, first, apart)  # fmt: skip
+        input_gradients(gradients, first, apart, width, rows, panels, columns, nothing, dinputs,
+                        apart_inputs)  # fmt: skip
+        for r in range(rows):
+            place = order[r] * time + (falling[r] - 1 - t if reverse else t)
+            copy(dinputs, r * apart_inputs, dx, place * features, features)
         # The rows of the step before stand right before these unless some ended in between.
         if t == 0 or room - first >= CHUNK or start[t - 1] + active[t - 1] != start[t]:
             add_products(inputs, stride, start[t], gradients, first, apart, width, room - first,
                          sums)  # fmt: skip
             first = room
     for r in range(batch):
-        copy(dh, r * wide, dhidden, order[r] * real, real)
-        copy(dc, r * wide, dcell, order[r] * real, real)
+        copy(dinputs, r * apart_inputs + features, dhidden, order[r] * real, real)
+        copy(dc, r * units, dcell, order[r] * real, real)
     _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias)
 
 
@@ -222,13 +228,13 @@ def _parts(saved: Floats | None, rows: int, batch: int, features: int, real: int
 
     Returns:
         saved: made here if it is None.
-        stride: numbers in a row of `inputs`: the 1 for the bias included, and rounded up to threes.
+        stride: numbers in a row of `inputs`: the 1 for the bias included.
         inputs, states, tanh_cell, gates: views.
     """
-    units = -(-real // BLOCK) * BLOCK
-    stride = -(-(features + units + 1) // 3) * 3
+    units = -(-real // WIDE) * WIDE
+    stride = features + units + 1
     sizes = ((rows + batch) * stride, (rows + batch) * units, rows * units, rows * 4 * units)
-    ends = [0, *itertools.accumulate(sizes)]
+    ends = [0, *itertools.accumulate(-(-size // LINE) * LINE for size in sizes)]
     saved = _empty(ends[-1]) if saved is None else saved
     return saved, stride, *(saved[a:b] for a, b in itertools.pairwise(ends))
 

@@ -1,8 +1,9 @@
-"""Eight float32 numbers side by side: what numba lacks to write a kernel near a CPU's peak.
+"""Eight or more float32 numbers side by side: what numba lacks to come near a CPU's peak.
 
 Numba vectorises a loop only where its compiler happens to see how. Here a `Vector` is a value of
 LLVM's type <8 x float>, which LLVM keeps in one AVX register, two of NEON or half of AVX-512, so
-a function that holds twelve of them in local variables holds twelve registers.
+a function that holds twelve of them in local variables holds twelve registers. Wide ones have
+WIDE numbers, as many as a register of this CPU; operations take both.
 
 Only for functions that numba compiles. Indices are not checked.
 """
@@ -17,6 +18,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
 from search.compiled.cache import cached
+from search.compiled.width import WIDE
 
 LANES = 8
 
@@ -35,83 +37,104 @@ def inlined(function: Function) -> Function:
     return result
 
 
-_FLOAT = ir.FloatType()
-_VECTOR = ir.VectorType(_FLOAT, LANES)
-
-
 class VectorType(types.Type):
-    """The type of eight float32 numbers, for numba's compiler."""
+    """The type of so many float32 numbers, for numba's compiler."""
 
-    def __init__(self) -> None:
-        super().__init__("Vector")
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(f"Vector({lanes})")
 
 
-vector = VectorType()
+vector, wide = VectorType(LANES), VectorType(WIDE)
 
 
 @register_model(VectorType)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, ir.VectorType(ir.FloatType(), kind.lanes))
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+def address(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any) -> Any:
+    """A pointer to a value of LLVM's type `kind` that begins at array[index]."""
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
-def _splat(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(
-        ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
-    )
-    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), everywhere)
+def spread(builder: Any, number: Any, kind: Any) -> Any:
+    """A vector of LLVM's type `kind` that is `number` everywhere."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count)
+    return builder.shuffle_vector(first, nothing, everywhere)
 
 
-def _call(builder: Any, name: str, arguments: Any) -> Any:
+def call(builder: Any, name: str, arguments: Any) -> Any:
     """One of LLVM's own functions, from vectors to a vector."""
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(arguments))
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+    kind = arguments[0].type
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind] * len(arguments)),
+        f"llvm.{name}.v{kind.count}f32",
+    )
     return builder.call(function, arguments)
 
 
-def _bounds(builder: Any, limit: Any) -> tuple[Any, Any]:
-    """(-limit, limit), eight times each."""
-    return _splat(builder, builder.fneg(limit)), _splat(builder, limit)
+def _bounds(builder: Any, limit: Any, kind: Any) -> tuple[Any, Any]:
+    """(-limit, limit), in every place."""
+    return spread(builder, builder.fneg(limit), kind), spread(builder, limit, kind)
 
 
-@intrinsic
-def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """array[index : index + 8] of a contiguous float32 array."""
+def _loading(kind: VectorType) -> Any:
+    @intrinsic
+    def load(typing_context: Any, array: Any, index: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array, index = arguments
+            llvm = context.get_value_type(kind)
+            place = address(context, builder, signature.args[0], array, index, llvm)
+            return builder.load(place, align=4)
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments)
-        return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=4)
+        return kind(array, types.intp), code
 
-    return vector(array, types.intp), code
+    return load
+
+
+load = _loading(vector)
+"""array[index : index + 8] of a contiguous float32 array."""
+load_wide = _loading(wide)
+"""The same, of as many numbers as `wide` has."""
 
 
 @intrinsic
 def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """array[index : index + 8] = value."""
+    """array[index : index + len(value)] = value."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], builder.bitcast(address, _VECTOR.as_pointer()), align=4)
+        array, index, value = arguments
+        place = address(context, builder, signature.args[0], array, index, value.type)
+        builder.store(value, place, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, vector), code
+    return types.void(array, types.intp, value), code
 
 
 @intrinsic
-def load_splat(typing_context: Any, array: Any, index: Any) -> Any:
-    """Eight times array[index]."""
+def store_eights(typing_context: Any, array: Any, index: Any, apart: Any, value: Any) -> Any:
+    """Stores a vector's first eight numbers at array[index], the next `apart` further on."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments)
-        return _splat(builder, builder.load(address, align=4))
+        array, index, apart, value = arguments
+        eight = context.get_value_type(vector)
+        for first in range(0, value.type.count, LANES):
+            numbers = ir.Constant(
+                ir.VectorType(ir.IntType(32), LANES), list(range(first, first + LANES))
+            )
+            part = builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), numbers)
+            place = address(context, builder, signature.args[0], array, index, eight)
+            builder.store(part, place, align=4)
+            index = builder.add(index, apart)
+        return context.get_dummy_value()
 
-    return vector(array, types.intp), code
+    return types.void(array, types.intp, types.intp, value), code
 
 
 @intrinsic
@@ -119,9 +142,19 @@ def splat(typing_context: Any, number: Any) -> Any:
     """Eight times a number."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _splat(builder, arguments[0])
+        return spread(builder, arguments[0], context.get_value_type(vector))
 
     return vector(types.float32), code
+
+
+@intrinsic
+def like(typing_context: Any, value: Any, number: Any) -> Any:
+    """A number in every place that `value` has."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return spread(builder, arguments[1], arguments[0].type)
+
+    return value(value, types.float32), code
 
 
 @intrinsic
@@ -129,9 +162,9 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _call(builder, "fma", arguments)
+        return call(builder, "fma", arguments)
 
-    return vector(vector, vector, vector), code
+    return a(a, a, a), code
 
 
 @intrinsic
@@ -139,9 +172,9 @@ def sqrt(typing_context: Any, x: Any) -> Any:
     """The square roots."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _call(builder, "sqrt", arguments)
+        return call(builder, "sqrt", arguments)
 
-    return vector(vector), code
+    return x(x), code
 
 
 def _operator(python: Any, instruction: str) -> Any:
@@ -150,10 +183,12 @@ def _operator(python: Any, instruction: str) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return getattr(builder, instruction)(*arguments)
 
-        return vector(vector, vector), code
+        return a(a, b), code
 
     # Without annotations: numba compares the signatures of the two functions.
-    overload(python)(lambda a, b: (lambda a, b: inner(a, b)) if a == b == vector else None)
+    overload(python)(
+        lambda a, b: (lambda a, b: inner(a, b)) if a == b and isinstance(a, VectorType) else None
+    )
 
 
 _operator(operator.add, "fadd")
@@ -168,12 +203,12 @@ def clip(typing_context: Any, value: Any, limit: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, limit = arguments
-        low, high = _bounds(builder, limit)
+        low, high = _bounds(builder, limit, x.type)
         # Ordered comparisons are false for NaN, which is thereby kept.
         x = builder.select(builder.fcmp_ordered(">", x, high), high, x)
         return builder.select(builder.fcmp_ordered("<", x, low), low, x)
 
-    return vector(vector, types.float32), code
+    return value(value, types.float32), code
 
 
 @intrinsic
@@ -182,11 +217,11 @@ def without_tiny(typing_context: Any, value: Any, limit: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, limit = arguments
-        low, high = _bounds(builder, limit)
+        low, high = _bounds(builder, limit, x.type)
         tiny = builder.and_(builder.fcmp_ordered("<", x, high), builder.fcmp_ordered(">", x, low))
-        return builder.select(tiny, ir.Constant(_VECTOR, [0.0] * LANES), x)
+        return builder.select(tiny, ir.Constant(x.type, [0.0] * x.type.count), x)
 
-    return vector(vector, types.float32), code
+    return value(value, types.float32), code
 
 
 @intrinsic
@@ -197,7 +232,7 @@ def where_least(typing_context: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
         a, b, x, y = arguments
         return builder.select(builder.fcmp_ordered("<=", a, b), x, y)
 
-    return vector(vector, vector, vector, vector), code
+    return a(a, b, x, y), code
 
 
 @inlined
@@ -211,22 +246,24 @@ def tanh(x: Any) -> Any:
     x = clip(x, numba.float32(9.05))
     y = x * x
     p = fma(
-        y, splat(numba.float32(1.8358783243632715e-11)), splat(numba.float32(-1.2845873697e-08))
+        y, like(x, numba.float32(1.8358783243632715e-11)), like(x, numba.float32(-1.2845873697e-08))
     )
-    p = fma(p, y, splat(numba.float32(9.29788438952528e-06)))
-    p = fma(p, y, splat(numba.float32(0.0029248581267893314)))
-    p = fma(p, y, splat(numba.float32(0.12923356890678406)))
-    p = fma(p, y, splat(numba.float32(0.9999999403953552)))
+    p = fma(p, y, like(x, numba.float32(9.29788438952528e-06)))
+    p = fma(p, y, like(x, numba.float32(0.0029248581267893314)))
+    p = fma(p, y, like(x, numba.float32(0.12923356890678406)))
+    p = fma(p, y, like(x, numba.float32(0.9999999403953552)))
     q = fma(
-        y, splat(numba.float32(0.00022861968318466097)), splat(numba.float32(0.02378087490797043))
+        y,
+        like(x, numba.float32(0.00022861968318466097)),
+        like(x, numba.float32(0.02378087490797043)),
     )
-    q = fma(q, y, splat(numba.float32(0.462566614151001)))
-    q = fma(q, y, splat(numba.float32(1.0)))
+    q = fma(q, y, like(x, numba.float32(0.462566614151001)))
+    q = fma(q, y, like(x, numba.float32(1.0)))
     return x * p / q
 
 
 @inlined
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), within 2e-7 of the exact value."""
-    half = splat(numba.float32(0.5))
+    half = like(x, numba.float32(0.5))
     return fma(half, tanh(half * x), half)

@@ -1,6 +1,9 @@
 """The fast layer against stock keras.layers.LSTM: values, gradients, a whole training run."""
 
+import hashlib
+import itertools
 import json
+import os
 import subprocess
 import sys
 
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from search.compiled import recurrence
 from search.compiled.lstm import FastLSTM, with_stock_layers
-from tests.conftest import close
+from tests.conftest import ROOT, close
 
 
 def outputs_and_gradients(cls, x, mask, *, sequences, layers, pool, dropout, units, weights=None):
@@ -180,3 +183,41 @@ def test_a_model_becomes_plain_keras(tmp_path):
     )
     close(np.array(json.loads(done.stdout.splitlines()[-1])), model(given).numpy())
     assert with_stock_layers(plain) is plain
+
+
+def everything(units, features):
+    """What the compiled LSTM gives on texts of many lengths, with its gradients, in bytes."""
+    generator = np.random.default_rng([units, features])
+
+    def draw(*shape):
+        return generator.uniform(-0.5, 0.5, shape).astype(np.float32)
+
+    lengths = generator.integers(0, 12, 29).astype(np.int32)
+    x = draw(29, 11, features)
+    weights = (draw(features, 4 * units), draw(units, 4 * units), draw(4 * units))
+    states = draw(2, 29, units)
+    *results, saved = recurrence.forward(
+        x, lengths, *states, *weights, reverse=True, sequences=True, save=True
+    )
+    gradients = recurrence.backward(
+        np.array(x.shape), lengths, *weights, saved, *states, results[2].reshape(-1), reverse=True
+    )
+    return b"".join(array.tobytes() for array in (*results, *gradients))
+
+
+def digest():
+    pairs = itertools.product((1, 8, 16, 24, 40, 72), (3, 16, 33, 64))
+    return hashlib.sha256(b"".join(everything(*pair) for pair in pairs)).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", ["8", "16"])
+def test_any_width_of_vectors_gives_the_same_bits(lanes):
+    """Also sixteen numbers on a CPU that holds eight: LLVM takes two registers."""
+    code = "from tests.compiled.test_lstm import digest; print(digest())"
+    environment = {**os.environ, "BILSTM_VECTOR_LANES": lanes}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split()[-1] == digest()

@@ -1,4 +1,4 @@
-"""Eight numbers at a time: each operation does what its name says, and NaN stays NaN."""
+"""Eight or more numbers at a time: each operation does what its name says, and NaN stays NaN."""
 
 from pathlib import Path
 
@@ -11,27 +11,31 @@ from search.compiled.vectors import (
     clip,
     compiled,
     fma,
+    like,
     load,
-    load_splat,
+    load_wide,
     sigmoid,
     splat,
     sqrt,
     store,
+    store_eights,
     tanh,
     without_tiny,
 )
+from search.compiled.width import WIDE
 
 LIMIT = np.float32(1.5)
 
 
-def applied(operation, *arrays):
+def applied(operation, *arrays, wide=False):
     """An operation on vectors, on whole arrays."""
     single = numba.njit(operation)
+    read, lanes = (load_wide, WIDE) if wide else (load, 8)
 
     @numba.njit
     def loop(a, b, c, result):
-        for k in range(0, len(a), 8):
-            store(result, k, single(load(a, k), load(b, k), load(c, k)))
+        for k in range(0, len(a), lanes):
+            store(result, k, single(read(a, k), read(b, k), read(c, k)))
 
     a, b, c = (np.ascontiguousarray(array, np.float32) for array in (*arrays, *arrays, *arrays)[:3])
     result = np.empty_like(a)
@@ -54,12 +58,13 @@ def numbers():
         (lambda a, b, c: fma(a, b, c), lambda a, b, c: a.astype(np.float64) * b + c),
         (lambda a, b, c: sqrt(a), lambda a, b, c: np.sqrt(a)),
         (lambda a, b, c: clip(a - b, LIMIT), lambda a, b, c: np.clip(a - b, -LIMIT, LIMIT)),
-        (lambda a, b, c: splat(LIMIT) * a, lambda a, b, c: LIMIT * a),
+        (lambda a, b, c: like(a, LIMIT) * a, lambda a, b, c: LIMIT * a),
     ],
 )
 def test_operations(numbers, operation, expected):
     got = applied(operation, *numbers)
     np.testing.assert_allclose(got, expected(*numbers), rtol=1e-6)
+    assert np.array_equal(applied(operation, *numbers, wide=True), got)
 
 
 def test_tanh_and_sigmoid_are_exact_to_the_last_digits():
@@ -91,11 +96,23 @@ def test_tiny_numbers_become_zero():
 def test_one_number_eight_times():
     @numba.njit
     def run(a, result):
-        store(result, 0, load_splat(a, 3))
+        store(result, 0, splat(a[3]))
 
     result = np.empty(8, np.float32)
     run(np.arange(5, dtype=np.float32), result)
     assert result.tolist() == [3] * 8
+
+
+def test_a_wide_vector_in_eights():
+    @numba.njit
+    def run(a, result):
+        store_eights(result, 1, 20, load_wide(a, 0))
+
+    result = np.zeros(40, np.float32)
+    run(np.arange(1, WIDE + 1, dtype=np.float32), result)
+    assert result[1:9].tolist() == list(range(1, 9))
+    assert result[21:29].tolist() == (list(range(9, 17)) if WIDE == 16 else [0] * 8)
+    assert not result[[0, *range(9, 21), *range(29, 40)]].any()
 
 
 def test_without_a_folder_for_the_cache(monkeypatch):

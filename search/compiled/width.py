@@ -1,0 +1,18 @@
+"""How many float32 numbers the LSTM's vectors have: as many as a register of this CPU.
+
+No result depends on it: every number of the LSTM is added up in the same order with any width.
+"""
+
+import os
+
+from numba.core.registry import cpu_target
+
+
+def _wide() -> int:
+    if forced := os.environ.get("BILSTM_VECTOR_LANES"):  # the tests try both
+        return int(forced)
+    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
+    return 16 if "+avx512f" in features.split(",") else 8
+
+
+WIDE = _wide()
