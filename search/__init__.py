@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from search.corpus.load import load_corpus
     from search.evaluation.leaderboard import read_leaderboard
     from search.network.hypermodel import SentimentHyperModel
+    from search.packaging.classifier import load
     from search.pipeline import conclude, tune
     from search.reporting.report import read_report
     from search.tuning.tuner import SearchTuner
@@ -35,6 +36,7 @@ _HOMES = {
     "Corpus": "search.corpus",
     "load_corpus": "search.corpus.load",
     "FastLSTM": "search.compiled.lstm",
+    "load": "search.packaging.classifier",
     "SentimentHyperModel": "search.network.hypermodel",
     "SearchTuner": "search.tuning.tuner",
     "tune": "search.pipeline",
@@ -54,6 +56,7 @@ __all__ = [
     "Settings",
     "__version__",
     "conclude",
+    "load",
     "load_corpus",
     "read_leaderboard",
     "read_report",

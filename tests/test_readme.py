@@ -27,7 +27,7 @@ COMMANDS = [
 
 
 def test_there_is_something_to_test():
-    assert len(PYTHON) == 5
+    assert len(PYTHON) == 6
     assert len(COMMANDS) >= 6
 
 
@@ -67,8 +67,18 @@ def test_commands(command):
 
 def test_loading_the_model(sample_run, tmp_path):
     (tmp_path / "results").symlink_to(sample_run[0])
+    script = PYTHON[0] + "\nimport sys; assert 'tensorflow' not in sys.modules"
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[0]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"\['(posi|nega)tive' '(posi|nega)tive'\]\n\[\[0\.\d+ 0\.\d+\]\]", done.stdout)
+
+
+def test_loading_the_model_with_keras(sample_run, tmp_path):
+    (tmp_path / "results").symlink_to(sample_run[0])
+    done = subprocess.run(
+        [sys.executable, "-c", PYTHON[1]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"0\.\d+", done.stdout)) == 2
@@ -77,7 +87,7 @@ def test_loading_the_model(sample_run, tmp_path):
 def test_asking_the_file(sample_run, tmp_path):
     (tmp_path / "results").symlink_to(sample_run[0])
     done = subprocess.run(
-        [sys.executable, "-S", "-c", PYTHON[1]], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-S", "-c", PYTHON[2]], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "'class_names': ['negative', 'positive']" in done.stdout
@@ -87,7 +97,7 @@ def test_onnx(sample_run, tmp_path):
     results = shutil.copytree(sample_run[0], tmp_path / "results")
     export_best(RunDirectory(results), ["onnx"])
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[2]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PYTHON[3]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     found = [float(number) for number in re.findall(r"0\.\d+", done.stdout)]
@@ -99,7 +109,7 @@ def test_onnx(sample_run, tmp_path):
 def test_from_python(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
-    body = "\n".join("    " + line for line in PYTHON[3].splitlines())
+    body = "\n".join("    " + line for line in PYTHON[4].splitlines())
     (tmp_path / "script.py").write_text(f'if __name__ == "__main__":\n{body}\n', encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -112,7 +122,7 @@ def test_from_python(tmp_path):
 def test_data_in_memory(tmp_path):
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[4]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PYTHON[5]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("{'train': 240")

@@ -4,9 +4,10 @@ The network of this project runs in the compiled code that trained it, which sta
 is several times as fast as `model.predict`. Any other network is run by Keras.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,15 @@ from search.corpus.encode import Encoded, Vocabulary
 from search.corpus.store import Split
 from search.corpus.tokens import hashed
 from search.errors import ModelError
+from search.files import write_atomically
 from search.packaging.modelfile import Description, ModelFile
 from search.packaging.old_tokens import encode_known, numbered
 from search.startup import tensorflow_silenced
 from search.tuning.engine import FastEngine, Probabilities, predict
 from search.tuning.objective import by_class
+
+AT_A_TIME = 10_000  # texts, so that memory has an end
+BEST_MODEL = "best_model.keras"
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,81 @@ class Answers:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model that classifies texts.
+    """A model that classifies texts, as scikit-learn's classifiers do::
+
+        model = search.load("results")
+        model.predict(["a warm and funny film"])         # array(['positive'])
+        model.predict_proba(["a warm and funny film"])   # shape (1, 2), in the order of classes_
+
+    It can be pickled.
 
     Attributes:
         description: what its file says of it.
         score: texts to probabilities, as the model in the file gives them.
+        content: its file.
     """
 
     description: Description
     score: Callable[[Sequence[str]], Probabilities]
+    content: bytes = field(repr=False)
+
+    @property
+    def classes_(self) -> npt.NDArray[np.str_]:
+        """The names of the classes, shape (classes,)."""
+        return np.array(self.description.class_names)
+
+    def predict(self, texts: Iterable[str], *, abstain: bool = False) -> npt.NDArray[Any]:
+        """The most probable class of each text.
+
+        Args:
+            texts: a list, a Series, an array, … of str.
+            abstain: None in place of every answer that is less sure than it must be for 95% to be
+                right, as on the validation rows; where no answer was sure enough there, of all.
+
+        Returns:
+            str, shape (texts,); with `abstain` an object array.
+
+        Raises:
+            TypeError: it is one text and no list of them, or has something else in it.
+        """
+        every = self.predict_proba(texts)
+        return self.chosen(self.classes_, every, abstain=abstain)
+
+    def chosen(
+        self, classes: npt.NDArray[Any], every: npt.NDArray[np.float64], *, abstain: bool
+    ) -> npt.NDArray[Any]:
+        """The most probable of some classes; for the rest see `predict`.
+
+        Args:
+            classes: one for each column, shape (classes,).
+            every: probabilities, shape (texts, classes).
+            abstain: see `predict`.
+        """
+        found: npt.NDArray[Any] = classes[every.argmax(axis=1)]
+        if abstain:
+            least = self.description.abstain
+            found = found.astype(object)
+            found[every.max(axis=1) < (np.inf if least is None else least.confidence)] = None
+        return found
+
+    def predict_proba(self, texts: Iterable[str]) -> npt.NDArray[np.float64]:
+        """The probability of every class; for the argument see `predict`.
+
+        Returns:
+            Shape (texts, classes), in the order of `classes_`.
+        """
+        some = as_texts(texts)
+        parts = [np.empty((0, len(self.description.class_names)))]
+        for begin in range(0, len(some), AT_A_TIME):
+            parts.append(self.classify(some[begin : begin + AT_A_TIME]).probabilities)
+        return np.concatenate(parts)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the .keras file that it was loaded from, atomically."""
+        write_atomically(Path(path), lambda file: file.write(self.content))
+
+    def __reduce__(self) -> tuple[Callable[[bytes], "Classifier"], tuple[bytes]]:
+        return restored, (self.content,)
 
     def classify(self, texts: Sequence[str]) -> Answers:
         """The answers for some texts, at least one."""
@@ -69,6 +140,49 @@ class Classifier:
         return Answers([names[number] for number in found], probability, abstain, every)
 
 
+def as_texts(texts: Iterable[str]) -> list[str]:
+    """Texts as a list of str, whatever holds them.
+
+    Raises:
+        TypeError: it is one text and no list of them, or has something else in it.
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"expected a list of texts, found one text: write [{texts[:20]!r}]")
+    if texts is None or isinstance(texts, bytes | dict) or not isinstance(texts, Iterable):
+        raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
+    if getattr(texts, "ndim", 1) != 1:
+        raise TypeError(
+            f"expected texts in one dimension, found the shape {texts.shape}"  # type: ignore[attr-defined]
+            "; of a table take one column, such as frame['text']"
+        )
+    found = list(texts)
+    for row, text in enumerate(found):
+        if not isinstance(text, str):
+            raise TypeError(f"expected texts, found {text!r} in place {row}")
+    return found
+
+
+def load(path: str | Path) -> Classifier:
+    """Loads a model that a search exported, in a second and without TensorFlow.
+
+    Args:
+        path: a results directory, whose best model is meant, or a .keras file.
+
+    Raises:
+        ModelError: there is none, or it is not as it was exported.
+    """
+    path = Path(path)
+    return load_classifier(path / BEST_MODEL if path.is_dir() else path)
+
+
+def restored(content: bytes) -> Classifier:
+    """The classifier in the content of a .keras file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / BEST_MODEL
+        path.write_bytes(content)
+        return load_classifier(path)
+
+
 def load_classifier(path: Path) -> Classifier:
     """Loads an exported .keras file.
 
@@ -77,7 +191,8 @@ def load_classifier(path: Path) -> Classifier:
     """
     file = ModelFile(path)
     own = file.description.network == "bilstm"
-    return Classifier(file.description, _compiled(file) if own else _keras(file))
+    score = _compiled(file) if own else _keras(file)
+    return Classifier(file.description, score, file.content)
 
 
 def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:

@@ -166,6 +166,9 @@ class ModelFile:
         path: the file. If best_model.json stands beside a best_model.keras, its hash must be that
             of the file, too.
 
+    Attributes:
+        content: the whole file.
+
     Raises:
         ModelError: there is no such file, or it is not what this project exported.
     """
@@ -179,6 +182,7 @@ class ModelFile:
                 f"{path}: cannot be read: {error.strerror}; `python -m search.run` makes a model, "
                 "--results DIR or --model FILE says where one is"
             ) from error
+        self.content = content
         try:
             parts = members(content)
         except ValueError as error:

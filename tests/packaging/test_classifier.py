@@ -1,6 +1,7 @@
 """The fast path says what stock Keras says, of any text."""
 
 import json
+import pickle
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import search
 from search.errors import ModelError
 from search.packaging.classifier import load_classifier
 from search.packaging.modelfile import describe
@@ -139,3 +141,53 @@ def test_layers_of_somebody_else_are_refused(tmp_path):
     x = Twice()(keras.layers.GlobalMaxPooling1D()(keras.layers.Embedding(4, 3)(ids)))
     with pytest.raises(ModelError, match="Twice, which is not one of Keras' own"):
         load_classifier(own_network(tmp_path / "m.keras", keras.Model(text, x)))
+
+
+def test_a_results_directory_or_a_file_is_loaded(model_file):
+    classifier = search.load(str(model_file.parent))
+    answers = search.load(model_file).classify(REVIEWS)
+    assert classifier.classes_.tolist() == ["negative", "positive"]
+    assert classifier.predict(REVIEWS).tolist() == answers.labels
+    np.testing.assert_array_equal(classifier.predict_proba(REVIEWS), answers.probabilities)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Series, iter, pd.Index])
+def test_texts_in_any_sequence(both, kind):
+    classifier, _ = both
+    assert classifier.predict(kind(REVIEWS)).tolist() == classifier.predict(REVIEWS).tolist()
+
+
+def test_no_texts_are_no_answers(both):
+    assert both[0].predict([]).shape == (0,) and both[0].predict_proba([]).shape == (0, 2)
+
+
+def test_unsure_answers_are_none(both):
+    classifier, _ = both
+    found, answers = classifier.predict(REVIEWS, abstain=True), classifier.classify(REVIEWS)
+    assert [one is None for one in found] == answers.abstain.tolist()
+    sure = ~answers.abstain
+    assert found[sure].tolist() == classifier.predict(REVIEWS)[sure].tolist()
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("a film", r"expected a list of texts, found one text: write \['a film'\]"),
+        (None, "expected a list of texts, found NoneType"),
+        (b"a film", "expected a list of texts, found bytes"),
+        (["a film", None], "found None in place 1"),
+        ([["a", "film"]], "found .* in place 0"),
+        (pd.DataFrame({"text": REVIEWS}), r"the shape \(60, 1\); of a table take one column"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(both, texts, message):
+    with pytest.raises(TypeError, match=message):
+        both[0].predict(texts)
+
+
+def test_a_classifier_is_pickled_and_saved(both, tmp_path):
+    again = pickle.loads(pickle.dumps(both[0]))
+    np.testing.assert_array_equal(again.predict_proba(REVIEWS), both[0].predict_proba(REVIEWS))
+    again.save(tmp_path / "copy.keras")
+    assert search.load(tmp_path / "copy.keras").description == both[0].description
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.keras"]
