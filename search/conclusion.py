@@ -12,6 +12,7 @@ import pandas as pd
 
 from search.corpus.batches import Reading
 from search.corpus.ngrams import Kind
+from search.display import counted
 from search.errors import NothingUsable
 from search.evaluation.baselines import Baseline, baselines
 from search.evaluation.calibration import expected_calibration_error
@@ -107,11 +108,11 @@ def conclude(study: Study) -> Outcome:
         best_first = study.best_first()
         if not best_first:
             record_leaderboard(study)
-            errors = [record.error for record in study.records.values() if record.error]
+            failed = [record for record in study.records.values() if record.error]
             raise NothingUsable(
-                f"none of {len(study.records)} trials completed"
-                + (f"; the last one failed with {errors[-1]}" if errors else "")
-            )
+                f"none of {counted(len(study.records), 'trial')} completed"
+                + (f"; the last one failed with {failed[-1].error}" if failed else "")
+            ) from (study.run.failure(failed[-1].trial_id) if failed else None)
         chosen = best_first[0]
         if study.settings.prefer_small:
             chosen = smallest_of_equals(study, best_first)

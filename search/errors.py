@@ -62,6 +62,17 @@ class NothingUsable(SearchError):
     """The search ended without one completed trial."""
 
 
+class TrialFailure(Exception):
+    """What a trial failed with in its process, with the traceback there: a cause of NothingUsable.
+
+    Args:
+        details: the traceback.
+    """
+
+    def __init__(self, details: str) -> None:
+        super().__init__(f"\n{details}")
+
+
 class Interrupted(SearchError):
     """The user asked to stop; what was done is saved.
 

@@ -98,5 +98,5 @@ class Agenda:
         if len(ended) >= ALIKE_FAILURES and len(errors) == 1 and None not in errors:
             raise NothingUsable(
                 f"the first {len(ended)} trials all failed alike: {errors.pop()} (the whole "
-                f"traceback: {self._study.run.folder(ended[0].trial_id) / 'error.txt'})"
-            )
+                f"traceback: {self._study.run.error_file(ended[0].trial_id)})"
+            ) from self._study.run.failure(ended[0].trial_id)

@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+
 import search
 from search.errors import ClusterError, SettingsError, one_line
 from search.startup import check_modules
@@ -373,8 +375,6 @@ def _open_to_all() -> bool:
 
 def _travels_by_value(thing: object) -> None:
     """Has the module of a class of the user's own travel with it, which nodes need not have."""
-    from ray import cloudpickle
-
     module = sys.modules[type(thing).__module__]
     if module.__name__.split(".")[0] not in ("search", "keras_tuner"):
         cloudpickle.register_pickle_by_value(module)

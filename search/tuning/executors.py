@@ -10,12 +10,14 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import psutil
@@ -156,7 +158,8 @@ class LocalSlot:
                 return self._submit(function, *arguments)
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future = self._executor.submit(function, *arguments)
+        with contextlib.nullcontext() if self._processes() else _without_main():
+            future = self._executor.submit(function, *arguments)
         # The process has its own end of the pipe now. While this one is open too, the reader of
         # an answer that a killed process left half written would wait for the rest for ever.
         answers: Any = self._executor._result_queue
@@ -272,6 +275,20 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait_for([parent.sentinel])
         os._exit(1)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """A process that is started meanwhile does not run the user's script to import its names.
+
+    Nothing of a script is needed there: what a HyperModel needs of it travels by value.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

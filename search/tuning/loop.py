@@ -17,6 +17,7 @@ from search.errors import Interrupted, one_line
 from search.tuning import finals
 from search.tuning.agenda import Agenda
 from search.tuning.executors import MachineLost, Slot, Slots
+from search.tuning.foreign import packed
 from search.tuning.inputs import Inputs, payload_for_nodes
 from search.tuning.interrupts import StopRequest
 from search.tuning.job import Job, save_job
@@ -74,6 +75,7 @@ class Loop:
         self._beginnings: Counter[tuple[str, int, int]] = Counter()
         self._running: dict[Slot, tuple[Job, Future[TrainResult]]] = {}
         self._memory_kills = killed_for_memory()
+        self._hypermodel: bytes | None = None
         self._class_weights = None
         if study.settings.class_weight is not None:
             labels = study.corpus.train.labels
@@ -90,6 +92,8 @@ class Loop:
         # Built by Keras, in the workers; None where the compiled code trains.
         hypermodel = None if study.compiled else study.hypermodel
         self._slots.prepare(lambda: payload_for_nodes(self._inputs, study.corpus), hypermodel)
+        if hypermodel is not None:
+            self._hypermodel = packed(hypermodel)
         self._agenda.take_up()
         told = False
         while True:
@@ -229,7 +233,7 @@ class Loop:
             TrainTask(
                 corpus=self._inputs.corpus,
                 configuration=study.configuration(record.values),
-                hypermodel=None if study.compiled else study.hypermodel,
+                hypermodel=self._hypermodel,
                 shape=study.shape,
                 trial_id=record.trial_id,
                 values=record.values,

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from search.errors import ResultsError, SearchError, SettingsError, one_line
+from search.errors import ResultsError, SearchError, SettingsError, TrialFailure, one_line
 from search.files import (
     TEMPORARY,
     flush_folder,
@@ -373,12 +373,23 @@ class RunDirectory:
             ]
             write_text(folder / "history.csv", "\n".join(lines) + "\n")
         if record.status == "completed":  # after it had failed before
-            (folder / "error.txt").unlink(missing_ok=True)
+            self.error_file(record.trial_id).unlink(missing_ok=True)
         write_json(folder / "trial.json", record.to_json())
 
     def save_error(self, trial_id: str, traceback: str) -> None:
         """Writes error.txt."""
-        write_text(self.folder(trial_id) / "error.txt", traceback)
+        write_text(self.error_file(trial_id), traceback)
+
+    def error_file(self, trial_id: str) -> Path:
+        """Where the traceback of a trial that failed stands."""
+        return self.folder(trial_id) / "error.txt"
+
+    def failure(self, trial_id: str) -> TrialFailure | None:
+        """What a trial failed with, as the cause of another error; None where it is not kept."""
+        try:
+            return TrialFailure(self.error_file(trial_id).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def save_state(self, trial_id: str, history: tuple[Epoch, ...], state: Arrays) -> None:
         """Writes what it takes to go on after the last epoch of `history`, in one file."""

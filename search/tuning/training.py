@@ -23,6 +23,7 @@ from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
+from search.tuning.foreign import sent_home, unpacked
 from search.tuning.objective import measured, score
 from search.tuning.records import Epoch
 
@@ -34,8 +35,8 @@ class TrainTask:
     Attributes:
         corpus: the folder of a saved corpus.
         configuration: the hyperparameters of this project.
-        hypermodel: a KerasTuner HyperModel, which builds a network from `values`; None for this
-            project's own network, in compiled code.
+        hypermodel: a KerasTuner HyperModel, which builds a network from `values`, as `packed`
+            gives it; None for this project's own network, in compiled code.
         shape: what the data dictate of the network.
         trial_id: whose epochs these are.
         values: hyperparameters by name.
@@ -56,7 +57,7 @@ class TrainTask:
 
     corpus: str
     configuration: Configuration
-    hypermodel: Any
+    hypermodel: bytes | None
     shape: Shape
     trial_id: str
     values: dict[str, Any]
@@ -107,6 +108,11 @@ def train(task: TrainTask) -> TrainResult:
         NotFinite: a loss is NaN or infinite.
         Exception: whatever building or training the network raises.
     """
+    with sent_home():
+        return _train(task)
+
+
+def _train(task: TrainTask) -> TrainResult:
     allow(task.threads)
     seen, held_out = _rows(task.corpus, task.fold)
     reading = task.shape.reading(task.configuration)
@@ -212,8 +218,9 @@ def _new_engine(task: TrainTask) -> Engine:
     keras.utils.set_random_seed(task.seed)
     hp = keras_tuner.HyperParameters()
     hp.values = dict(task.values)
-    model = adopted(task.hypermodel.build(hp))
-    if type(task.hypermodel) is SentimentHyperModel:
+    hypermodel = unpacked(task.hypermodel)
+    model = adopted(hypermodel.build(hp))
+    if type(hypermodel) is SentimentHyperModel:
         assign(model, initial_weights(task.configuration, task.shape, task.seed, features))
     return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)
 

@@ -51,8 +51,9 @@ class SearchTuner(keras_tuner.Tuner):
         embeddings: what embeddings start from with `embedding_init` "file".
         learned: gives the word features, where they are being learned already.
         hypermodel: builds the network from token ids (int, (batch, time), 0 pads on the right).
-            The default is `SentimentHyperModel`. One of your own must be importable by worker
-            processes; with an attribute `shape` (a `Shape`) it says how texts are cut.
+            The default is `SentimentHyperModel`. One of your own may be defined anywhere, also in
+            a script or a cell of a notebook; with an attribute `shape` (a `Shape`) it says how
+            texts are cut.
         oracle: proposes trials; the default is the one that `settings.tuner` names.
         after_trial: called with the tuner and the record of every trial that ended.
         watch: called with the tuner several times a second while it searches.
