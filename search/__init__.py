@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.errors import SearchError
 from search.settings import Settings
+from search.startup import tensorflow_silenced
 from search.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        with tensorflow_silenced():
+            return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'search' has no attribute {name!r}")
 
 

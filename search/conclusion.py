@@ -31,7 +31,7 @@ from search.packaging.text_model import sha256
 from search.reporting.report import read_report
 from search.tables import write_table
 from search.tuning.finals import standing
-from search.tuning.objective import Numbers, measured, score, signed
+from search.tuning.objective import Labels, Numbers, measured, score, signed
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
@@ -185,32 +185,22 @@ def _tested(
     study: Study, ensemble: Ensemble, fitted: list[Baseline], strongest: Baseline
 ) -> dict[str, Any]:
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
+    test = study.corpus.test
+    if not len(test):
+        theirs = strongest.answers[ensemble.rows]
+        found = _compared(study, ensemble.labels, ensemble.answers, strongest, theirs)
+        return {
+            **dict.fromkeys(("test_accuracy", "test_accuracy_ci", "test_loss")),
+            "test_rows": 0,
+            "baselines": [_baseline_facts(study, baseline, None) for baseline in fitted],
+            "verdict": f"out of fold, {found}; no rows were kept for a test",
+        }
     study.run.open_test(weights_id(ensemble.records))
-    test, validation = study.corpus.test, study.corpus.validation
     objective = study.settings.objective
     networks = ensemble.networks_say(test)
     mine = ensemble.mixture.probabilities(networks, test.texts)
     accuracy = measured("val_accuracy", mine, test.labels)
-    facts: list[dict[str, Any]] = []
-    values = {}
-    for baseline in fitted:
-        theirs = baseline.predict(test)
-        values[baseline.name] = values_of(objective, theirs, test.labels, study.positive)
-        known = baseline.answers[-len(validation) :], validation.labels
-        facts.append(
-            {
-                "name": baseline.name,
-                objective: measured(objective, *known, study.positive),
-                "val_accuracy": measured("val_accuracy", *known),
-                "val_loss": measured("val_loss", *known),
-                "test_accuracy": measured("val_accuracy", theirs, test.labels),
-                **measures(theirs, test.labels, "test_", study.positive),
-                "parameters": baseline.parameters,
-                "seconds": baseline.seconds,
-                "values": baseline.values,
-            }
-        )
-    spent = (*study.records.values(), *study.finals.values())
+    said = {baseline.name: baseline.predict(test) for baseline in fitted}
     return {
         **measures(mine, test.labels, "test_", study.positive),
         f"{objective.replace('val_', 'test_', 1)}_ci": interval(
@@ -221,18 +211,53 @@ def _tested(
         "test_loss": measured("val_loss", mine, test.labels),
         "test_rows": len(test),
         "test_accuracy_networks": measured("val_accuracy", networks, test.labels),
-        "baselines": facts,
-        "verdict": verdict(
-            values_of(objective, mine, test.labels, study.positive),
-            values[strongest.name],
-            "the model",
-            strongest.name,
-            sum(epoch.seconds for record in spent for epoch in record.history),
-            strongest.seconds,
-            len(test),
-            unit(objective, study.settings.positive),
-        ),
+        "baselines": [_baseline_facts(study, baseline, said[baseline.name]) for baseline in fitted],
+        "verdict": _compared(study, test.labels, mine, strongest, said[strongest.name]),
     }
+
+
+def _baseline_facts(study: Study, baseline: Baseline, tested: Numbers | None) -> dict[str, Any]:
+    """What is known of a baseline.
+
+    Args:
+        study: the run.
+        baseline: which.
+        tested: its answers to the test rows, where there are any.
+    """
+    objective = study.settings.objective
+    test, validation = study.corpus.test, study.corpus.validation
+    known = baseline.answers[-len(validation) :], validation.labels
+    on_test: dict[str, float | None] = {"test_accuracy": None}
+    if tested is not None:
+        on_test["test_accuracy"] = measured("val_accuracy", tested, test.labels)
+        on_test |= measures(tested, test.labels, "test_", study.positive)
+    return {
+        "name": baseline.name,
+        objective: measured(objective, *known, study.positive),
+        "val_accuracy": measured("val_accuracy", *known),
+        "val_loss": measured("val_loss", *known),
+        **on_test,
+        "parameters": baseline.parameters,
+        "seconds": baseline.seconds,
+        "values": baseline.values,
+    }
+
+
+def _compared(
+    study: Study, labels: Labels, mine: Numbers, strongest: Baseline, theirs: Numbers
+) -> str:
+    """The verdict on some rows: the model against the strongest baseline."""
+    objective, spent = study.settings.objective, (*study.records.values(), *study.finals.values())
+    return verdict(
+        values_of(objective, mine, labels, study.positive),
+        values_of(objective, theirs, labels, study.positive),
+        "the model",
+        strongest.name,
+        sum(epoch.seconds for record in spent for epoch in record.history),
+        strongest.seconds,
+        len(labels),
+        unit(objective, study.settings.positive),
+    )
 
 
 def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:

@@ -69,7 +69,9 @@ def main(
     ] = None,
     test: Annotated[
         str | None,
-        typer.Option(help="A file or folder to test on, instead of a tenth of the data."),
+        typer.Option(
+            help="A file or folder to test on, instead of a tenth of the data; none: no test rows."
+        ),
     ] = None,
     unlabelled: Annotated[
         list[str] | None,
@@ -505,7 +507,7 @@ def _print_outcome(outcome: "Outcome") -> None:
         lines.append(told_bias(objective, best["selection_bias"]))
     lines += best["weak_slices"]
     lines += [
-        *_measured(best, objective, "test", "test"),
+        *(_measured(best, objective, "test", "test") if best["test_rows"] else ()),
         *([gap] if (gap := told_gap(objective, best)) else []),
         best["verdict"],
     ]

@@ -23,7 +23,7 @@ from pydantic import (
 from search.errors import SettingsError
 from search.memory import EXPECTED, InMemory, in_memory, texts_in_memory
 
-NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data
+NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data; as `test`: no rows
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
 Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanced_accuracy"]
 Format = Literal["saved_model", "onnx", "litert"]
@@ -85,7 +85,9 @@ class Settings(BaseModel):
         FEWEST_ROWS, ge=FEWEST_ROWS, description="classes with fewer rows are left out"
     )
     validation: str | InMemory | None = Field(None, description="a file, a folder or an address")
-    test: str | InMemory | None = Field(None, description="a file, a folder or an address")
+    test: str | InMemory | None = Field(
+        None, description="a file, a folder or an address; none for no test rows at all"
+    )
     unlabelled: tuple[str, ...] | InMemory | None = Field(
         None, description="further texts; None for those that come with a named data set"
     )

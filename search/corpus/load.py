@@ -104,9 +104,11 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     table = _read(laid.data, laid, tell)
     reviews = clean(table, str(settings.data), fewest=settings.min_class_rows, tell=tell)
     classes = (reviews.class_names, reviews.rare, settings.min_class_rows, tell)
-    given = {}
+    given = dict[str, Reviews]()
+    if laid.test == NO_TEXTS:
+        given["test"] = _take(reviews, np.arange(0))
     for side, source in (("validation", laid.validation), ("test", laid.test)):
-        if source is not None:
+        if source is not None and side not in given:
             given[side] = clean(_read(source, laid, tell), str(source), *classes)
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
     reviews, *others = _numbered((reviews, *given.values()), groups)

@@ -47,8 +47,11 @@ def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
         best: the content of best_model.json.
 
     Returns:
-        A sentence; None where the test value is in validation's interval, or better.
+        A sentence; None where the test value is in validation's interval, or better, or where
+        there are no test rows.
     """
+    if not best["test_rows"]:
+        return None
     found, (low, high) = best[objective.replace("val", "test", 1)], best[f"{objective}_ci"]
     worse = found > high if objective == "val_loss" else found < low
     if not worse:

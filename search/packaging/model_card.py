@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from search.display import code, markdown, visible, yaml
+from search.display import code, counted, markdown, visible, yaml
 from search.errors import ResultsError
 from search.evaluation.measures import told_bias, told_gap
 from search.files import write_text
@@ -95,6 +95,7 @@ def _header(best: dict[str, Any], name: str) -> dict[str, Any]:
             "metrics": [{"type": "accuracy", "value": best[value], "name": f"{split} accuracy"}],
         }
         for split, value in (("test", "test_accuracy"), ("validation", "val_accuracy"))
+        if best[value] is not None
     ]
     return {
         "library_name": "keras",
@@ -117,7 +118,8 @@ def _purpose(best: dict[str, Any], run: dict[str, Any]) -> str:
         f"classes of texts apart: {kinds}. It is the best of up to {run['settings']['trials']} "
         f"trials of bilstm-search {run['version']}, made on {best['created_at'][:10]}.\n\n"
         "It is meant for texts of the kind that it was trained on: the numbers below hold for "
-        f"texts drawn as the test rows of {code(best['data'])} were, and say nothing of others.\n\n"
+        f"texts drawn as the {'test ' if best['test_rows'] else ''}rows of {code(best['data'])} "
+        "were, and say nothing of others.\n\n"
         f"Texts in, probabilities out ({markdown(best['output'])})."
     )
 
@@ -131,7 +133,8 @@ def _data(best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any]) -> l
     more = f", and {rows['unlabelled']:,} further texts for the words" if rows["unlabelled"] else ""
     return [
         f"{code(best['data'])}: {rows['train']:,} training, {rows['validation']:,} validation and "
-        f"{rows['test']:,} test rows{more}. {run['data']['dropped_rows']:,} rows without a text or "
+        f"{counted(rows['test'], 'test row')}{more}. "
+        f"{run['data']['dropped_rows']:,} rows without a text or "
         f"a label were left out. SHA-256 of texts, labels and split: `{best['data_fingerprint']}`.",
         "",
         "What an audit before the first trial found:",
@@ -142,19 +145,25 @@ def _data(best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any]) -> l
 
 def _metrics(best: dict[str, Any]) -> list[str]:
     low, high = best["val_accuracy_ci"]
-    test_low, test_high = best["test_accuracy_ci"]
-    lines = [
-        *("| | accuracy | 95% interval | cross-entropy | rows |", "|---|---|---|---|---|"),
-        f"| test | {best['test_accuracy']:.4f} | {test_low:.4f} to {test_high:.4f} | "
-        f"{best['test_loss']:.4f} | {best['test_rows']} |",
+    lines = ["| | accuracy | 95% interval | cross-entropy | rows |", "|---|---|---|---|---|"]
+    if best["test_rows"]:
+        test_low, test_high = best["test_accuracy_ci"]
+        lines.append(
+            f"| test | {best['test_accuracy']:.4f} | {test_low:.4f} to {test_high:.4f} | "
+            f"{best['test_loss']:.4f} | {best['test_rows']} |"
+        )
+    lines += [
         f"| out of fold | {best['val_accuracy']:.4f} | {low:.4f} to {high:.4f} | "
         f"{best['val_loss']:.4f} | {best['val_rows']} |",
         *(
             f"| {b['name']}, test | {b['test_accuracy']:.4f} | | | {best['test_rows']} |"
             for b in best["baselines"]
+            if best["test_rows"]
         ),
         "",
-        f"On the test rows {best['verdict']}.",
+        f"On the test rows {best['verdict']}."
+        if best["test_rows"]
+        else f"{best['verdict'][:1].upper()}{best['verdict'][1:]}.",
     ]
     if (finals := best["finals"]) is not None:
         measure = named(best["objective"], best["positive"])

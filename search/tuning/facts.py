@@ -93,7 +93,7 @@ class _Baseline(_Record):
     name: str
     val_accuracy: float = Field(ge=0, le=1)
     val_loss: float
-    test_accuracy: float = Field(ge=0, le=1)
+    test_accuracy: float | None = Field(ge=0, le=1)
     parameters: int
     seconds: float
 
@@ -107,10 +107,10 @@ class ModelFacts(_Record):
     class_names: list[str] = Field(min_length=2)
     val_accuracy: float = Field(ge=0, le=1)
     val_accuracy_ci: Pair
-    test_accuracy: float = Field(ge=0, le=1)
-    test_accuracy_ci: Pair
+    test_accuracy: float | None = Field(ge=0, le=1)
+    test_accuracy_ci: Pair | None
     val_rows: PositiveInt
-    test_rows: PositiveInt
+    test_rows: NonNegativeInt = Field(description="0: no rows were kept for a test")
     temperature: float = Field(gt=0)
     baselines: list[_Baseline]
     calibration_error: _Calibration
@@ -132,7 +132,7 @@ class ModelFacts(_Record):
     cut: str = ""
     vocabulary_size: int = 0
     max_length: int = 0
-    test_loss: float = 0
+    test_loss: float | None = 0
     val_loss: float = 0
     objective: Objective = "val_accuracy"
     positive: str | None = None

@@ -93,7 +93,7 @@ def check_measurable(settings: Settings, corpus: Corpus) -> None:
     if objective in ("val_accuracy", "val_loss"):
         return
     for side, split in (("validation", corpus.validation), ("test", corpus.test)):
-        for number, name in enumerate(corpus.class_names):
+        for number, name in enumerate(corpus.class_names if len(split) else ()):
             if number not in split.labels:
                 raise SettingsError(
                     f"--objective {objective} needs rows of every class, and no row of {side} is "

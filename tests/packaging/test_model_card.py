@@ -51,6 +51,20 @@ def test_what_it_says_is_what_the_run_says(sample_run, card):
     assert not re.search(r"nan|None|\{|TODO|More Information Needed", text.split("---")[2])
 
 
+def test_without_test_rows_it_says_so(sample_run):
+    facts, run, audit = (
+        json.loads((sample_run[0] / f"{name}.json").read_text())
+        for name in ("best_model", "run", "audit")
+    )
+    facts |= {"test_rows": 0, "test_accuracy": None, "test_accuracy_ci": None, "test_loss": None}
+    facts["verdict"] = "out of fold, better; no rows were kept for a test"
+    run["data"]["rows"]["test"] = 0
+    text = model_card(facts, run, audit, pd.read_csv(sample_run[0] / "slices.csv"))
+    assert "and 0 test rows." in text and "\nOut of fold, better; no rows were kept" in text
+    assert "| test |" not in text and "On the test rows" not in text
+    assert [result.dataset_split for result in ModelCard(text).data.eval_results] == ["validation"]
+
+
 def test_it_can_be_made_again_and_is_the_same(sample_run, tmp_path):
     directory = RunDirectory(sample_run[0])
     before = (sample_run[0] / "MODEL_CARD.md").stat().st_mtime_ns

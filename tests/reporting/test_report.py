@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 import search
+from search.files import write_json
 from search.reporting.report import NAME, Rewriting, read_report
 from tests.conftest import ROOT, run_command, run_here
 from tests.made import HOSTILE, made_run
@@ -55,6 +57,15 @@ def test_every_search_leaves_one(sample_run):
         *("figure-confusion", "figure-reliability", "figure-slices"),
     }
     assert "python -m search.run --data" in page.text
+
+
+def test_without_test_rows_no_number_of_them_is_shown(tmp_path):
+    results = made_run(tmp_path / "r")
+    facts = json.loads((results / "best_model.json").read_text())
+    facts |= {"test_rows": 0, "test_accuracy": None, "test_accuracy_ci": None, "test_loss": None}
+    write_json(results / "best_model.json", facts)
+    text = Page(read_report(results).html()).text
+    assert "Accuracy out of fold" in text and "Test accuracy" not in text
 
 
 def test_the_command_makes_it_again_without_tensorflow(sample_run, tmp_path):
