@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from search.conclusion import Outcome
     from search.corpus import Corpus
     from search.corpus.load import load_corpus
+    from search.estimator import TextClassifier
     from search.evaluation.leaderboard import read_leaderboard
     from search.network.hypermodel import SentimentHyperModel
     from search.packaging.classifier import load
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Corpus": "search.corpus",
     "load_corpus": "search.corpus.load",
+    "TextClassifier": "search.estimator",
     "FastLSTM": "search.compiled.lstm",
     "load": "search.packaging.classifier",
     "SentimentHyperModel": "search.network.hypermodel",
@@ -55,6 +57,7 @@ __all__ = [
     "SearchTuner",
     "SentimentHyperModel",
     "Settings",
+    "TextClassifier",
     "__version__",
     "conclude",
     "load",

@@ -25,7 +25,7 @@ BASE = {
 BASE |= {"untrusted", "version"}
 ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),
-    *("conclusion", "pipeline"),
+    *("conclusion", "pipeline", "estimator"),
 ]
 COMMANDS = {"run", "predict", "export", "report", "compare", "view", "commands"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))

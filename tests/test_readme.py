@@ -1,5 +1,6 @@
 """Every command and every piece of Python in the README works as it is written there."""
 
+import os
 import re
 import shlex
 import shutil
@@ -27,7 +28,7 @@ COMMANDS = [
 
 
 def test_there_is_something_to_test():
-    assert len(PYTHON) == 6
+    assert len(PYTHON) == 7
     assert len(COMMANDS) >= 6
 
 
@@ -106,23 +107,39 @@ def test_onnx(sample_run, tmp_path):
     np.testing.assert_allclose(found, wanted[:, 0], atol=1e-5)
 
 
+def run_script(folder):
+    """Runs script.py as a user would, whose environment says nothing of TensorFlow's messages."""
+    return subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, capture_output=True, text=True, check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("TF_")},
+    )  # fmt: skip
+
+
 def test_from_python(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
-    (tmp_path / "script.py").write_text(PYTHON[4], encoding="utf-8")  # as it is pasted
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    (tmp_path / "script.py").write_text(PYTHON[5], encoding="utf-8")  # as it is pasted
+    done = run_script(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no worker ran it again
     assert done.stdout.count("val_accuracy") == 1
     assert (tmp_path / "sample_results" / "best_model.keras").is_file()
 
 
+def test_the_classifier(tmp_path):
+    (tmp_path / "data").symlink_to(SAMPLE.parent)
+    (tmp_path / "script.py").write_text(PYTHON[4], encoding="utf-8")
+    done = run_script(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("classifier.keras", "data", "script.py"),
+    ]
+
+
 def test_data_in_memory(tmp_path):
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[5]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PYTHON[6]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("{'train': 240")

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from search.display import counted
 from search.errors import DataError
 from search.settings import FEWEST_ROWS
 
@@ -119,6 +120,33 @@ def clean(
         dropped=dropped,
         rare=rare,
     )
+
+
+def exact(table: pd.DataFrame, source: str, class_names: tuple[str, ...], fewest: int) -> Reviews:
+    """Rows of a program that knows its classes: all are taken as they are.
+
+    Args:
+        table: as for `clean`; the labels are indices into `class_names`, and no text is empty.
+        source: what to call it in messages.
+        class_names: the classes.
+        fewest: rows that each must have.
+
+    Raises:
+        DataError: there is one class, or one has fewer rows.
+    """
+    labels = np.array(table["label"].astype(int), np.int32)
+    counts = np.bincount(labels, minlength=len(class_names))
+    if len(class_names) < 2:
+        raise DataError(
+            f"{source}: every label is {class_names[0]!r}; a classifier needs two classes"
+        )
+    if counts.min() < fewest:
+        raise DataError(
+            f"{source}: the class {class_names[counts.argmin()]!r} has "
+            f"{counted(int(counts.min()), 'row')}; at least {fewest} are needed for each class"
+        )
+    texts = table["text"].str.strip().to_numpy(dtype=object)
+    return Reviews(texts, labels, class_names, table.index.to_numpy(dtype=object), dropped=0)
 
 
 def _place(index: object) -> str:

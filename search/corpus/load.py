@@ -15,7 +15,7 @@ from search.corpus.duplicates import near_duplicates
 from search.corpus.encode import OOV, encode, learn_vocabulary
 from search.corpus.folders import class_folders, layout
 from search.corpus.folds import drawn_folds, usual_folds
-from search.corpus.labels import Reviews, clean
+from search.corpus.labels import Reviews, clean, exact
 from search.corpus.named import OTHER_TEXTS, is_named
 from search.corpus.sources import Say, read, read_labelled_lines, read_texts, silent
 from search.corpus.split import Rows, folded, split
@@ -101,15 +101,13 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     were kept. `tell` gets a sentence for what was recognised.
     """
     laid = laid_out(settings, tell)
-    table = _read(laid.data, laid, tell)
-    reviews = clean(table, str(settings.data), fewest=settings.min_class_rows, tell=tell)
-    classes = (reviews.class_names, reviews.rare, settings.min_class_rows, tell)
+    reviews = _reviews(laid.data, laid, tell)
     given = dict[str, Reviews]()
     if laid.test == NO_TEXTS:
         given["test"] = _take(reviews, np.arange(0))
     for side, source in (("validation", laid.validation), ("test", laid.test)):
         if source is not None and side not in given:
-            given[side] = clean(_read(source, laid, tell), str(source), *classes)
+            given[side] = _reviews(source, laid, tell, reviews.class_names, reviews.rare)
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
     reviews, *others = _numbered((reviews, *given.values()), groups)
     given = dict(zip(given, others, strict=True))
@@ -194,6 +192,20 @@ def _without(texts: Texts, scored: list[str]) -> Texts:
     """The texts that are not among those which are scored."""
     known = {folded(text) for text in scored}
     return np.array([text for text in texts if folded(text) not in known], dtype=object)
+
+
+def _reviews(
+    source: str | InMemory,
+    laid: Settings,
+    tell: Say,
+    names: tuple[str, ...] | None = None,
+    rare: tuple[str, ...] = (),
+) -> Reviews:
+    """The cleaned rows of one side; `names` and `rare` are the classes, where they are known."""
+    table, fewest = _read(source, laid, tell), laid.min_class_rows
+    if isinstance(source, InMemory) and source.classes is not None:
+        return exact(table, str(source), source.classes, fewest if names is None else 0)
+    return clean(table, str(source), names, rare, fewest, tell)
 
 
 def _read(source: str | InMemory, laid: Settings, tell: Say) -> pd.DataFrame:

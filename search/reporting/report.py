@@ -122,9 +122,13 @@ class Report:
         return path
 
     def _repr_html_(self) -> str:
-        # In a frame, so that neither page changes the look of the other.
-        frame = '<iframe title="report" srcdoc="{}" style="width:100%;height:800px;border:0">'
-        return str(Markup(frame + "</iframe>").format(self.html()))
+        return framed(self.html())
+
+
+def framed(page: str) -> str:
+    """A page in another one, in a frame, so that neither changes the look of the other."""
+    frame = '<iframe title="report" srcdoc="{}" style="width:100%;height:800px;border:0">'
+    return str(Markup(frame + "</iframe>").format(page))
 
 
 class Rewriting:

@@ -1,0 +1,260 @@
+"""A search as a classifier of scikit-learn: texts and labels in, a fitted model out."""
+
+import signal
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from search.conclusion import Outcome
+from search.corpus.load import load_corpus
+from search.display import counted
+from search.errors import InputError, Interrupted
+from search.memory import InMemory
+from search.packaging.classifier import as_texts, load
+from search.pipeline import conclude, tune
+from search.reporting.report import framed, read_report
+from search.settings import NO_TEXTS, Algorithm, Objective, Settings
+from search.tuning.tuner import SearchTuner
+
+USUAL = {name: field.default for name, field in Settings.model_fields.items()}
+"""The defaults of all settings, which are those of the command."""
+
+Labels = npt.NDArray[Any]
+OWN = {"random_state": "seed"}  # parameters whose setting has another name
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of HTML, which shows itself in a notebook."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return framed(self.html)
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Searches for the best small recurrent classifier of some texts, and is it then.
+
+    It works in `Pipeline`, `GridSearchCV`, `cross_val_score` and `clone`, and can be pickled. No
+    rows are kept for a test: whoever cross-validates it, or keeps some rows, tests it. What it
+    says of itself is of answers out of fold. ::
+
+        classifier = search.TextClassifier(trials=5).fit(texts, labels)
+        classifier.predict(["a warm and funny film"])
+        classifier.leaderboard_
+
+    Args:
+        trials: how many trials there are to be, in all.
+        timeout: after which to end: seconds, or such as "30m".
+        space: "core", "wide", a TOML file, or a dict, where a tuple is the ends of a range and a
+            list has some values: {"dropout": (0.1, 0.5), "pooling": ["max", "mean"]}.
+        objective: what is made as good as can be: val_accuracy, val_balanced_accuracy, val_f1, ….
+        class_weight: "balanced" lets all classes count as much in training.
+        tuner: the search algorithm: tpe, random, grid, bayesian or hyperband.
+        max_epochs: of a trial.
+        max_parameters: of a network.
+        finals: trials that are cross-validated.
+        folds: of that cross-validation.
+        workers: trials at a time; by default what cores and memory allow.
+        results: a directory for everything that a search leaves. Fitting the same data again goes
+            on there: more trials, or what was interrupted. Without it nothing is left on the disk.
+        random_state: an int, None or a RandomState.
+
+    Attributes:
+        classes_: the labels, sorted, shape (classes,).
+        model_: the model, as `search.load` gives it; `model_.save(path)` writes the .keras file.
+        best_params_: the hyperparameters of the best trial.
+        best_score_: the objective's value for the model, of answers out of fold.
+        leaderboard_: every trial, best first, a DataFrame.
+        report_: the report, which shows itself in a notebook; its source is `report_.html`.
+        facts_: all that is known of the model, as in best_model.json.
+    """
+
+    def __init__(
+        self,
+        trials: int = USUAL["trials"],
+        timeout: float | str | None = USUAL["timeout"],
+        space: str | Mapping[str, Any] = USUAL["space"],
+        *,
+        objective: Objective = USUAL["objective"],
+        class_weight: str | None = USUAL["class_weight"],
+        tuner: Algorithm = USUAL["tuner"],
+        max_epochs: int = USUAL["max_epochs"],
+        max_parameters: int | None = USUAL["max_parameters"],
+        finals: int = USUAL["finals"],
+        folds: int | None = USUAL["folds"],
+        workers: int | None = USUAL["workers"],
+        results: str | Path | None = None,
+        random_state: int | np.random.RandomState | None = USUAL["seed"],
+    ) -> None:
+        self.trials = trials
+        self.timeout = timeout
+        self.space = space
+        self.objective = objective
+        self.class_weight = class_weight
+        self.tuner = tuner
+        self.max_epochs = max_epochs
+        self.max_parameters = max_parameters
+        self.finals = finals
+        self.folds = folds
+        self.workers = workers
+        self.results = results
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Iterable[str],
+        y: Sequence[Any] | Labels,
+        X_val: Iterable[str] | None = None,
+        y_val: Sequence[Any] | Labels | None = None,
+        unlabelled: Iterable[str] | None = None,
+    ) -> Self:
+        """Searches.
+
+        Ctrl-C finishes the epoch in flight and makes the model of the best trial so far, a second
+        one gives the epoch up; where no trial has ended yet, it is KeyboardInterrupt.
+
+        Args:
+            X: texts: a list, a Series, an array, … of str. Those without a word in them are not
+                trained on.
+            y: their labels, of any kind that can be sorted.
+            X_val, y_val: rows to validate trials on; by default a tenth of the others.
+            unlabelled: further texts to learn words from.
+
+        Raises:
+            TypeError: X is no list of texts.
+            ValueError: something else cannot be; the message says what.
+            NothingUsable: no trial completed.
+        """
+        given = self._rows(X, y)
+        self.classes_, codes = np.unique(given[1], return_inverse=True)
+        names = tuple(map(str, self.classes_.tolist()))
+        data = InMemory((given[0], codes.tolist()), "pair", names)
+        validation = None
+        if X_val is not None or y_val is not None:
+            if X_val is None or y_val is None:
+                raise ValueError("expected both X_val and y_val, found one of them")
+            texts, labels = self._rows(X_val, y_val)
+            if len(unknown := np.setdiff1d(labels, self.classes_)):
+                raise ValueError(f"y_val has a label that y has not: {unknown.tolist()[0]!r}")
+            codes = np.searchsorted(self.classes_, labels)
+            validation = InMemory((texts, codes.tolist()), "pair", names)
+        more = None if unlabelled is None else InMemory(as_texts(unlabelled), "texts")
+        with TemporaryDirectory() as folder, _value_errors():
+            settings = Settings(
+                **self._settings(),
+                data=data,
+                validation=validation,
+                test=NO_TEXTS,
+                unlabelled=more,
+                results=Path(self.results or Path(folder) / "results"),
+            )
+            outcome = _searched(settings)
+            self.model_ = load(outcome.model)
+            self.report_ = Page(read_report(settings.results).html())
+        self.facts_, self.leaderboard_ = outcome.best, outcome.leaderboard
+        self.best_params_ = outcome.best["hyperparameters"]
+        self.best_score_ = outcome.best[self.objective]
+        return self
+
+    def predict(self, X: Iterable[str], abstain: bool = False) -> Labels:
+        """The most probable label of each text.
+
+        Args:
+            X: texts.
+            abstain: None in place of every answer that is less sure than it must be for 95% to be
+                right; where no answer is ever sure enough, of all.
+
+        Returns:
+            Shape (texts,); with `abstain` an object array.
+        """
+        every = self.predict_proba(X)
+        return self.model_.chosen(self.classes_, every, abstain=abstain)
+
+    def predict_proba(self, X: Iterable[str]) -> npt.NDArray[np.float64]:
+        """The probability of every label, shape (texts, classes), in the order of `classes_`."""
+        check_is_fitted(self)
+        return self.model_.predict_proba(X)
+
+    def _settings(self) -> dict[str, Any]:
+        """The parameters that are settings, by their names there."""
+        values = {OWN.get(name, name): value for name, value in self.get_params().items()}
+        del values["results"]
+        if not isinstance(self.random_state, int | np.integer):
+            generator = check_random_state(self.random_state)
+            values["seed"] = int(generator.randint(2**31 - 1))
+        return values
+
+    def _rows(self, X: Iterable[str], y: Any) -> tuple[list[str], Labels]:
+        """Texts and their labels, but for texts without anything in them."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None"
+            )
+        texts, labels = as_texts(X), column_or_1d(y)
+        if len(texts) != len(labels):
+            raise ValueError(
+                f"expected as many labels as texts, found {counted(len(texts), 'text')} and "
+                f"{counted(len(labels), 'label')}"
+            )
+        if (missing := pd.isna(labels)).any():
+            raise ValueError(
+                f"expected a label for each text, found none in place {missing.argmax()}"
+            )
+        if labels.dtype == object and not any(isinstance(one, str) for one in labels):
+            labels = np.array(labels.tolist())  # of numbers, numbers
+        check_classification_targets(labels)
+        kept = np.array([bool(text.strip()) for text in texts], dtype=bool)
+        if not kept.any():
+            raise ValueError("expected texts, found none that is not empty")
+        return [text for text, keep in zip(texts, kept, strict=True) if keep], labels[kept]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _searched(settings: Settings) -> Outcome:
+    """Searches; after Ctrl-C with what there is until then."""
+    seen: dict[str, SearchTuner] = {}
+
+    def watch(tuner: SearchTuner) -> None:
+        seen["tuner"] = tuner
+
+    say: Callable[[str], None] = lambda message: warnings.warn(message, stacklevel=2)  # noqa: E731
+    try:
+        return conclude(tune(settings, load_corpus(settings), watch=watch, warn=say))
+    except Interrupted as stop:
+        if stop.exit_code != 128 + signal.SIGINT:
+            raise SystemExit(stop.exit_code) from None
+        tuner = seen.get("tuner")
+        if tuner is None or not tuner.best_first():
+            raise KeyboardInterrupt from None
+        ended = counted(sum(r.status != "running" for r in tuner.records.values()), "trial")
+        say(f"interrupted: this is the best model of {ended} of {settings.trials}")
+        return conclude(tuner)
+
+
+@contextmanager
+def _value_errors() -> Iterator[None]:
+    """Has what cannot be raise ValueError, as scikit-learn's users expect."""
+    try:
+        yield
+    except InputError as error:
+        raise ValueError(str(error)) from error
