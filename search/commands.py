@@ -7,16 +7,39 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import typer
+from typer.core import TyperCommand
 
 from search.display import visible
 from search.errors import SearchError
 
+OTHER_OPTIONS = "Other options"  # of a command
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+
+
+def grouped(groups: Mapping[str, Sequence[str]]) -> type[TyperCommand]:
+    """A kind of command whose help has its options in groups.
+
+    Args:
+        groups: their titles, and the names of the parameters in each; all others come last.
+    """
+    titles = {name: title for title, names in groups.items() for name in names}
+
+    class Grouped(TyperCommand):
+        def format_options(self, ctx: Any, formatter: Any) -> None:
+            sections: dict[str, list[Any]] = {title: [] for title in (*groups, OTHER_OPTIONS)}
+            for parameter in self.get_params(ctx):
+                if (record := parameter.get_help_record(ctx)) is not None:
+                    sections[titles.get(str(parameter.name), OTHER_OPTIONS)].append(record)
+            for title, records in sections.items():
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    return Grouped
 
 
 def folder(text: str) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.commands import command, folder, run_and_leave, say, show
+from search.commands import command, folder, grouped, run_and_leave, say, show
 from search.errors import Interrupted, ResultsError, SettingsError
 from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
 from search.startup import give_temporary_directory, tensorflow_silenced
@@ -23,9 +23,27 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 SHOWN_TRIALS = 10
+GROUPS = {
+    "Data": (
+        *("data", "text_column", "label_column", "labels", "encoding", "delimiter", "quote"),
+        *("no_header", "min_class_rows", "validation", "test", "unlabelled", "remove_leaks"),
+        *("audit_only", "embeddings"),
+    ),
+    "Search": (
+        *("trials", "timeout", "tuner", "objective", "positive", "class_weight", "seed", "space"),
+        *("fixed", "print_space", "tried_first", "warm_start", "max_parameters"),
+    ),
+    "Training": ("max_epochs", "min_epochs", "reduction", "patience", "trial_timeout", "keep"),
+    "Finals and model": ("finals", "folds", "prefer_small", "top", "formats", "conclude"),
+    "Where it trains": ("workers", "cluster", "cpus_per_trial", "gpus_per_trial"),
+    "Results and output": (
+        *("results", "overwrite", "retry_failed", "tensorboard", "quiet", "as_json", "debug"),
+    ),
+}
+"""Of the options, for --help."""
 
 
-@app.command()
+@app.command(cls=grouped(GROUPS))
 def main(
     data: Annotated[
         str,

@@ -27,7 +27,7 @@ ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),
     *("conclusion", "pipeline", "estimator"),
 ]
-COMMANDS = {"run", "predict", "export", "report", "compare", "view", "commands"}
+COMMANDS = {"run", "predict", "export", "report", "compare", "view", "commands", "__main__"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
 
