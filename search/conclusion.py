@@ -1,7 +1,7 @@
 """The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -68,7 +68,7 @@ class Outcome:
 def record_leaderboard(
     study: Study,
     tied: Mapping[str, bool] = NOBODY,
-    baselines: Sequence[Mapping[str, Any]] = (),
+    exported: Mapping[str, Any] = NOBODY,
 ) -> pd.DataFrame:
     """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there.
 
@@ -78,7 +78,7 @@ def record_leaderboard(
     rows = len(study.corpus.validation)
     finals = study.finals_in_force()
     objective = study.settings.objective
-    table = leaderboard(study.records.values(), rows, finals, tied, baselines, objective)
+    table = leaderboard(study.records.values(), rows, finals, tied, exported, objective)
     try:
         write_leaderboard(study.run.leaderboard, table)
     except OSError as error:
@@ -128,7 +128,7 @@ def conclude(study: Study) -> Outcome:
         facts |= {"best_trial": best_first[0].trial_id, "selection_bias": bias}
         if facts != study.run.read_json(study.run.best_model_facts):
             write_json(study.run.best_model_facts, facts)
-        table = record_leaderboard(study, tied, facts["baselines"])
+        table = record_leaderboard(study, tied, facts)
         tested = study.run.test_openings()
         runners_up = save_runners_up(study, best_first, models)
         missing = [

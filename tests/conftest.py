@@ -63,9 +63,9 @@ def close(a: np.ndarray, b: np.ndarray) -> None:
 
 
 def trials_of(results: Path) -> pd.DataFrame:
-    """The leaderboard without the baselines, numbered anew."""
-    table = read_leaderboard(results)
-    return table[table["status"] != "baseline"].reset_index(drop=True)
+    """The trials of the leaderboard, by rank, numbered anew."""
+    table = read_leaderboard(results).sort_values("rank", kind="stable")
+    return table[table["kind"] == "trial"].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
-"""Every trial as one row of one table: the columns, their order, and the file."""
+"""Every trial as one row of one table: the columns, their order, and the file.
 
-from collections.abc import Iterable, Mapping, Sequence
+Where a model was exported, its row is the first, whatever its rank, so that the first row always
+has hyperparameters and `table[table["kind"] == "trial"]` always has the trials.
+"""
+
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +32,8 @@ COLUMNS = (
     "val_std",
     "n_folds",
     "tied_with_best",
+    "kind",
+    "selected",
     "best_epoch",
     "epochs",
     "train_seconds",
@@ -56,18 +62,22 @@ def leaderboard(
     validation_rows: int,
     finals: Mapping[str, TrialRecord] = NOBODY,
     tied: Mapping[str, bool] = NOBODY,
-    baselines: Sequence[Mapping[str, Any]] = (),
+    exported: Mapping[str, Any] = NOBODY,
     objective: Objective = "val_accuracy",
 ) -> pd.DataFrame:
     """The table of all trials that ended: best first, failures last.
+
+    `kind` is trial, baseline, or ensemble: a model that has several networks or n-gram models in
+    it. `selected` is the model that was exported.
 
     Args:
         records: of trials; running ones are left out.
         validation_rows: how many rows val_accuracy was measured on, for its 95% interval.
         finals: by their ids; `val_mean` and `val_std` are theirs, and their mean decides.
         tied: by trial id, whether a trial cannot be told from the best one.
-        baselines: as best_model.json has them; each has a row before the first trial that is
-            worse, with the status "baseline".
+        exported: the content of best_model.json. The model and each of the baselines has a row
+            before the first trial that is worse, but the model's is moved to the front: it is the
+            trial's where the model is that trial's network, and else one with its hyperparameters.
         objective: what decides; it has a column behind val_loss if it is neither that nor
             val_accuracy, and `val_mean` and `val_std` are of it.
     """
@@ -85,16 +95,23 @@ def leaderboard(
             mean = signed(objective, found.mean)
             row |= {"val_mean": mean, "val_std": found.std, "n_folds": found.folds}
         rows.append(row)
-    for baseline in baselines:
-        score = signed(objective, baseline[objective])
+    others = [_baseline_row(b, validation_rows, objective) for b in exported.get("baselines", ())]
+    selected = exported.get("trial_id")
+    if exported and is_ensemble(exported):
+        others.append(_ensemble_row(exported, objective))
+        selected = others[-1]["trial_id"]
+    for other in others:
+        score = signed(objective, other[objective])
         worse = (
             n
             for n, row in enumerate(rows)
             if signed(objective, row.get("val_mean", row[objective])) < score
         )
-        rows.insert(next(worse, len(rows)), _baseline_row(baseline, validation_rows, objective))
+        rows.insert(next(worse, len(rows)), other)
     for rank, row in enumerate(rows, start=1):
-        row |= {"rank": rank, "tied_with_best": tied.get(row["trial_id"])}
+        name = row["trial_id"]
+        row |= {"rank": rank, "tied_with_best": tied.get(name), "selected": name == selected}
+    rows.sort(key=lambda row: not row["selected"])
     rows += [_row(record, validation_rows, objective) for record in failed]
     columns = list(COLUMNS)
     if objective not in columns:
@@ -105,13 +122,34 @@ def leaderboard(
     return frame.astype(dict.fromkeys((*WHOLE_NUMBERS, *whole), "Int64"))
 
 
+def is_ensemble(exported: Mapping[str, Any]) -> bool:
+    """Whether a model has more in it than one network, from the content of best_model.json."""
+    return exported.get("networks", 1) > 1 or bool(exported.get("mixture", {}).get("models"))
+
+
+def _ensemble_row(exported: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
+    low, high = exported["val_accuracy_ci"]
+    return {
+        "trial_id": f"{exported['trial_id']}-ensemble",
+        "kind": "ensemble",
+        "status": "completed",
+        "val_accuracy": exported["val_accuracy"],
+        "val_accuracy_ci_low": low,
+        "val_accuracy_ci_high": high,
+        "val_loss": exported["val_loss"],
+        objective: exported[objective],
+        **{f"hp_{name}": value for name, value in exported["hyperparameters"].items()},
+    }
+
+
 def _baseline_row(
     baseline: Mapping[str, Any], validation_rows: int, objective: Objective
 ) -> dict[str, Any]:
     low, high = wilson_interval(baseline["val_accuracy"] * validation_rows, validation_rows)
     return {
         "trial_id": baseline["name"],
-        "status": "baseline",
+        "kind": "baseline",
+        "status": "completed",
         objective: baseline[objective],
         "val_accuracy": baseline["val_accuracy"],
         "val_accuracy_ci_low": low,
@@ -126,6 +164,8 @@ def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dic
     best = record.best if record.status != "failed" else None
     row: dict[str, Any] = {
         "trial_id": record.trial_id,
+        "kind": "trial",
+        "selected": False,
         "status": record.status,
         "epochs": len(record.history),
         "train_seconds": round(sum(epoch.seconds for epoch in record.history), 2),

@@ -201,8 +201,8 @@ def _table(
         table = read_leaderboard(path)
     if table is None or not {record.trial_id for record in ended} <= set(table["trial_id"]):
         rows = facts["data"]["rows"]["validation"]
-        baselines = best.get("baselines", ())
-        table = leaderboard(ended, rows, finals, baselines=baselines, objective=objective)
+        exported = best if objective in best else {}  # a model of another objective is not ranked
+        table = leaderboard(ended, rows, finals, exported=exported, objective=objective)
     if table["tied_with_best"].notna().any() or labels is None:
         return table
     predicted = {n: _predictions(path, n, len(labels)) for n in table["trial_id"]}

@@ -7,6 +7,7 @@ content security policy, besides, lets no script run but the one that is written
 import base64
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,9 @@ from search.tuning.rundir import TEST_OPENED, now
 
 NAME = "report.html"
 MISTAKES = 25  # that are shown
-BESIDE = ("val_accuracy_ci_low", "val_accuracy_ci_high")  # which stand with val_accuracy
+BESIDE = ("val_accuracy_ci_low", "val_accuracy_ci_high", "selected")
+"""Columns that are shown with others: beside val_accuracy, and by the row's look."""
+
 LATE = ("best_epoch", "epochs", "train_seconds", "parameters", "seed", "started_at", "error")
 
 
@@ -87,7 +90,7 @@ class Report:
             best=archive.best,
             settings=archive.facts["settings"],
             facts=archive.facts,
-            counts=archive.table["status"].value_counts().to_dict(),
+            counts=Counter(record.status for record in archive.trials),
             seconds=sum(
                 e.seconds for r in (*archive.trials, *archive.finals.values()) for e in r.history
             ),

@@ -98,6 +98,10 @@ class _Baseline(_Record):
     seconds: float
 
 
+class _Mixture(_Record):
+    models: list[dict[str, Scalar]] = []
+
+
 class ModelFacts(_Record):
     """best_model.json."""
 
@@ -134,6 +138,8 @@ class ModelFacts(_Record):
     max_length: int = 0
     test_loss: float | None = 0
     val_loss: float = 0
+    networks: PositiveInt = 1
+    mixture: _Mixture = Field(default_factory=_Mixture)
     objective: Objective = "val_accuracy"
     positive: str | None = None
 

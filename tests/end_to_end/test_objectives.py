@@ -10,7 +10,7 @@ import tensorflow as tf
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from search.evaluation.leaderboard import read_leaderboard
-from tests.conftest import SAMPLE, run_here
+from tests.conftest import SAMPLE, run_here, trials_of
 
 BASE = ("search.run", "--trials", 4, "--max-epochs", 3, "--workers", 1)
 
@@ -50,7 +50,7 @@ def test_an_objective_decides(unbalanced, tmp_path, objective):
     done = run_here(*BASE, *files(unbalanced), *options, "--results", results)
     assert done.returncode == 0, done.stderr
     assert "UNBALANCED: always guessing 'negative' has an accuracy of 75.0% on" in done.stderr
-    table = read_leaderboard(results)
+    table = trials_of(results)
     ranked = table[table["rank"].notna()]
     means = ranked["val_mean"].fillna(ranked[objective])
     finalists = means[ranked["n_folds"].notna()].to_numpy()
@@ -154,8 +154,7 @@ def test_the_smallest_of_equals(tmp_path, finals):
     done = run_here(*BASE, *options, "--prefer-small")
     assert done.returncode == 0, done.stderr
     facts = json.loads((tmp_path / "r" / "best_model.json").read_text())
-    table = read_leaderboard(tmp_path / "r")
-    trials = table[table["hp_lstm_units"].notna()].reset_index(drop=True)
+    trials = trials_of(tmp_path / "r")
     score = trials["val_mean"] if finals else trials["val_accuracy"]
     best = score[0]
     near = trials[score >= best - (best * (1 - best) / 30) ** 0.5 - 0.03]

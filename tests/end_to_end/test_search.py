@@ -33,11 +33,16 @@ def settings_of(results):
 def test_leaderboard(sample_run):
     results = sample_run[0]
     whole = pd.read_csv(results / "leaderboard.csv")
-    assert whole["rank"].tolist() == list(range(1, 11))
+    assert sorted(whole["rank"]) == list(range(1, 12))
+    assert whole["selected"].tolist() == [True] + [False] * 10
+    assert whole["kind"].value_counts().to_dict() == {"baseline": 6, "trial": 4, "ensemble": 1}
+    assert int(whole.iloc[0].hp_lstm_units) > 0 and whole.iloc[0].kind == "ensemble"
+    others = whole.iloc[1:]["rank"]
+    assert others.is_monotonic_increasing
     names = {"most frequent class", "all n-grams"}
     for name in ("TF-IDF", "naive Bayes weights"):
         names |= {name, f"{name}, characters"}
-    assert set(whole[whole["status"] == "baseline"]["trial_id"]) == names
+    assert set(whole[whole["kind"] == "baseline"]["trial_id"]) == names
     table = trials_of(results)
     assert list(table.columns) == [
         *COLUMNS,

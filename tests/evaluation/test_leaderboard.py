@@ -48,7 +48,8 @@ def test_different_hyperparameters_share_a_table():
 def test_whole_hyperparameters_stay_whole_beside_baselines(tmp_path):
     values = {"units": 64, "dropout": 0.0, "pooling": "max", "bigrams": True}
     baseline = {"name": "b", "val_accuracy": 0.5, "val_loss": 1, "seconds": 1, "parameters": 3}
-    table = leaderboard([record(0, 0.7, values=values)], 10, baselines=[baseline])
+    exported = {"trial_id": "0000", "baselines": [baseline]}
+    table = leaderboard([record(0, 0.7, values=values)], 10, exported=exported)
     path = tmp_path / "leaderboard.csv"
     write_leaderboard(path, table)
     assert ",64,0.0,max,True," in path.read_text()
@@ -72,9 +73,36 @@ def test_a_baseline_stands_before_the_first_trial_that_is_worse():
     baseline = {"val_accuracy": 0.77, "val_loss": 0.5, "seconds": 1.0, "parameters": 3}
     rows = [{"name": "strong", **baseline}, {"name": "weak", **baseline, "val_accuracy": 0.5}]
     tied = {"0001": True, "0000": False, "strong": True}
-    table = leaderboard(trials, 100, finals, tied, rows)
+    exported = {"trial_id": "0002", "baselines": rows}
+    table = leaderboard(trials, 100, finals, tied, exported)
+    assert table["selected"].tolist() == [True] + [False] * 4
+    assert table["trial_id"].tolist() == ["0002", "0001", "strong", "0000", "weak"]
+    assert table["rank"].tolist() == [4, 1, 2, 3, 5]
+    table = table.sort_values("rank")
     assert table["trial_id"].tolist() == ["0001", "strong", "0000", "0002", "weak"]
     assert table["rank"].tolist() == [1, 2, 3, 4, 5]
-    assert table["status"].tolist()[1::3] == ["baseline"] * 2
+    assert table["kind"].tolist() == ["trial", "baseline", "trial", "trial", "baseline"]
+    assert set(table["status"]) == {"completed"}
     assert table["tied_with_best"].tolist() == [True, True, False, None, None]
     assert table["val_mean"].tolist()[0] == 0.79
+
+
+@pytest.mark.parametrize("parts", [{"networks": 5}, {"mixture": {"models": [{}]}}])
+def test_the_exported_ensemble_is_the_first_row_also_below_a_baseline(tmp_path, parts):
+    """So that the hyperparameters of the first row are those of the model, and are numbers."""
+    trials = [record(0, 0.7, values={"units": 64}), record(1, 0.6, values={"units": 32})]
+    baseline = {"name": "b", "val_accuracy": 0.9, "val_loss": 1, "seconds": 1, "parameters": 3}
+    facts = {"val_accuracy": 0.8, "val_accuracy_ci": [0.75, 0.85], "val_loss": 0.5, **parts}
+    exported = {"trial_id": "0001", "hyperparameters": {"units": 32}, "baselines": [baseline]}
+    write_leaderboard(
+        tmp_path / "leaderboard.csv", leaderboard(trials, 99, exported=exported | facts)
+    )
+    plain = pd.read_csv(tmp_path / "leaderboard.csv")
+    assert int(plain.iloc[0].hp_units) == 32
+    assert plain["trial_id"].tolist()[1:] == ["b", "0000", "0001"]
+    table = read_leaderboard(tmp_path)
+    assert table["trial_id"].tolist() == ["0001-ensemble", "b", "0000", "0001"]
+    assert table["kind"].tolist() == ["ensemble", "baseline", "trial", "trial"]
+    assert table["rank"].tolist() == [2, 1, 3, 4]
+    assert table[table["selected"]]["trial_id"].tolist() == ["0001-ensemble"]
+    assert not leaderboard(trials, 99)["selected"].any(), "nothing is, while it searches"
