@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from search.corpus.split import folded
 from search.display import counted
 from search.errors import DataError
 from search.settings import FEWEST_ROWS
 
 MOST_CLASSES = 100
+FEWEST_TEXTS = 3  # different ones of a class: one for each side
 MOST_DROPPED = 0.2  # of all rows
 SHOWN_CLASSES = 5
 
@@ -92,7 +94,7 @@ def clean(
     known, keys = together[: len(given)], pd.Series(together[len(given) :], label[kept].index)
     if class_names is None:
         names = _names(label[kept], keys, source, tell)
-        rare = _rare(names, keys, source, fewest)
+        rare = _rare(names, keys, text[kept], source, fewest)
         names = {key: name for key, name in names.items() if name not in rare}
     else:
         if not len(keys):
@@ -107,9 +109,10 @@ def clean(
     common = keys.isin(names).to_numpy()
     if left_out := int((~common).sum()):
         listed = ", ".join(map(repr, rare[:SHOWN_CLASSES])) + (", …" if len(rare) > 5 else "")
+        classes = "class" if len(rare) == 1 else "classes"
         tell(
-            f"{source}: {left_out} rows left out, of {len(rare)} classes with fewer than {fewest} "
-            f"rows ({listed}); see --min-class-rows"
+            f"{source}: {counted(left_out, 'row')} left out, of {len(rare)} {classes} with fewer "
+            f"than {fewest} rows or {FEWEST_TEXTS} different texts ({listed}); see --min-class-rows"
         )
     position = {key: index for index, key in enumerate(names)}
     return Reviews(
@@ -199,10 +202,15 @@ def _names(
     return {key: names[key] for key in sorted(names)}
 
 
-def _rare(names: dict[str, str], keys: pd.Series, source: str, fewest: int) -> tuple[str, ...]:
-    """The classes with too few rows; refuses what is left if it cannot be learned."""
+def _rare(
+    names: dict[str, str], keys: pd.Series, texts: pd.Series, source: str, fewest: int
+) -> tuple[str, ...]:
+    """The classes with too few rows or texts; refuses what is left if it cannot be learned."""
     counts = keys.value_counts()
-    rare = tuple(name for key, name in names.items() if counts[key] < fewest)
+    different = _different_texts(keys, texts)
+    rare = tuple(
+        name for key, name in names.items() if counts[key] < fewest or different[key] < FEWEST_TEXTS
+    )
     left = [name for name in names.values() if name not in rare]
     if len(names) == 1:
         raise DataError(
@@ -216,9 +224,20 @@ def _rare(names: dict[str, str], keys: pd.Series, source: str, fewest: int) -> t
             f"{MOST_CLASSES}; is another column the label?"
         )
     if len(left) < 2:
-        rarest = min(names, key=lambda key: counts[key])
+        rarest = min(names, key=lambda key: (counts[key] >= fewest, different[key], counts[key]))
         raise DataError(
-            f"{source}: the class {names[rarest]!r} has {counts[rarest]} rows; at least "
-            f"{fewest} are needed for each class, and two such classes"
+            f"{source}: the class {names[rarest]!r} has {counted(int(counts[rarest]), 'row')}"
+            + (f" of {counted(few, 'text')}" if (few := different[rarest]) < FEWEST_TEXTS else "")
+            + f"; at least {fewest} rows of {FEWEST_TEXTS} different texts are needed for each "
+            "class, and two such classes"
         )
     return rare
+
+
+def _different_texts(keys: pd.Series, texts: pd.Series) -> dict[str, int]:
+    """How many different texts each class has, counted as far as it matters."""
+    found: dict[str, set[str]] = {}
+    for key, text in zip(keys, texts, strict=True):
+        if len(known := found.setdefault(key, set())) < FEWEST_TEXTS:
+            known.add(folded(text))
+    return {key: len(known) for key, known in found.items()}

@@ -109,9 +109,22 @@ def test_rare_classes_are_left_out_and_counted():
     reviews = clean(table(labels), "x", tell=said.append)
     assert reviews.class_names == ("a", "b") and len(reviews.texts) == 40
     assert said == [
-        "x: 13 rows left out, of 2 classes with fewer than 10 rows ('c', 'd'); see --min-class-rows"
+        "x: 13 rows left out, of 2 classes with fewer than 10 rows or 3 different texts "
+        "('c', 'd'); see --min-class-rows"
     ]
     more = clean(table(["c", "a"]), "y", reviews.class_names, reviews.rare)
     assert more.labels.tolist() == [0] and more.where.tolist() == [2]
-    with pytest.raises(DataError, match="the class 'b' has 20 rows; at least 25"):
+    with pytest.raises(DataError, match="the class 'b' has 20 rows; at least 25 rows of 3 diff"):
         clean(table(labels[:40] + ["a"] * 10), "x", fewest=25)
+
+
+def test_a_class_of_copies_is_left_out():
+    """It cannot be on every side, and does not refuse the others."""
+    said, texts = [], [f"review number {i}" for i in range(40)]
+    labels = ["a"] * 20 + ["b"] * 20 + ["c"] * 30
+    copies = ["The same ", "the same", "  the SAME"] * 10
+    reviews = clean(table(labels, texts + copies), "x", tell=said.append)
+    assert reviews.class_names == ("a", "b") and "30 rows left out, of 1 class with" in said[0]
+    assert len(clean(table(labels, [*texts, *copies[:28], "x", "y"]), "x").class_names) == 3
+    with pytest.raises(DataError, match="the class 'c' has 30 rows of 1 text; at least 10 rows of"):
+        clean(table(["a"] * 20 + ["c"] * 30, texts[:20] + copies), "x")
