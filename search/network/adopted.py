@@ -9,6 +9,12 @@ import numpy.typing as npt
 
 from search.errors import SettingsError
 
+NEVER_CALLED = (
+    *("run_trial", "on_trial_begin", "on_epoch_begin", "on_epoch_end"),
+    *("on_batch_begin", "on_batch_end", "save_model"),
+)
+"""Methods of KerasTuner's tuners that its own search calls, and this one does not."""
+
 
 def check_hypermodel(hypermodel: Any) -> None:
     """Refuses a HyperModel that trains its networks itself.
@@ -26,6 +32,25 @@ def check_hypermodel(hypermodel: Any) -> None:
             "epoch itself. Leave it out; a batch size is searched with "
             "hp.Choice('batch_size', ...) in build, and the number of epochs is max_epochs"
         )
+
+
+def check_tuner(tuner: keras_tuner.Tuner, base: type[keras_tuner.Tuner]) -> None:
+    """Refuses a tuner that overrides what a search never calls.
+
+    Args:
+        tuner: of a class that was derived from `base`.
+        base: the class whose methods are meant.
+
+    Raises:
+        SettingsError: it does.
+    """
+    for name in NEVER_CALLED:
+        if getattr(type(tuner), name) is not getattr(base, name):
+            raise SettingsError(
+                f"{type(tuner).__name__}.{name} would never be called: trials are trained epoch by "
+                "epoch in other processes. What is to be done when a trial has ended belongs in "
+                "on_trial_end; how networks are built, in HyperModel.build"
+            )
 
 
 def adopted(model: keras.Model) -> keras.Model:

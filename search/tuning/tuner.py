@@ -18,7 +18,7 @@ from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
 from search.corpus.store import fingerprint
 from search.corpus.words import Vectors
-from search.network.adopted import check_hypermodel
+from search.network.adopted import check_hypermodel, check_tuner
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import CORE, Space
 from search.settings import Settings
@@ -79,6 +79,7 @@ class SearchTuner(keras_tuner.Tuner):
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
         check_measurable(settings, corpus)
+        check_tuner(self, SearchTuner)
         self.settings = settings
         self.after_trial = after_trial
         self.watch = watch

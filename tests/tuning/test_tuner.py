@@ -193,3 +193,14 @@ def test_a_final_under_way_whose_trial_was_lost(tmp_path, corpus):
     again = search.tune(wanted, corpus)
     assert again.records[trial_id].best.val_loss == tuner.records[trial_id].best.val_loss
     assert again.study.finals[final.trial_id].best.val_loss == final.best.val_loss
+
+
+@pytest.mark.parametrize("name", ["run_trial", "on_epoch_end"])
+def test_what_would_never_be_called_is_refused(tmp_path, corpus, name):
+    """As KerasTuner's users search batch sizes: by a tuner with a run_trial of its own."""
+    kind = type("Own", (SearchTuner,), {name: lambda self, *arguments: None})
+    with pytest.raises(SettingsError, match=rf"Own\.{name} would never be called: .* on_trial_end"):
+        kind(settings(tmp_path / "r", 1), corpus)
+    assert not (tmp_path / "r").exists()
+    allowed = type("Own", (SearchTuner,), {"on_trial_end": lambda self, trial: None})
+    allowed(settings(tmp_path / "r", 1), corpus)
