@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.corpus.readers import Table
+from search.corpus.readers import Table, with_classes
 from search.errors import DataError
 from search.memory import InMemory
 
@@ -44,10 +44,7 @@ def _dataset(content: Any) -> Table:
     def column(place: int) -> Sequence[object]:
         cells = list(content[names[place]])
         classes = getattr(content.features[names[place]], "names", None)
-        if classes is None:
-            return cells
-        # -1 stands for an unknown label, as in the test sides of competitions.
-        return [None if n is None or n < 0 else classes[n] for n in cells]
+        return cells if classes is None else with_classes(cells, classes)
 
     return Table(names, len(content), column, TOLD)
 

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,9 +211,39 @@ def arrow(source: Source) -> Table:
 
 
 def _arrow(table: Any, told: str) -> Table:
-    return Table(
-        list(table.column_names), len(table), lambda place: table.column(place).to_pylist(), told
-    )
+    names, classes = list(table.column_names), class_labels(table.schema)
+
+    def column(place: int) -> list[object]:
+        cells: list[object] = table.column(place).to_pylist()
+        known = classes.get(names[place])
+        return cells if known is None else with_classes(cells, known)
+
+    if classes:
+        told += f", with the names of the classes in {', '.join(classes)}"
+    return Table(names, len(table), column, told)
+
+
+def class_labels(schema: Any) -> dict[str, list[str]]:
+    """The classes of columns of numbers, by column, where Hugging Face's datasets wrote the file.
+
+    Args:
+        schema: a pyarrow.Schema; its metadata is what a file says of itself, and may be anything.
+    """
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            str(column): list(map(str, feature["names"]))
+            for column, feature in features.items()
+            if feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def with_classes(cells: Iterable[object], classes: Sequence[str]) -> list[object]:
+    """The names of classes for their numbers; -1, as in the test sides of competitions, is none."""
+    known: dict[object, str | None] = {-1: None, **dict(enumerate(classes))}
+    return [known.get(cell, cell) if type(cell) is int else cell for cell in cells]
 
 
 def spreadsheet(source: Source) -> Table:

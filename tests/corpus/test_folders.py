@@ -2,8 +2,10 @@
 
 import json
 
+import datasets
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from search.corpus.load import read_sides, read_unlabelled
@@ -109,6 +111,33 @@ def test_a_data_set_saved_by_datasets(tmp_path):
     write(tmp_path / "dataset_dict.json", json.dumps({"splits": ["train", "test"]}))
     assert sides(data=str(tmp_path))[0] == {"train": 36, "validation": 4, "test": 40}
     assert sides(data=str(tmp_path / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
+
+
+@pytest.mark.parametrize("kind", ["disk", "parquet"])
+def test_the_classes_that_datasets_knows_have_their_names(tmp_path, kind):
+    """A ClassLabel is a number in the file; its names stand in the metadata."""
+    names = ["bad", "good"]
+    features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+    columns = {"text": ROWS["text"].tolist(), "label": [n % 2 for n in range(len(ROWS))]}
+    columns["label"][7] = -1  # unknown
+    made = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+    if kind == "disk":
+        made.save_to_disk(tmp_path / "r")
+        path = tmp_path / "r"
+    else:
+        path = tmp_path / "r.parquet"
+        made.to_parquet(path)
+    labels = read(str(path))["label"].tolist()
+    assert labels[:4] == ["bad", "good", "bad", "good"] and pd.isna(labels[7])
+
+
+def test_metadata_that_says_nonsense_is_passed_over(tmp_path):
+    for said in (b"{", b"[]", b'{"info": {"features": {"label": 1}}}', b"[" * 100_000):
+        table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+        pq.write_table(
+            table.replace_schema_metadata({b"huggingface": said}), tmp_path / "r.parquet"
+        )
+        assert read(str(tmp_path / "r.parquet"))["label"].tolist() == ["0", "1"]
 
 
 def test_an_empty_class_is_refused(tmp_path):
