@@ -1,6 +1,10 @@
 """Limits of control groups, of both versions, given as the files that a kernel writes."""
 
 import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
 
 import psutil
 import pytest
@@ -9,6 +13,47 @@ from search.tuning.executors import default_workers
 from search.tuning.machine import cores, cpu_limit, free_memory, killed_for_memory, memory_left
 
 GB = 2**30
+LIVE = Path("/sys/fs/cgroup")
+SAID = "from search.tuning import machine as m; print(m.cores(), m.free_memory())"
+GREEDY = """
+import os
+from search.tuning.machine import killed_for_memory
+before = killed_for_memory()
+if not (child := os.fork()):
+    os._exit(len(b"x" * (600 * 2**20)) == 0)
+_, status = os.waitpid(child, 0)
+print(os.WIFSIGNALED(status), killed_for_memory() - before)
+"""
+
+
+@pytest.fixture
+def inside():
+    """Runs Python in control groups of this machine with one core and 512 MB, where it has them."""
+    name, limits = f"search-{uuid.uuid4().hex}", {}
+    if (LIVE / "memory" / "memory.limit_in_bytes").exists():
+        limits["cpu"] = {"cpu.cfs_period_us": 100_000, "cpu.cfs_quota_us": 100_000}
+        limits["memory"] = {"memory.limit_in_bytes": GB // 2}
+    else:
+        limits["."] = {"cpu.max": "100000 100000", "memory.max": GB // 2, "memory.swap.max": 0}
+    groups = [LIVE / controller / name for controller in limits]
+    made = []
+    try:
+        try:
+            for group, files in zip(groups, limits.values(), strict=True):
+                group.mkdir()
+                made.append(group)
+                for file, limit in files.items():
+                    (group / file).write_text(str(limit))
+        except OSError as error:
+            pytest.skip(f"control groups cannot be made here ({error.strerror}): be root")
+        enter = "".join(f"echo $$ > {group}/cgroup.procs; " for group in groups)
+        yield lambda program: subprocess.run(
+            ["sh", "-c", f'{enter}exec "$0" -c "$1"', sys.executable, program],
+            capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+    finally:
+        for group in made:
+            group.rmdir()
 
 
 @pytest.fixture
@@ -91,3 +136,13 @@ def test_this_machine():
     assert 1 <= cores() <= (os.cpu_count() or 1)
     assert 0 <= free_memory() <= psutil.virtual_memory().total
     assert default_workers(1) == 1 and 1 <= default_workers(1000) <= cores()
+
+
+def test_limits_of_this_machine(inside):
+    cores, free = map(int, inside(SAID))
+    assert cores == 1 and GB // 3 < free <= GB // 2
+
+
+def test_a_death_for_want_of_memory(inside):
+    killed, counted = inside(GREEDY)
+    assert killed == "True" and int(counted) >= 1
