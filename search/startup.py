@@ -53,20 +53,20 @@ def give_temporary_directory(place: Path) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(place.absolute())
 
 
-def check_modules(what: str, modules: Sequence[str], extra: str) -> None:
+def check_modules(what: str, modules: Sequence[str], extra: str | None) -> None:
     """Looks, without importing them, whether some optional modules are installed.
 
     Args:
         what: needs them.
         modules: their names.
-        extra: of pyproject.toml, that installs them.
+        extra: of pyproject.toml, that installs them; None where they have to be named.
 
     Raises:
         SettingsError: they are not; the message says how to install them.
     """
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
+        wanted = " ".join(missing) if extra is None else f'-c constraints.txt -e ".[{extra}]"'
         raise SettingsError(
-            f"{what} needs {', '.join(missing)}, not installed here: "
-            f'pip install -c constraints.txt -e ".[{extra}]"'
+            f"{what} needs {', '.join(missing)}, not installed here: pip install {wanted}"
         )

@@ -19,6 +19,9 @@ PROTOCOLS = {
 }
 """What can be fetched, and the module that fsspec needs for it."""
 
+EXTRA = ("fsspec", "aiohttp", "huggingface_hub", "s3fs")
+"""Those that the extra [remote] installs."""
+
 
 def is_address(source: str) -> bool:
     """Whether a source is a file's address, not its path."""
@@ -42,7 +45,8 @@ def fetched(address: str) -> dict[str, bytes]:
     if protocol not in PROTOCOLS:
         known = ", ".join(f"{name}://" for name in PROTOCOLS)
         raise DataError(f"{address}: expected a path, or an address beginning with {known}")
-    check_modules(f"{protocol}://", ["fsspec", PROTOCOLS[protocol]], "remote")
+    for module in ("fsspec", PROTOCOLS[protocol]):
+        check_modules(f"{protocol}://", [module], "remote" if module in EXTRA else None)
     import fsspec
 
     try:
