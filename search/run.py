@@ -291,7 +291,7 @@ def main(
             folds=folds,
             prefer_small=prefer_small,
             top=top,
-            export=formats or (),
+            export=() if formats is None else formats,
             results=results,
             workers=workers,
             cluster=cluster,

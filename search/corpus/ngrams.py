@@ -1,10 +1,12 @@
-"""Words, pairs of words and pieces of words, hashed into buckets: what n-gram models see of a text.
+"""Words, stems, pieces of words and pairs, hashed into buckets: what n-gram models see of a text.
 
 A bucket is an n-gram's 64-bit hash modulo a prime number, so that no n-gram has to be listed, and
 the exported model computes the same with a few operations (`search.packaging.text_model`).
 
-Words: every token and every pair of neighbouring tokens. Characters: two to five units in a row
-(see `search.corpus.tokens`), the separator before or behind a word among them, but none inside.
+Words: every token and every pair of neighbouring tokens. Stems: the first units of every token, so
+that the forms of a word are one (Can et al. 2008), and every pair of neighbours, of which a text's
+beginning and its end are one each. Characters: two to five units in a row (see
+`search.corpus.tokens`), the separator before or behind a word among them, but none inside.
 """
 
 from typing import Any, Literal
@@ -17,8 +19,10 @@ from scipy import sparse
 from search.corpus.characters import FOLLOWER, MOST_FOLDED, SEPARATOR, table
 from search.corpus.tokens import AT_A_TIME, BASE, Texts, code_points, signed, spans
 
-Kind = Literal["words", "characters"]
-KINDS: tuple[Kind, ...] = ("words", "characters")
+Kind = Literal["words", "stems", "characters"]
+KINDS: tuple[Kind, ...] = ("words", "stems", "characters")
+STEM = 5  # units
+BEGINNING, END = signed(0x8E51_2C1B_9D37_64A5), signed(0xC2B7_49D6_1F83_5E0D)  # odd, else any
 SIZES = (2, 3, 4, 5)  # units of a character n-gram
 MIX = signed(0x9E3779B97F4A7C15)  # of a pair's first word: Fibonacci hashing (Knuth)
 MOST_COUNTED = 16  # occurrences of an n-gram in a text
@@ -37,7 +41,7 @@ def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
         (texts, buckets), float32; a count above `MOST_COUNTED` is that. Columns are sorted.
     """
     indices, data, sizes = [np.empty(0, np.int32)], [np.empty(0, np.float32)], []
-    find = _words if kind == "words" else _characters
+    find = {"words": _words, "stems": _stems, "characters": _characters}[kind]
     for begin in range(0, len(texts), AT_A_TIME):
         for row in find(texts[begin : begin + AT_A_TIME], buckets):
             found, counts = np.unique(row, return_counts=True)
@@ -56,6 +60,37 @@ def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
         pairs = row[:-1] * MIX + row[1:]
         rows.append((np.concatenate([row, pairs]) % buckets).astype(np.int32))
     return rows
+
+
+def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
+    flat, bounds = code_points(texts)
+    _, first, end, counts = spans(flat, bounds)
+    hashes = _first_units(flat, first, end, *table())
+    rows = []
+    for row in np.split(hashes, np.cumsum(counts)[:-1]):
+        pairs = np.r_[BEGINNING, row] * MIX + np.r_[row, END] if len(row) else row
+        rows.append((np.concatenate([row, pairs]) % buckets).astype(np.int32))
+    return rows
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_units(flat: Any, first: Any, end: Any, kinds: Any, points: Any) -> Any:
+    """The hash of the first `STEM` units of each token."""
+    hashes = np.empty(len(first), np.int64)
+    for token in range(len(first)):
+        value, power = np.int64(0), np.int64(1)
+        units = 0
+        for place in range(first[token], end[token]):
+            units += kinds[flat[place]] != FOLLOWER
+            if units > STEM:
+                break
+            for number in range(MOST_FOLDED):
+                point = points[flat[place], number]
+                if point:
+                    value += point * power
+                    power *= BASE
+        hashes[token] = value
+    return hashes
 
 
 def _characters(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:

@@ -1,7 +1,7 @@
 """Baselines that every search is compared with.
 
-A network that was searched for has to beat what needs no search: the most frequent class, the four
-n-gram models of `search.evaluation.ngram_models`, and the four together.
+A network that was searched for has to beat what needs no search: the most frequent class, the
+n-gram models of `search.evaluation.ngram_models`, and all of these together.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ from search.evaluation.stacking import stacked
 
 NAMES: dict[Kind, tuple[str, str]] = {
     "words": ("naive Bayes weights", "TF-IDF"),
+    "stems": ("naive Bayes weights, stems", "TF-IDF, stems"),
     "characters": ("naive Bayes weights, characters", "TF-IDF, characters"),
 }
 """By presence and by TF-IDF."""

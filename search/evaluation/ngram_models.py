@@ -1,9 +1,9 @@
-"""N-gram models out of fold: what words, pairs of words and pieces of words tell of the classes.
+"""N-gram models out of fold: what words, their stems and pieces and pairs tell of the classes.
 
-Four linear models, each one class against the others: of words and of characters, by presence with
-naive Bayes weights (Wang & Manning 2012) and by TF-IDF. Each is fitted once for every fold, on the
-other folds, so that every row gets scores from a model that has not seen its label. What is used
-on other texts is the mean of a model's folds.
+Six linear models, each one class against the others: of words, of stems and of characters, by
+presence with naive Bayes weights (Wang & Manning 2012) and by TF-IDF. Each is fitted once for every
+fold, on the other folds, so that every row gets scores from a model that has not seen its label.
+What is used on other texts is the mean of a model's folds.
 
 They are baselines, and they are mixed with the networks: see `search.evaluation.mixture`.
 """
@@ -25,9 +25,14 @@ from search.evaluation import logistic
 from search.evaluation.mixture import NgramModel
 
 PRIOR = 1.0  # added to the number of a class's texts that have an n-gram
-FEWEST_TEXTS: dict[Kind, int] = {"words": 1, "characters": 2}  # that an n-gram must stand in
+FEWEST_TEXTS: dict[Kind, int] = {
+    "words": 1,
+    "stems": 2,
+    "characters": 2,
+}  # that an n-gram must stand in
 PRESENCE_C: dict[Kind, tuple[float, ...]] = {
     "words": (0.1, 0.3, 1.0, 3.0),
+    "stems": (0.1, 0.3, 1.0, 3.0),
     "characters": (0.03, 0.1, 0.3),
 }
 TFIDF_C = (3.0, 10.0, 30.0)  # rows have length 1, so weights are large
@@ -61,7 +66,7 @@ class Fitted:
 
 
 def fitted_models(corpus: Corpus, counts: npt.NDArray[np.float64]) -> dict[Kind, Fitted]:
-    """Fits the models of words and of characters, side by side.
+    """Fits the models of all kinds, side by side.
 
     Args:
         corpus: the data; test rows are not looked at, and of a row's label only models of other

@@ -13,9 +13,9 @@ from scipy.special import log_softmax, softmax
 from search.blas import one_thread
 from search.evaluation.mixture import Floats
 
-WEIGHT_PRIOR = 1e-4  # against large weights, and
+PRIOR_WEIGHT = 0.2  # of every member, as far as the rows do not say otherwise:
+PRIOR_ROWS = 4.0  # how many rows that counts as; what little data says of weights is mostly noise
 BIAS_PRIOR = 1e-3  # against a bias that rare classes do not need
-FIRST_GUESS = 0.4  # of every weight
 
 
 @one_thread
@@ -37,18 +37,19 @@ def stacked(
     target = np.zeros((rows, classes))
     target[np.arange(rows), labels] = 1
     share = (weights / weights.sum())[:, np.newaxis]
+    prior = PRIOR_ROWS / rows
 
     def loss(numbers: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         each, bias = numbers[:count], numbers[count:]
         total = np.tensordot(each, evidence, 1) + bias
         value = -(share * target * log_softmax(total, axis=1)).sum()
         slope = share * (softmax(total, axis=1) - target)
-        value += WEIGHT_PRIOR * (each**2).sum() + BIAS_PRIOR * (bias**2).sum()
-        by_weight = (evidence * slope).sum(axis=(1, 2)) + 2 * WEIGHT_PRIOR * each
+        value += prior * ((each - PRIOR_WEIGHT) ** 2).sum() + BIAS_PRIOR * (bias**2).sum()
+        by_weight = (evidence * slope).sum(axis=(1, 2)) + 2 * prior * (each - PRIOR_WEIGHT)
         by_bias = slope.sum(axis=0) + 2 * BIAS_PRIOR * bias
         return float(value), np.concatenate([by_weight, by_bias])
 
-    start = np.concatenate([np.full(count, FIRST_GUESS), np.zeros(classes)])
+    start = np.concatenate([np.full(count, PRIOR_WEIGHT), np.zeros(classes)])
     bounds = [(0.0, None)] * count + [(None, None)] * classes
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return tuple(found[:count].tolist()), tuple(found[count:].tolist())

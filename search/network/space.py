@@ -80,8 +80,9 @@ class Configuration:
         embedding_init: what the embedding starts from: all word features, those of words'
             neighbours and texts but not of labels, the vectors of a file, or nothing. See
             `search.corpus.words`.
-        ngrams: which n-gram models are mixed with the networks that are exported; a trial's own
-            score is its network's alone. See `search.evaluation.ngram_models`.
+        ngrams: which n-gram models are mixed with the networks that are exported: of words and
+            their stems, of characters, or both; a trial's own score is its network's alone. See
+            `search.evaluation.ngram_models`.
     """
 
     embedding_dim: int = _number(64, 1, 4096)

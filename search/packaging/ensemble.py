@@ -30,11 +30,20 @@ from search.evaluation.mixture import (
 )
 from search.evaluation.ngram_models import Fitted
 from search.evaluation.stacking import stacked
+from search.network.space import Ngrams
 from search.tuning.engine import Engine, FastEngine, KerasEngine, predict
 from search.tuning.finals import finals_of, fold_of
 from search.tuning.objective import balanced_weights
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
+
+OF_NGRAMS: dict[Ngrams, tuple[Kind, ...]] = {
+    "both": ("words", "stems", "characters"),
+    "words": ("words", "stems"),
+    "characters": ("characters",),
+    "none": (),
+}
+"""Which kinds of n-grams the hyperparameter `ngrams` names."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +110,7 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     order = np.argsort(rows)
     rows, unmixed = rows[order], np.concatenate(answered)[order].astype(np.float64)
     labels = np.asarray(both.labels)[rows]
-    used = [
-        m for kind, m in models.items() if study.ours and configuration.ngrams in ("both", kind)
-    ]
+    used = [models[kind] for kind in (OF_NGRAMS[configuration.ngrams] if study.ours else ())]
     members = [network_evidence(unmixed)]
     for model in used:
         members += [linear_evidence(scores[rows]) for scores in (model.presence, model.tfidf)]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from keras import ops
 
 from search.corpus.characters import SEPARATOR
-from search.corpus.ngrams import MIX, MOST_COUNTED, SIZES
+from search.corpus.ngrams import BEGINNING, END, MIX, MOST_COUNTED, SIZES
 from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
 from search.packaging.key_table import modulo
 from search.packaging.modelfile import table_name
@@ -51,6 +51,8 @@ def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple
     outputs, buckets = model.outputs, len(model.table)
     if model.kind == "words":
         found = _word_ngrams(tokens, buckets)
+    elif model.kind == "stems":
+        found = _stem_ngrams(tokens, buckets)
     else:
         found = _character_ngrams(units, buckets)
     found = ops.sort(found, axis=1)
@@ -84,6 +86,19 @@ def _word_ngrams(tokens: Tokens, buckets: int) -> Any:
     found = [
         ops.where(ops.less(columns + behind, count), modulo(row, buckets), buckets)
         for behind, row in enumerate((hashes, pairs))
+    ]
+    return ops.cast(ops.concatenate(found, axis=1), "int32")
+
+
+def _stem_ngrams(tokens: Tokens, buckets: int) -> Any:
+    """As `_word_ngrams`."""
+    columns = below(ops.max(tokens.count) + 1, tokens.stems)
+    count = tokens.count[:, None]
+    stems = ops.where(ops.less(columns, count), tokens.at(columns, tokens.stems), END)
+    pairs = ops.pad(stems, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1] * MIX + stems
+    found = [
+        ops.where(ops.less(columns, most), modulo(row, buckets), buckets)
+        for most, row in ((count, stems), (ops.where(ops.equal(count, 0), 0, count + 1), pairs))
     ]
     return ops.cast(ops.concatenate(found, axis=1), "int32")
 

@@ -29,7 +29,7 @@ from search.corpus.characters import (
     table,
 )
 from search.corpus.encode import OOV
-from search.corpus.ngrams import SPACE
+from search.corpus.ngrams import SPACE, STEM
 from search.corpus.tokens import BASE, MOST_CHARACTERS, signed, token_hashes
 from search.packaging.key_table import key_table, looked_up
 
@@ -137,17 +137,25 @@ class Tokens:
 
     Attributes:
         hashes: int64, (tokens + 1,), the last one of no token.
+        stems: the same of the first units of each.
         first, count: int64, (texts,): where each text begins, and how many tokens it has.
     """
 
     hashes: Any
+    stems: Any
     first: Any
     count: Any
 
-    def at(self, columns: Any) -> Any:
-        """The hashes of tokens of each text, (texts, columns); beyond its own any others."""
+    def at(self, columns: Any, of: Any = None) -> Any:
+        """The hashes of tokens of each text, (texts, columns); beyond its own any others.
+
+        Args:
+            columns: which tokens of a text, (columns,) or (texts, columns).
+            of: the row of all tokens' hashes, or of their stems'; None for `hashes`.
+        """
         last = ops.sum(self.count)
-        return ops.take(self.hashes, ops.minimum(self.first[:, None] + columns, last))
+        places = ops.minimum(self.first[:, None] + columns, last)
+        return ops.take(self.hashes if of is None else of, places)
 
 
 def tokens(of: Units) -> Tokens:
@@ -160,12 +168,15 @@ def tokens(of: Units) -> Tokens:
     # it wrapped in onnxruntime.)
     where = ops.concatenate([ops.nonzero(begins)[0], ops.sum(of.count, keepdims=True) - 1])
     own = ops.where(ops.equal(of.kind, SEPARATOR), 0, later(of.prefix, 1) - of.prefix)
-    upto = ops.take(before(own), where)
-    hashes = (later(upto, 1) - upto) * power(INVERSE, ops.take(of.place, where))
+    sums = before(own)
+    upto, inverse = ops.take(sums, where), power(INVERSE, ops.take(of.place, where))
+    behind = later(where, 1)  # what separates two tokens adds nothing to a sum
+    stems = (ops.take(sums, ops.minimum(where + STEM, behind)) - upto) * inverse
+    hashes = (later(upto, 1) - upto) * inverse
     begins = ops.cast(begins, "int64")
     first = ops.take(before(begins), of.first)
     total = ops.sum(begins, keepdims=True)
-    return Tokens(hashes, first, ops.concatenate([first[..., 1:], total]) - first)
+    return Tokens(hashes, stems, first, ops.concatenate([first[..., 1:], total]) - first)
 
 
 def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:

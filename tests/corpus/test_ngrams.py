@@ -44,6 +44,22 @@ def test_as_many_as_scikit_learn_finds(kind, options):
     assert len(set(ours.indices)) == theirs.shape[1]
 
 
+def test_stems_are_the_beginnings_of_words_and_pairs_with_both_ends():
+    texts = ["Overwhelmingly overwrought", "so overwrite it", "well well, done"]
+    words = [re.findall(r"\w+", text.lower()) for text in texts]
+    expected = [
+        {*(stems := [word[:5] for word in row]), *zip(["<", *stems], [*stems, ">"], strict=True)}
+        for row in words
+    ]
+    rows = counted(texts, "stems", BUCKETS)
+    assert [rows[[row]].nnz for row in range(3)] == [len(row) for row in expected]
+    assert len(set(rows.indices)) == len(set.union(*expected))
+    same = counted(["overwhelming acting", "overwhelmed actin"], "stems", BUCKETS)
+    assert (same[[0]] != same[[1]]).nnz == 0
+    turned = counted(["dog bites man", "man bites dog"], "stems", BUCKETS)
+    assert (turned[[0]] != turned[[1]]).nnz > 4
+
+
 def test_counts_have_an_end():
     assert counted(["so " * 100], "words", BUCKETS).data.max() == MOST_COUNTED
 

@@ -41,3 +41,18 @@ def test_rows_that_count_more_decide_more():
     nothing = linear_evidence(np.zeros((1000, 1)))
     _, bias = stacked([nothing], labels, np.where(labels, 3.0, 1.0))
     assert mixed([nothing], [0], bias)[0, 0] == pytest.approx(0.75, abs=0.02)
+
+
+def test_few_rows_say_little():
+    """Of two members that are equally good the luckier one of 30 rows gets little more."""
+    gaps = {30: [], 3000: []}
+    for rows, found in gaps.items():
+        for seed in range(20):
+            generator = np.random.default_rng(seed)
+            labels = generator.integers(0, 2, rows).astype(np.int32)
+            scores = 4 * labels[:, None] - 2 + generator.normal(size=(rows, 2)) * 3
+            members = [linear_evidence(column[:, None]) for column in scores.T]
+            weights, _ = stacked(members, labels, np.ones(rows))
+            found.append(abs(weights[0] - weights[1]))
+    assert np.mean(gaps[30]) < 0.2
+    assert np.mean(gaps[3000]) < 0.05

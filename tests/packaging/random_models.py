@@ -5,12 +5,12 @@ import numpy as np
 from search.evaluation.mixture import Mixture, NgramModel
 
 
-def some_mixture(classes, seed=0, kinds=("words", "characters")):
+def some_mixture(classes, seed=0, kinds=("words", "stems", "characters")):
     """A mixture of n-gram models that tell texts apart."""
     outputs = 1 if classes == 2 else classes
     generator = np.random.default_rng(seed)
     models = []
-    for kind, buckets in zip(kinds, (1_009, 2_003), strict=False):
+    for kind, buckets in zip(kinds, (1_009, 907, 2_003), strict=False):
         idf = generator.uniform(1, 9, (buckets, 1))
         presence, tfidf = generator.normal(size=(2, buckets, outputs))
         table = np.hstack([0.1 * presence, 2 * tfidf * idf, idf**2]).astype(np.float32)

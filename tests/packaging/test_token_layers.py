@@ -13,7 +13,7 @@ from keras import ops
 from search.corpus.characters import KNOWN
 from search.corpus.ngrams import KINDS, counted
 from search.corpus.tokens import MOST_CHARACTERS, hashed
-from search.packaging.mixture_layers import _character_ngrams, _word_ngrams
+from search.packaging.mixture_layers import _character_ngrams, _stem_ngrams, _word_ngrams
 from search.packaging.parity import HARD
 from search.packaging.token_layers import below, known_characters, tokens, units
 
@@ -53,7 +53,8 @@ def in_tensors():
     of = units(characters)
     words = tokens(of)
     hashes = words.at(below(ops.max(words.count), words.hashes))
-    ngrams = [_word_ngrams(words, BUCKETS), _character_ngrams(of, BUCKETS)]
+    ngrams = [_word_ngrams(words, BUCKETS), _stem_ngrams(words, BUCKETS)]
+    ngrams.append(_character_ngrams(of, BUCKETS))
     model = tf.function(keras.Model(text, [hashes, words.count, *ngrams]), reduce_retracing=True)
 
     def run(given):
