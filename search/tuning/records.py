@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -110,6 +111,11 @@ class TrialRecord:
             ValueError: it is something else.
         """
         record: Self = TypeAdapter(cls).validate_python(plain)
+        for moment in (record.started_at, record.ended_at):
+            if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
+                raise ValueError(f"the time {moment!r} is without its zone")
+        if record.status != "running" and record.ended_at is None:
+            raise ValueError(f"it is {record.status}, and has not ended")
         epochs = [epoch.epoch for epoch in record.history]
         if epochs != sorted(set(epochs)):
             raise ValueError(f"its epochs are {epochs}")

@@ -198,7 +198,7 @@ CASES |= {
     "a number of 100,000 digits": content("r.jsonl", '{"text": ' + "9" * 100_000 + "}\n"),
     "punctuation only": content(
         "r.csv",
-        "text,label\n" + "".join(f'"{"!?."[i % 3] * (i + 1)}",{i % 2}\n' for i in range(60)),
+        "text,label\n" + "".join(f'"{"!;."[i % 3] * (i + 1)}",{i % 2}\n' for i in range(60)),
     ),
     "vectors of a million numbers": with_good(
         content("e.txt", "review" + " 1" * 1_000_000 + "\n", "--embeddings")

@@ -1,11 +1,14 @@
 """Damaged records: healed, passed over, or refused with the file's name; never a traceback."""
 
+import json
 import random
 import re
 import shutil
 
 import pytest
 
+import search
+from search.reporting.archive import read_archive
 from tests.conftest import SAMPLE, run_here
 from tests.faults.mutated import mutate
 from tests.made import made_run
@@ -49,6 +52,31 @@ def test_report(made, tmp_path, count):
 @counted(30, 300)
 def test_compare(made, tmp_path, count):
     assert attack(made, tmp_path, count, 2, lambda r: ("search.compare", r, made)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("started_at", ""), ("started_at", "2026-01-01T00:00:00"), ("ended_at", None)],
+)
+def test_times_that_are_none(tmp_path, name, value):
+    """Such a trial is passed over by those who look on."""
+    results = made_run(tmp_path / "r", 4)
+    path = results / "trials" / "0001" / "trial.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    assert len(read_archive(results).trials) == 3
+    done = run_here("search.report", "--results", results)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_array_whose_header_never_ends(tmp_path):
+    """Of NumPy's reader, tokenize's error comes through, which is no ValueError."""
+    corpus = search.load_corpus(search.Settings(data=str(SAMPLE)))
+    corpus.save(tmp_path / "c")
+    assert corpus.is_saved(tmp_path / "c")
+    path = tmp_path / "c" / "test_labels.npy"
+    content = path.read_bytes()
+    path.write_bytes(content[:100].replace(b")", b"(") + content[100:])
+    assert not corpus.is_saved(tmp_path / "c")
 
 
 @counted(5, 200)
