@@ -16,8 +16,8 @@ test-all: check
 	$(PYTEST)
 
 check: .venv/ready  ## format, lint, types
-	$(BIN)/ruff format --check search tests
-	$(BIN)/ruff check search tests
+	$(BIN)/ruff format --check search tests examples
+	$(BIN)/ruff check search tests examples
 	$(BIN)/mypy
 
 bench: .venv/ready  ## speed, as ratios within one run; tests/benchmarks/README.md explains them
