@@ -20,6 +20,7 @@ def record(number, accuracy=None, loss=0.5, **changes):
         space={"space": [], "values": {}},
         batch_size=64,
         started_at="2026-01-01T00:00:00+00:00",
+        ended_at="2026-01-01T00:00:09+00:00",
         history=history,
     )
     return TrialRecord(**{**options, **changes})
