@@ -423,7 +423,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         )
 
         for line in corpus.facts["audit"]["lines"]:
-            if line.startswith(("LEAK", "UNBALANCED")):
+            if line.startswith(("LEAK", "UNBALANCED", "DIFFERENT")):
                 say(line)
             elif not directory.run_file.exists():  # not again when a run goes on
                 progress(line)

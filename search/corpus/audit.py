@@ -1,8 +1,9 @@
 """What is wrong with the data, before anything is trained on it.
 
 Leaks between train, validation and test, repeated texts, texts with two labels, shortcuts (Geirhos
-et al. 2020: what tells the class and is not what should be learned), classes out of balance, and
-what no network sees: tokens that it does not know and those behind `max_length`.
+et al. 2020: what tells the class and is not what should be learned), classes out of balance,
+sides in other scripts or of other words than train, and what no network sees: tokens that it does
+not know and those behind `max_length`.
 """
 
 import itertools
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from search.corpus.duplicates import near_duplicates
 from search.corpus.encode import OOV, Encoded, encode, learn_vocabulary
 from search.corpus.labels import Reviews
+from search.corpus.scripts import DIGITS, SYMBOLS, token_scripts
 from search.corpus.split import Rows, equal_texts, kept_together
 from search.corpus.store import Corpus
 
@@ -29,9 +31,13 @@ SHORTCUT_ROWS = 0.01  # of train: fewer do not matter
 SHORTCUT_CLASS_ROWS = 0.2  # of a class: words of sentiment do not stand in as many ...
 SHORTCUT_PURITY = 0.98  # ... and hardly in other classes
 SHORTCUT_CHANCE = 0.001  # that by chance any token of the data looks like one
+SCRIPT_ROWS = 5_000  # of a side, evenly from all of it, whose scripts are looked at
+SCRIPT_SHARE = 0.01  # of tokens, from which on a script is worth a word
+UNLIKE = 0.1  # of tokens: so many more than train in other scripts, or unknown
 IMBALANCE = 0.15  # of the largest class above an even share
 
 Shares = dict[str, float]
+_NONE: Shares = {"share": 0.0}
 Floats = npt.NDArray[np.float64]
 
 
@@ -103,6 +109,10 @@ class Audit:
         cut: of each side and `max_length`, the share of "texts" and of "tokens" that are cut.
         known: of each side, the share of its tokens that are among the "10000", the "30000" most
             frequent ones of train or "all" of them.
+        scripts: of each side and script, its "share" of the tokens, and the share of these that
+            train does not have, "unknown".
+        expected: the share of unknown tokens in texts like those of train: that of its tokens
+            which occur once (Good 1953).
         overlaps: near-duplicates, between sides (leaks) and within them.
         templated: rows in groups of near-duplicates that are too large to be kept together.
         conflicts: rows whose text has another label elsewhere.
@@ -115,6 +125,8 @@ class Audit:
     lengths: dict[str, dict[str, int]]
     cut: dict[str, dict[str, Shares]]
     known: dict[str, Shares]
+    scripts: dict[str, dict[str, Shares]]
+    expected: float
     overlaps: tuple[Overlap, ...]
     templated: int
     conflicts: int
@@ -126,7 +138,7 @@ class Audit:
         return {"lines": self.lines(), **asdict(self)}
 
     def lines(self) -> list[str]:
-        """What to print: at most 12 lines, leaks first, then other warnings, then facts."""
+        """What to print: at most 17 lines, leaks first, then other warnings, then facts."""
         leaks = [o for o in self.overlaps if o.rows and o.first != o.second]
         repeated = [o for o in self.overlaps if o.rows and o.first == o.second]
         lines = [
@@ -162,6 +174,7 @@ class Audit:
                 f"accuracy of {even:.1%}; think of --objective val_balanced_accuracy, val_f1 or "
                 "val_auc, and of --class-weight balanced"
             )
+        lines += self._unlike()
         lines.append("rows: " + "; ".join(map(self._rows, self.classes)))
         within = ", ".join(f"{o.rows:,} in {o.first} ({o.equal:,} equal)" for o in repeated)
         lines.append(
@@ -187,7 +200,45 @@ class Audit:
             lines.append(
                 f"tokens known with the {sizes} most frequent of train, or all: {'; '.join(known)}"
             )
+        lines += self._written()
         return lines
+
+    def _unlike(self) -> Iterator[str]:
+        """Of sides that are unlike train."""
+        own = self.scripts["train"]
+        for side, known in self.known.items():
+            theirs, unknown = self.scripts[side], 1 - known["all"]
+            more = {n: found["share"] - own.get(n, _NONE)["share"] for n, found in theirs.items()}
+            if sum(share for share in more.values() if share > 0) >= UNLIKE:
+                script = max(more, key=more.__getitem__)
+                shares = (s.get(script, _NONE)["share"] for s in (theirs, own))
+                yield (
+                    f"DIFFERENT: {side} is written in other scripts than train: {script} is "
+                    "{:.1%} of its tokens, and {:.1%} of train's".format(*shares)
+                )
+            if side != "train" and unknown - self.expected >= UNLIKE:
+                yield (
+                    f"DIFFERENT: {unknown:.1%} of the tokens of {side} do not occur in train; of "
+                    f"texts like train's it would be about {self.expected:.1%}. Is it of another "
+                    "source, subject or language?"
+                )
+
+    def _written(self) -> Iterator[str]:
+        """Of the scripts, if there are several."""
+        many = {
+            side: {n: found for n, found in scripts.items() if found["share"] >= SCRIPT_SHARE}
+            for side, scripts in self.scripts.items()
+        }
+        if len({name for found in many.values() for name in found} - {DIGITS, SYMBOLS}) < 2:
+            return
+        for what, sides in (("share", many), ("unknown", {**many, "train": {}})):
+            told = "; ".join(
+                f"{side} " + ", ".join(f"{name} {found[what]:.1%}" for name, found in there.items())
+                for side, there in sides.items()
+                if there
+            )
+            if told:
+                yield f"{'scripts of tokens' if what == 'share' else 'unknown tokens'}: {told}"
 
     def _rows(self, side: str) -> str:
         total = sum(self.classes[side].values())
@@ -227,6 +278,8 @@ def audit(
         lengths={name: _percentiles(tokens) for name, tokens in lengths.items()},
         cut={name: _cut(tokens) for name, tokens in lengths.items()},
         known={name: _known(ids, learned) for name, (ids, _) in encoded.items()},
+        scripts={name: _scripts(part, encoded[name], learned) for name, part in sides.items()},
+        expected=_once(encoded["train"], rows.equal[: len(train.texts)]),
         overlaps=tuple(_overlaps(rows)),
         templated=rows.templated,
         conflicts=conflicts,
@@ -350,6 +403,35 @@ def _cut(lengths: Rows) -> dict[str, Shares]:
 def _known(ids: npt.NDArray[np.int32], learned: int) -> Shares:
     sizes = {str(size): min(size, learned) for size in VOCABULARIES} | {"all": learned}
     return {name: float(((ids > OOV) & (ids < size)).mean()) for name, size in sizes.items()}
+
+
+def _scripts(part: Reviews, encoded: Encoded, learned: int) -> dict[str, Shares]:
+    """The scripts of one side, the most frequent first."""
+    ids, offsets = encoded
+    count = len(part.texts)
+    rows = np.unique(np.linspace(0, count - 1, min(count, SCRIPT_ROWS)).astype(np.int64))
+    names, counts = token_scripts(part.texts[rows])
+    # A text without a token has an id all the same.
+    tokens = [ids[offsets[r] : offsets[r] + n] for r, n in zip(rows, counts, strict=True)]
+    there = np.concatenate(tokens)
+    unknown = (there <= OOV) | (there >= learned)
+    found = {
+        str(name): {
+            "share": float((names == name).mean()),
+            "unknown": float(unknown[names == name].mean()),
+        }
+        for name in dict.fromkeys(names.tolist())
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1]["share"]))
+
+
+def _once(encoded: Encoded, equal: Rows) -> float:
+    """The share of tokens that occur once; equal texts count as one."""
+    ids, offsets = encoded
+    first = np.zeros(len(equal), bool)
+    first[np.unique(equal, return_index=True)[1]] = True
+    there = ids[np.repeat(first, np.diff(offsets))]
+    return float((np.bincount(there) == 1).sum() / len(there))
 
 
 def _shortcuts(encoded: Encoded, train: Reviews, vocabulary: tuple[str, ...]) -> Iterator[Shortcut]:

@@ -269,3 +269,51 @@ def test_the_audit_of_other_data_leaves_a_run_alone(sample_run, tmp_path):
     assert "holds a run on other data, so audit.json is not written" in done.stderr
     assert (results / "audit.json").read_bytes() == before
     assert run_here(*base, SAMPLE, "--seed", 7).returncode == 0
+
+
+HAN = "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能"
+
+
+def chinese(n, seed=0):
+    rng = random.Random(seed)
+    return ["".join(rng.choices(HAN, k=12)) for _ in range(n)]
+
+
+def test_scripts_are_told_where_there_are_several():
+    mixed = [a + " " + b for a, b in zip(sentences(200, length=36), chinese(200), strict=True)]
+    found = audit(three(mixed[:160], mixed[160:180], mixed[180:]))
+    assert found.scripts["train"]["Latin"]["share"] == pytest.approx(0.75)
+    assert found.scripts["test"]["Han"] == {"share": pytest.approx(0.25), "unknown": 0}
+    share = 1 - found.known["test"]["all"]
+    assert found.scripts["test"]["Latin"]["unknown"] == pytest.approx(share / 0.75)
+    lines = "\n".join(found.lines())
+    said = "scripts of tokens: train Latin 75.0%, Han 25.0%; validation Latin 75.0%, Han 25.0%; "
+    assert said in lines and "unknown tokens: validation Latin " in lines
+    assert "DIFFERENT" not in lines, "words that nobody knows are as many as in train's own texts"
+    plain = audit(three(sentences(200), sentences(40, 1), sentences(50, 2)))
+    assert not any("script" in line for line in plain.lines())
+
+
+def test_sides_that_are_unlike_train_are_told():
+    train, validation = sentences(2000), sentences(40, 1)
+    said = "\n".join(audit(three(train, validation, chinese(40))).lines())
+    assert "DIFFERENT: test is written in other scripts than train: Han is 100.0% of its" in said
+    assert "DIFFERENT: 100.0% of the tokens of test do not occur in train; of texts like" in said
+    assert "of validation do not" not in said
+    other = [text.replace("w", "v") for text in sentences(40, 3)]
+    said = "\n".join(audit(three(train, validation, other)).lines())
+    assert "tokens of test do not occur" in said and "other scripts" not in said
+
+
+def test_copies_do_not_make_other_texts_seem_unlike():
+    """Words that occur once are told by what is there twice, too."""
+    texts = sentences(300)
+    found = audit(three(texts[:200] * 3, texts[200:250], texts[250:]))
+    assert 0.4 < found.expected < 0.5
+    assert not any("DIFFERENT" in line for line in found.lines())
+
+
+def test_the_scripts_of_large_sides_are_those_of_all_their_rows():
+    sorted_by_language = sentences(6000) + chinese(6000)
+    found = audit(three(sorted_by_language, sentences(40, 1), chinese(40)))
+    assert found.scripts["train"]["Han"]["share"] == pytest.approx(0.5, abs=0.001)
