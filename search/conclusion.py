@@ -1,11 +1,13 @@
 """The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
 
 import errno
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ from search.files import write_json
 from search.packaging.ensemble import Ensemble, class_counts, ensemble_of, records_behind
 from search.packaging.formats import export_best, remove_exports
 from search.packaging.model_card import write_card
+from search.packaging.parity import started
 from search.packaging.saving import measures, save_ensemble, save_runners_up, weights_id
 from search.packaging.text_model import sha256
 from search.reporting.report import read_report
@@ -36,6 +39,9 @@ from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
 BY_ROW = ("errors.csv", "slices.csv")
+
+_models: "WeakKeyDictionary[Study, Future[dict[Kind, Fitted]]]" = WeakKeyDictionary()
+"""The n-gram models of each search that `prepare` was called for."""
 
 HELD = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}  # of a file, not of a disk
 
@@ -91,6 +97,28 @@ def record_leaderboard(
     return table
 
 
+def prepare(study: Study) -> None:
+    """Begins, once, what `conclude` needs and what no final decides; it goes on in the background.
+
+    That is the process that tries the exported file, which takes long to import TensorFlow, and the
+    n-gram models. While the last finals are trained some cores have nothing to do.
+    """
+    if study in _models:
+        return
+    started()
+    models: Future[dict[Kind, Fitted]] = Future()
+    _models[study] = models
+
+    def fit() -> None:
+        try:
+            models.set_result(fitted_models(study.corpus, class_counts(study)))
+        except BaseException as error:
+            models.set_exception(error)
+
+    # A daemon, unlike those of an executor: nobody waits for it who stops a search.
+    threading.Thread(target=fit, daemon=True).start()
+
+
 def conclude(study: Study) -> Outcome:
     """Exports the best trial's network and measures it, and the baselines, on the test rows.
 
@@ -116,7 +144,11 @@ def conclude(study: Study) -> Outcome:
         chosen = best_first[0]
         if study.settings.prefer_small:
             chosen = smallest_of_equals(study, best_first)
-        models = cache(lambda: fitted_models(study.corpus, class_counts(study)))
+
+        def models() -> dict[Kind, Fitted]:
+            prepare(study)
+            return _models[study].result()
+
         facts = _exported(study, chosen) or _export(study, chosen, models())
         tied, bias = compared(study, best_first)
         finals = standing(chosen.trial_id, study.finals_in_force())

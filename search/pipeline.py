@@ -79,6 +79,11 @@ def tune(
         elif record.status == "failed":
             warn(f"trial {record.trial_id} failed: {record.error}")
 
+    def look(tuner: SearchTuner) -> None:
+        if any(record is not None and record.is_final for record in tuner.study.under_way):
+            conclusion.prepare(tuner.study)
+        watch(tuner)
+
     space = chosen_space(settings.space, settings.set, corpus)
     embeddings = None
     if settings.embeddings is not None:
@@ -100,7 +105,7 @@ def tune(
         hypermodel=hypermodel,
         oracle=oracle,
         after_trial=listen,
-        watch=watch,
+        watch=look,
         warn=warn,
     )
     try:

@@ -54,7 +54,7 @@ class Fitted:
         presence, tfidf: out-of-fold scores of training and then validation rows, (rows, outputs).
         regularisation: the C chosen for each of the two.
         features: how many n-grams there are.
-        seconds: what it took.
+        seconds: what it took of one core, whatever else the machine does.
     """
 
     model: NgramModel
@@ -86,7 +86,7 @@ def fitted_models(corpus: Corpus, counts: npt.NDArray[np.float64]) -> dict[Kind,
 @one_thread
 def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitted:
     """Fits the models of one kind; for the arguments see `fitted_models`."""
-    started = time.perf_counter()
+    started = time.thread_time()
     both = joined(corpus.train, corpus.validation)
     labels, classes, folds = np.asarray(both.labels), len(corpus.class_names), corpus.folds
     outputs = 1 if classes == 2 else classes
@@ -117,7 +117,7 @@ def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitte
     whole = np.zeros((often.shape[1], 2 * outputs + 1), np.float32)
     whole[columns, :-1], whole[columns, -1] = table, idf**2
     model = NgramModel(kind, whole, intercepts.astype(np.float32))
-    return Fitted(model, scores[0], scores[1], chosen, len(columns), time.perf_counter() - started)
+    return Fitted(model, scores[0], scores[1], chosen, len(columns), time.thread_time() - started)
 
 
 def _counted(texts: npt.NDArray[np.object_], kind: Kind, outputs: int) -> sparse.csr_array:

@@ -1,0 +1,30 @@
+"""What the end of a search begins before it."""
+
+import search
+from search import conclusion
+from search.packaging import parity
+from search.packaging.ensemble import class_counts
+from tests.conftest import SAMPLE
+
+
+def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path):
+    parity.started.cache_clear()
+    settings = search.Settings(
+        data=SAMPLE, trials=2, max_epochs=1, finals=1, folds=3, workers=1, results=tmp_path / "r"
+    )
+    corpus = search.load_corpus(settings)
+    begun = {}
+
+    def after_trial(tuner, record):
+        process = parity.started.cache_info().currsize
+        begun[record.trial_id] = tuner.study in conclusion._models, bool(process)
+
+    tuner = search.tune(settings, corpus, after_trial=after_trial)
+    finals = [name for name in begun if "-" in name]
+    assert len(finals) == 3 and all(begun[name] == (True, True) for name in finals)
+    assert not any(any(begun[name]) for name in begun if name not in finals)
+    early = conclusion._models[tuner.study].result(timeout=60)
+    again = conclusion.fitted_models(corpus, class_counts(tuner.study))
+    assert {kind: model.presence.tobytes() for kind, model in early.items()} == {
+        kind: model.presence.tobytes() for kind, model in again.items()
+    }
