@@ -34,7 +34,7 @@ GROUPS = {
         *("fixed", "print_space", "tried_first", "warm_start", "max_parameters"),
     ),
     "Training": ("max_epochs", "min_epochs", "reduction", "patience", "trial_timeout", "keep"),
-    "Finals and model": ("finals", "folds", "prefer_small", "top", "formats", "conclude"),
+    "Finals and model": ("finals", "folds", "single", "prefer_small", "top", "formats", "conclude"),
     "Where it trains": ("workers", "cluster", "cpus_per_trial", "gpus_per_trial"),
     "Results and output": (
         *("results", "overwrite", "retry_failed", "tensorboard", "quiet", "as_json", "debug"),
@@ -185,6 +185,14 @@ def main(
             min=2, max=20, help="Of cross-validation; by default 5, or 3 where there is much text."
         ),
     ] = None,
+    single: Annotated[
+        bool,
+        typer.Option(
+            "--single",
+            help="Export one network, trained on all training and validation rows, instead of those "
+            "of the folds: smaller and faster, and a little less accurate.",
+        ),
+    ] = False,
     prefer_small: Annotated[
         bool,
         typer.Option(
@@ -289,6 +297,7 @@ def main(
             patience=patience,
             finals=finals,
             folds=folds,
+            single=single,
             prefer_small=prefer_small,
             top=top,
             export=() if formats is None else formats,
@@ -482,13 +491,16 @@ def _final_line(study: "Study", record: "TrialRecord") -> str:
     from search.tuning.objective import signed
 
     objective = study.settings.objective
-    wanted = study.settings.finals * study.folds
+    wanted = len(study.finals_wanted())
     trial, _, number = record.trial_id.partition("-")
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
+    elif number == "0":
+        result = f"trained for {len(record.history)} epochs"
     else:
         result = f"{objective} {signed(objective, record.best.score):.4f}"
-    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, fold {number}: {result}"
+    part = f"fold {number}" if number != "0" else "all rows"
+    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, {part}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:
@@ -523,7 +535,9 @@ def _print_outcome(outcome: "Outcome") -> None:
         )
     lines = [f"\n{title}", *_measured(best, objective, "val", "out-of-fold")]
     if best["finals"] is not None:
-        lines[0] += f", the mean of the networks of its {best['finals']['folds']} folds"
+        folds = best["finals"]["folds"]
+        mean = f"the mean of the networks of its {folds} folds"
+        lines[0] += f", {mean if best['networks'] > 1 else 'one network trained on all rows'}"
         if best["mixture"]["models"]:
             lines[0] += ", and n-gram models"
         lines.append(

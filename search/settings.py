@@ -134,6 +134,9 @@ class Settings(BaseModel):
     folds: int | None = Field(
         None, ge=2, le=20, description="of cross-validation; None: 5, or 3 of much text"
     )
+    single: bool = Field(
+        False, description="export one network that is trained on all rows, not those of the folds"
+    )
     prefer_small: bool = Field(
         False, description="the smallest network within one standard error of the best"
     )

@@ -1,5 +1,7 @@
 """What is exported: the networks of a trial's finals, and n-gram models beside them.
 
+With `--single` it is one network that was trained on all rows, in the place of those of the folds.
+
 Every number that is said of it before the test rows is of answers out of fold: of each row, from
 the network and the n-gram models that have not seen its label. The model itself is the mean of
 such networks, each of which was trained on fewer rows, so that these numbers are cautious.
@@ -32,7 +34,7 @@ from search.evaluation.ngram_models import Fitted
 from search.evaluation.stacking import stacked
 from search.network.space import Ngrams
 from search.tuning.engine import Engine, FastEngine, KerasEngine, predict
-from search.tuning.finals import finals_of, fold_of
+from search.tuning.finals import final_id, finals_of, fold_of
 from search.tuning.objective import balanced_weights
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
@@ -51,7 +53,8 @@ class Ensemble:
     """Some networks of one configuration, and n-gram models.
 
     Attributes:
-        records: of the networks: a trial's finals, or the trial itself where it has none.
+        records: of the networks: a trial's finals, one that was trained on all rows, or the trial
+            itself where it has none.
         networks: of plain Keras layers, token ids to probabilities.
         engines: the same in what the trials were scored with.
         reading: what they see of a text.
@@ -85,6 +88,14 @@ class Ensemble:
 
 def records_behind(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:
     """Whose networks stand for a trial: those of its finals, or its own where it has none."""
+    refit = study.finals_in_force().get(final_id(trial.trial_id, 0))
+    if refit is not None and refit.status == "completed":
+        return (refit,)
+    return _out_of_fold_records(study, trial)
+
+
+def _out_of_fold_records(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:
+    """Whose networks have rows that they have not seen."""
     return tuple(finals_of(trial.trial_id, study.finals_in_force())) or (trial,)
 
 
@@ -101,10 +112,11 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     engines = tuple(_engine(study, *pair) for pair in zip(records, networks, strict=True))
     reading = study.shape.reading(configuration)
     both = joined(study.corpus.train, study.corpus.validation)
-    held_out = [_held_out(study, record) for record in records]
+    answering = _out_of_fold_records(study, trial)
+    held_out = [_held_out(study, record) for record in answering]
     answered = [
-        _out_of_fold(study, record, engine, taken(both, rows), reading)
-        for record, engine, rows in zip(records, engines, held_out, strict=True)
+        _out_of_fold(study, record, taken(both, rows), reading, engines[0].outputs)
+        for record, rows in zip(answering, held_out, strict=True)
     ]
     rows = np.concatenate(held_out)
     order = np.argsort(rows)
@@ -139,12 +151,13 @@ def _held_out(study: Study, record: TrialRecord) -> npt.NDArray[np.int64]:
 
 
 def _out_of_fold(
-    study: Study, record: TrialRecord, engine: Engine, split: Split, reading: Reading
+    study: Study, record: TrialRecord, split: Split, reading: Reading, outputs: int
 ) -> Any:
     """What a network said of the rows that it had not seen when it was trained."""
     kept = study.run.load_predictions(record.trial_id, len(split))
-    if kept is not None and kept.shape[1] == engine.outputs:
+    if kept is not None and kept.shape[1] == outputs:
         return kept
+    engine = _engine(study, record, with_stock_layers(study.model_of(record)))
     return _answers(engine, split, reading)
 
 

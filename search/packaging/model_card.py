@@ -167,9 +167,18 @@ def _metrics(best: dict[str, Any]) -> list[str]:
     ]
     if (finals := best["finals"]) is not None:
         measure = named(best["objective"], best["positive"])
+        if best["networks"] > 1:
+            mean = (
+                f"It is the mean of {finals['folds']} networks, each trained on all folds but one."
+            )
+        else:
+            mean = (
+                f"It is one network, trained on all training and validation rows. What is said of "
+                f"these rows are the answers of {finals['folds']} others, each trained on all folds "
+                "but one."
+            )
         lines.append(
-            f"It is the mean of {finals['folds']} networks, each trained on all folds but one. "
-            f"Alone they have a {measure} of {finals['mean']:.4f} on average "
+            f"{mean} Alone they have a {measure} of {finals['mean']:.4f} on average "
             f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."
         )
     if (bias := best["selection_bias"]) is not None:

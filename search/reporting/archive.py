@@ -144,7 +144,12 @@ def read_archive(results: Path | str = "results") -> Archive:
     ended = [record for record in trials if record.status != "running"]
     settings = facts["settings"]
     # As many as the settings ask for: a run that was made longer may have others.
-    wanted = finals_wanted(ended, settings.get("finals", 0), facts["data"].get("folds", 0))
+    wanted = finals_wanted(
+        ended,
+        settings.get("finals", 0),
+        facts["data"].get("folds", 0),
+        single=settings.get("single", False),
+    )
     finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
     best = _json(path / "best_model.json")
     labels = read_array(_cache(path, facts) / "validation_labels.npy")

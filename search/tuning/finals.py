@@ -5,6 +5,9 @@ configuration is trained from nothing on all folds but one (`search.corpus.folds
 fold, for as many epochs as its trial's best one had, with seeds of its own, and the last epoch
 counts, not the best one. So every training and validation row is answered for by a network that
 has not seen it, and the networks of the best one are, together, the model.
+
+With `--single` each configuration is trained once more, on all of these rows: that network is the
+model then, and what is known of it are the answers of those of the folds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,18 +33,23 @@ class Standing:
     folds: int
 
 
+NO_FOLD = -1  # of the final with the number 0, which is trained on all rows
+
+
 def final_id(trial_id: str, number: int) -> str:
-    """The id of a trial's final that holds its number-th fold out, counted from 1."""
+    """The id of a trial's final that holds its number-th fold out, counted from 1; 0 for none."""
     return f"{trial_id}-{number}"
 
 
 def fold_of(name: str) -> int | None:
-    """The fold that a final holds out, counted from 0; None for a trial."""
+    """The fold that a final holds out, counted from 0, or `NO_FOLD`; None for a trial."""
     number = name.partition("-")[2]
     return int(number) - 1 if number else None
 
 
-def wanted(records: Iterable[TrialRecord], finalists: int, folds: int) -> list[str]:
+def wanted(
+    records: Iterable[TrialRecord], finalists: int, folds: int, *, single: bool = False
+) -> list[str]:
     """The ids of all finals that there should be, in the order in which they are trained.
 
     Every finalist has its first one before any has its second.
@@ -50,12 +58,14 @@ def wanted(records: Iterable[TrialRecord], finalists: int, folds: int) -> list[s
         records: of all trials.
         finalists: how many trials come so far; of equal hyperparameters only the best one does.
         folds: how many there are.
+        single: whether each is also trained on all rows, at last.
     """
     chosen: list[TrialRecord] = []
     for record in ranked(records):
         if len(chosen) < finalists and _own(record) not in map(_own, chosen):
             chosen.append(record)
-    return [final_id(r.trial_id, number) for number in range(1, folds + 1) for r in chosen]
+    numbers = [*range(1, folds + 1), *([0] if single else [])]
+    return [final_id(r.trial_id, number) for number in numbers for r in chosen]
 
 
 def is_settled(final: TrialRecord | None, trial: TrialRecord) -> bool:
@@ -100,11 +110,13 @@ def standing(trial_id: str, finals: Mapping[str, TrialRecord]) -> Standing | Non
 
 
 def finals_of(trial_id: str, finals: Mapping[str, TrialRecord]) -> list[TrialRecord]:
-    """A trial's finals that came to their end."""
+    """A trial's finals that came to their end, each of which holds a fold out."""
     return [
         record
         for name, record in sorted(finals.items())
-        if name.startswith(f"{trial_id}-") and record.status == "completed"
+        if name.startswith(f"{trial_id}-")
+        and fold_of(name) != NO_FOLD
+        and record.status == "completed"
     ]
 
 

@@ -235,12 +235,14 @@ class Study:
         """How many there are."""
         return int(self.corpus.folds.max()) + 1
 
-    def _finals_wanted(self) -> list[str]:
-        return finals.wanted(self.records.values(), self.settings.finals, self.folds)
+    def finals_wanted(self) -> list[str]:
+        """The ids of all finals that the settings ask for, in the order of their training."""
+        settings, records = self.settings, self.records.values()
+        return finals.wanted(records, settings.finals, self.folds, single=settings.single)
 
     def finals_in_force(self) -> dict[str, TrialRecord]:
         """The finals that the settings ask for, as far as they are done."""
-        return {name: self.finals[name] for name in self._finals_wanted() if name in self.finals}
+        return {name: self.finals[name] for name in self.finals_wanted() if name in self.finals}
 
     def finals_ended(self) -> int:
         """How many of the finals that the settings ask for have come to their end."""
@@ -250,7 +252,7 @@ class Study:
         """The id of the next final to train."""
         there = {
             name: finals.is_settled(self.finals.get(name), self.records[trial_of(name)])
-            for name in self._finals_wanted()
+            for name in self.finals_wanted()
         }
         return next((name for name, settled in there.items() if not settled), None)
 
@@ -316,7 +318,7 @@ class Study:
             if not self._needs_state(record):
                 self.run.remove_state(record.trial_id)
                 self._with_state.discard(record.trial_id)
-        wanted = self._finals_wanted() if self.finals else []
+        wanted = self.finals_wanted() if self.finals else []
         for record in self.finals.values():
             if record.status != "running":
                 self.run.remove_state(record.trial_id)

@@ -23,6 +23,7 @@ from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
+from search.tuning.finals import NO_FOLD
 from search.tuning.foreign import sent_home, unpacked
 from search.tuning.objective import measured, score
 from search.tuning.records import Epoch
@@ -50,7 +51,7 @@ class TrainTask:
         class_weights: what the loss of a row of each class counts; None for 1 each.
         features: the .npy file of the word features that the embedding starts from, if any.
         fold: which of the corpus' folds is held out, to be answered for instead of the validation
-            rows; None: train on the training rows.
+            rows, or `NO_FOLD`; None: train on the training rows.
         state: as the last `TrainResult` gave it; None at epoch 0, and where the worker is known to
             hold it.
     """
@@ -177,6 +178,8 @@ def _rows(folder: str, fold: int | None) -> tuple[Split, Split]:
     corpus = open_corpus(folder)
     if fold is None:
         return corpus.train, corpus.validation
+    if fold == NO_FOLD:  # what it answers for it has seen: it is no measure of anything
+        return joined(corpus.train, corpus.validation), corpus.validation
     both, held_out = joined(corpus.train, corpus.validation), np.asarray(corpus.folds) == fold
     return taken(both, np.flatnonzero(~held_out)), taken(both, np.flatnonzero(held_out))
 

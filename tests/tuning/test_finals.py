@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.tuning.finals import final_ranking, finals_of, standing, wanted
+from search.tuning.finals import (
+    NO_FOLD,
+    final_ranking,
+    finals_of,
+    fold_of,
+    standing,
+    wanted,
+)
 from search.tuning.records import Epoch, TrialRecord
 from tests.conftest import SAMPLE, run_here, trials_of
 
@@ -39,6 +46,13 @@ FINALS = {
 def test_every_finalist_has_its_first_one_before_any_has_its_second():
     assert wanted(TRIALS, 2, 2) == ["0001-1", "0002-1", "0001-2", "0002-2"]
     assert wanted(TRIALS, 0, 3) == []
+
+
+def test_what_is_trained_on_all_rows_comes_last_and_is_no_measure():
+    assert wanted(TRIALS, 1, 2, single=True) == ["0001-1", "0001-2", "0001-0"]
+    seen = {**FINALS, "0000-0": record("0000-0", 1.0, units=1)}
+    assert standing("0000", seen) == standing("0000", FINALS)
+    assert fold_of("0000-0") == NO_FOLD and fold_of("0000-1") == 0 and fold_of("0000") is None
 
 
 def test_equal_hyperparameters_come_once():
@@ -98,6 +112,26 @@ def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(results):
         trial = final["trial_id"].partition("-")[0]
         assert len(final["history"]) == table.loc[trial, "best_epoch"]
         assert final["seed"] != table.loc[trial, "seed"]
+
+
+def test_one_network_of_all_rows_in_the_place_of_those_of_the_folds(results):
+    before = json.loads((results / "best_model.json").read_text())
+    size = (results / "best_model.keras").stat().st_size
+    options = (*BASE, "--trials", 3, "--finals", 2, "--results", results)
+    done = run_here(*options, "--single")
+    assert done.returncode == 0, done.stderr
+    assert "one network trained on all rows" in done.stdout
+    facts = json.loads((results / "best_model.json").read_text())
+    assert facts["networks"] == 1 and facts["weights"] == f"{facts['trial_id']}-0"
+    assert (results / "best_model.keras").stat().st_size < size
+    for name in ("trial_id", "val_accuracy", "val_loss", "val_rows", "mixture", "finals"):
+        assert facts[name] == before[name], "what is known of it are the answers of the folds"
+    split = (results / "trials" / facts["weights"] / "trial.json").read_text()
+    assert len(json.loads(split)["history"]) == facts["best_epoch"]
+    assert "one network" in (results / "MODEL_CARD.md").read_text()
+    again = run_here(*options)
+    assert again.returncode == 0, again.stderr
+    assert json.loads((results / "best_model.json").read_text())["weights"] == before["weights"]
 
 
 def test_more_finals_are_added_and_fewer_taken_away(results):
