@@ -189,8 +189,8 @@ def main(
         bool,
         typer.Option(
             "--single",
-            help="Export one network, trained on all training and validation rows, instead of those "
-            "of the folds: smaller and faster, and a little less accurate.",
+            help="Export one network, trained on all training and validation rows, not those of "
+            "the folds: smaller, faster, and as a rule a little less accurate.",
         ),
     ] = False,
     prefer_small: Annotated[

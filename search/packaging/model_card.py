@@ -173,9 +173,9 @@ def _metrics(best: dict[str, Any]) -> list[str]:
             )
         else:
             mean = (
-                f"It is one network, trained on all training and validation rows. What is said of "
-                f"these rows are the answers of {finals['folds']} others, each trained on all folds "
-                "but one."
+                "It is one network, trained on all training and validation rows. What is said of "
+                f"these rows are the answers of {finals['folds']} others, each trained on all "
+                "folds but one."
             )
         lines.append(
             f"{mean} Alone they have a {measure} of {finals['mean']:.4f} on average "
