@@ -120,6 +120,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: Sequence[Any] | Labels,
         X_val: Iterable[str] | None = None,
         y_val: Sequence[Any] | Labels | None = None,
+        groups: Sequence[Any] | None = None,
         unlabelled: Iterable[str] | None = None,
     ) -> Self:
         """Searches.
@@ -132,6 +133,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 trained on.
             y: their labels, of any kind that can be sorted.
             X_val, y_val: rows to validate trials on; by default a tenth of the others.
+            groups: of each text of X, what it shares with others that must not be on the other
+                side of a split inside, such as its author; None where it shares nothing.
             unlabelled: further texts to learn words from.
 
         Raises:
@@ -139,15 +142,32 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: something else cannot be; the message says what.
             NothingUsable: no trial completed.
         """
-        given = self._rows(X, y)
-        self.classes_, codes = np.unique(given[1], return_inverse=True)
+        texts, labels, kept = self._rows(X, y)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
         names = tuple(map(str, self.classes_.tolist()))
-        data = InMemory((given[0], codes.tolist()), "pair", names)
+        columns: list[Sequence[Any]] = [texts, codes.tolist()]
+        if groups is not None:
+            shared = list(groups)
+            if len(shared) != len(kept):
+                raise ValueError(
+                    f"expected a group for each of {counted(len(kept), 'text')}, found "
+                    f"{counted(len(shared), 'group')}"
+                )
+            # Only which are equal matters; as numbers, of whatever kind they are.
+            numbers = {one: number for number, one in enumerate(dict.fromkeys(shared))}
+            columns.append(
+                [
+                    None if pd.isna(one) else numbers[one]
+                    for one, keep in zip(shared, kept, strict=True)
+                    if keep
+                ]
+            )
+        data = InMemory(tuple(columns), "pair", names)
         validation = None
         if X_val is not None or y_val is not None:
             if X_val is None or y_val is None:
                 raise ValueError("expected both X_val and y_val, found one of them")
-            texts, labels = self._rows(X_val, y_val)
+            texts, labels, _ = self._rows(X_val, y_val)
             if len(unknown := np.setdiff1d(labels, self.classes_)):
                 raise ValueError(f"y_val has a label that y has not: {unknown.tolist()[0]!r}")
             codes = np.searchsorted(self.classes_, labels)
@@ -160,6 +180,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 validation=validation,
                 test=NO_TEXTS,
                 unlabelled=more,
+                group_column=None if groups is None else "group",
                 results=Path(self.results or Path(folder) / "results"),
             )
             outcome = _searched(settings)
@@ -198,8 +219,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             values["seed"] = int(generator.randint(2**31 - 1))
         return values
 
-    def _rows(self, X: Iterable[str], y: Any) -> tuple[list[str], Labels]:
-        """Texts and their labels, but for texts without anything in them."""
+    def _rows(self, X: Iterable[str], y: Any) -> tuple[list[str], Labels, npt.NDArray[np.bool_]]:
+        """Texts and their labels, but for texts without anything in them, and which those are."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
@@ -220,7 +241,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept = np.array([bool(text.strip()) for text in texts], dtype=bool)
         if not kept.any():
             raise ValueError("expected texts, found none that is not empty")
-        return [text for text, keep in zip(texts, kept, strict=True) if keep], labels[kept]
+        return [text for text, keep in zip(texts, kept, strict=True) if keep], labels[kept], kept
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

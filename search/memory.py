@@ -18,8 +18,8 @@ class InMemory:
 
     Args:
         content: a pandas DataFrame ("frame"); a Hugging Face Dataset ("dataset"); a
-            tf.data.Dataset of pairs ("stream"); a pair of sequences ("pair"); or one sequence of
-            str ("texts").
+            tf.data.Dataset of pairs ("stream"); a pair of sequences, or three with groups behind
+            texts and labels ("pair"); or one sequence of str ("texts").
         kind: which of them it is.
         classes: the names of the classes, where the labels of a pair are indices into them. Then
             every row is taken, and every class, as they are.

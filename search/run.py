@@ -25,9 +25,17 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 SHOWN_TRIALS = 10
 GROUPS = {
     "Data": (
-        *("data", "text_column", "label_column", "labels", "encoding", "delimiter", "quote"),
-        *("no_header", "min_class_rows", "validation", "test", "unlabelled", "remove_leaks"),
-        *("audit_only", "embeddings"),
+        *("data", "text_column", "label_column", "group_column", "labels", "encoding", "delimiter"),
+        *(
+            "quote",
+            "no_header",
+            "min_class_rows",
+            "validation",
+            "test",
+            "unlabelled",
+            "remove_leaks",
+        ),
+        *("remove_leaks", "audit_only", "embeddings"),
     ),
     "Search": (
         *("trials", "timeout", "tuner", "objective", "positive", "class_weight", "seed", "space"),
@@ -58,6 +66,10 @@ def main(
     ] = None,
     label_column: Annotated[
         str | None, typer.Option(help="The column with the label, such as sentiment or 1.")
+    ] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="The column with what rows share, such as a film: it stays on one side."),
     ] = None,
     labels: Annotated[
         Path | None,
@@ -268,6 +280,7 @@ def main(
             data=data,
             text_column=text_column,
             label_column=label_column,
+            group_column=group_column,
             labels=labels,
             encoding=encoding,
             delimiter=delimiter,

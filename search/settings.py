@@ -76,6 +76,9 @@ class Settings(BaseModel):
     )
     text_column: str | None = Field(None, description="a name, a number, or several joined by ,")
     label_column: str | None = Field(None, description="a name or a number")
+    group_column: str | None = Field(
+        None, description="a name or a number; rows of one group stay on one side, and in one fold"
+    )
     labels: Path | None = Field(None, description="of the texts in `data`, one a line")
     encoding: str | None = Field(None, description="of files; None for UTF-8 or a byte-order mark")
     delimiter: str | None = Field(None, description="between columns; None to recognise it")

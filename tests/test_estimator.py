@@ -32,7 +32,9 @@ def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("temporary")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(folder))
-        classifier = TextClassifier(**QUICK).fit(TEXTS.tolist(), NUMBERS)
+        classifier = TextClassifier(**QUICK).fit(
+            TEXTS.tolist(), NUMBERS, groups=[None, *(n // 3 for n in range(299))]
+        )
     return classifier, folder
 
 
@@ -139,6 +141,7 @@ def test_what_cannot_be_fitted_is_told(parameters, X, y, error, message):
     ("more", "message"),
     [
         ({"X_val": NEW}, "both X_val and y_val"),
+        ({"groups": [1, 2]}, "a group for each of 300 texts, found 2 groups"),
         (
             {"X_val": NEW, "y_val": ["positive", "great"]},
             "y_val has a label that y has not: 'great'",

@@ -37,6 +37,9 @@ def drawn_folds(train: Reviews, validation: Reviews, seed: int, most: int) -> np
     labels = np.concatenate([train.labels, validation.labels])
     known = train.groups is not None and validation.groups is not None
     near = np.concatenate([train.groups, validation.groups]) if known else None
+    if train.bound is not None and validation.bound is not None:
+        bound = np.unique(np.concatenate([train.bound, validation.bound]), return_inverse=True)[1]
+        return _dealt_whole(bound, labels, seed, most)
     groups = kept_together(texts, near)
     first = np.unique(groups, return_index=True)[1]
     classes = labels[first]  # a group has the class of its first row
@@ -51,6 +54,22 @@ def drawn_folds(train: Reviews, validation: Reviews, seed: int, most: int) -> np
         folds[rows] = (dealt + np.arange(len(rows))) % count
         dealt += len(rows)
     return folds[groups]
+
+
+def _dealt_whole(
+    bound: npt.NDArray[np.int64], labels: npt.NDArray[np.int32], seed: int, most: int
+) -> npt.NDArray[np.int8]:
+    """The fold of each row where groups are whole: the largest first, each to the smallest fold."""
+    classes = int(labels.max()) + 1
+    groups = min(len(np.unique(bound[labels == number])) for number in range(classes))
+    count = max(2, min(most, groups))
+    sizes = np.bincount(bound)
+    order = np.random.default_rng([seed % 2**64, count]).permutation(len(sizes))
+    folds, rows = np.empty(len(sizes), np.int8), np.zeros(count)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        folds[group] = rows.argmin()
+        rows[folds[group]] += sizes[group]
+    return folds[bound]
 
 
 def joined(first: Split, second: Split) -> Split:

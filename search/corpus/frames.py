@@ -8,6 +8,7 @@ from search.errors import DataError
 from search.memory import InMemory
 
 PAIR = ["text", "label"]
+COLUMNS = [*PAIR, "group"]  # of a pair, or of three sequences
 TOLD = "in memory"
 
 
@@ -26,7 +27,9 @@ def table_of(memory: InMemory) -> Table:
     if memory.kind == "stream":
         return _stream(memory)
     columns = content if memory.kind == "pair" else (content,)
-    return Table(PAIR[: len(columns)], len(columns[0]), lambda place: _plain(columns[place]), TOLD)
+    return Table(
+        COLUMNS[: len(columns)], len(columns[0]), lambda place: _plain(columns[place]), TOLD
+    )
 
 
 def _plain(column: Any) -> Sequence[object]:

@@ -45,6 +45,10 @@ class Reviews:
         groups: int64 array, shape (rows,): equal numbers are near-duplicates, in all sides of a
             run; None where nobody has looked.
         rare: classes that were left out because they have too few rows.
+        shared: object array, shape (rows,): what rows share that must stay on one side, or None
+            where a row shares nothing; None where nobody named it.
+        bound: int64 array, shape (rows,): equal numbers must stay on one side, because of what
+            they share or because they are near-duplicates; None where `shared` is.
     """
 
     texts: npt.NDArray[np.object_]
@@ -54,6 +58,8 @@ class Reviews:
     dropped: int
     groups: npt.NDArray[np.int64] | None = None
     rare: tuple[str, ...] = ()
+    shared: npt.NDArray[np.object_] | None = None
+    bound: npt.NDArray[np.int64] | None = None
 
 
 def clean(
@@ -122,6 +128,7 @@ def clean(
         where=table.index[kept][common].to_numpy(dtype=object),
         dropped=dropped,
         rare=rare,
+        shared=_shared(table[kept][common]),
     )
 
 
@@ -149,7 +156,12 @@ def exact(table: pd.DataFrame, source: str, class_names: tuple[str, ...], fewest
             f"{counted(int(counts.min()), 'row')}; at least {fewest} are needed for each class"
         )
     texts = table["text"].str.strip().to_numpy(dtype=object)
-    return Reviews(texts, labels, class_names, table.index.to_numpy(dtype=object), dropped=0)
+    where, shared = table.index.to_numpy(dtype=object), _shared(table)
+    return Reviews(texts, labels, class_names, where, dropped=0, shared=shared)
+
+
+def _shared(table: pd.DataFrame) -> npt.NDArray[np.object_] | None:
+    return table["group"].to_numpy(dtype=object) if "group" in table else None
 
 
 def _place(index: object) -> str:

@@ -18,7 +18,7 @@ from search.corpus.folds import drawn_folds, usual_folds
 from search.corpus.labels import Reviews, clean, exact
 from search.corpus.named import OTHER_TEXTS, is_named
 from search.corpus.sources import Say, read, read_labelled_lines, read_texts, silent
-from search.corpus.split import Rows, folded, split
+from search.corpus.split import Rows, folded, kept_together, split, tied
 from search.corpus.store import Corpus, Split, fingerprint
 from search.errors import DataError
 from search.memory import InMemory
@@ -76,7 +76,10 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
         vocabulary=vocabulary,
         folds=folds,
         fingerprint=fingerprint(
-            names, *(array for part in sides.values() for array in (part.texts, part.labels)), more
+            names,
+            *(array for part in sides.values() for array in (part.texts, part.labels)),
+            more,
+            *([] if train.bound is None else [train.bound, sides["validation"].bound]),
         ),
         facts={
             "source": str(settings.data),
@@ -109,7 +112,7 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
         if source is not None and side not in given:
             given[side] = _reviews(source, laid, tell, reviews.class_names, reviews.rare)
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
-    reviews, *others = _numbered((reviews, *given.values()), groups)
+    reviews, *others = _bound(list(_numbered((reviews, *given.values()), groups)))
     given = dict(zip(given, others, strict=True))
     try:
         parts = split(
@@ -119,6 +122,7 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
             validation="validation" not in given,
             test="test" not in given,
             groups=reviews.groups,
+            bound=reviews.bound,
         )
     except DataError as error:
         raise DataError(f"{settings.data}: {error}") from None
@@ -214,11 +218,14 @@ def _read(source: str | InMemory, laid: Settings, tell: Say) -> pd.DataFrame:
     if source == laid.data and laid.labels is not None:
         if isinstance(source, InMemory):
             raise DataError(f"--labels has no meaning for {source}: its labels come with it")
+        if laid.group_column is not None:
+            raise DataError("--group-column has no meaning with --labels: there are no columns")
         return read_labelled_lines(source, laid.labels, form, tell)
     columns = (laid.text_column, laid.label_column)
+    group = laid.group_column if source == laid.data else None
     if source != laid.data and not (_has_columns(source) and _has_columns(laid.data)):
         columns = (None, None)
-    return read(source, *columns, form, tell)
+    return read(source, *columns, form, tell, group)
 
 
 def _has_columns(source: str | InMemory) -> bool:
@@ -243,6 +250,21 @@ def _numbered(parts: Iterable[Reviews], groups: Rows) -> Iterator[Reviews]:
         begin += rows
 
 
+def _bound(parts: list[Reviews]) -> list[Reviews]:
+    """Reviews with what must stay on one side, where the first of them share something."""
+    if parts[0].shared is None:
+        return parts
+    every = [part.groups for part in parts if part.groups is not None]
+    near = kept_together(np.concatenate([part.texts for part in parts]), np.concatenate(every))
+    alone = [np.full(len(part.texts), None, object) for part in parts[1:]]
+    numbers = tied(near, np.concatenate([parts[0].shared, *alone]))
+    ends = np.cumsum([len(part.texts) for part in parts])[:-1]
+    return [
+        replace(part, bound=bound)
+        for part, bound in zip(parts, np.split(numbers, ends), strict=True)
+    ]
+
+
 def _take(reviews: Reviews, rows: Rows) -> Reviews:
     return Reviews(
         texts=reviews.texts[rows],
@@ -251,4 +273,5 @@ def _take(reviews: Reviews, rows: Rows) -> Reviews:
         where=reviews.where[rows],
         dropped=reviews.dropped,
         groups=None if reviews.groups is None else reviews.groups[rows],
+        bound=None if reviews.bound is None else reviews.bound[rows],
     )

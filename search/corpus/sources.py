@@ -44,6 +44,7 @@ def read(
     label_column: str | None = None,
     form: Form = ANY_FORM,
     tell: Say = silent,
+    group_column: str | None = None,
 ) -> pd.DataFrame:
     """Reads reviews.
 
@@ -56,10 +57,12 @@ def read(
         label_column: the column with the label; by default the one with a usual name.
         form: what is known of how the files are written.
         tell: gets a sentence for what was recognised.
+        group_column: the column with the group; None for none.
 
     Returns:
-        A data frame with the columns `text` and `label` (str, or missing), and an index that says
-        where a row stands: its 1-based row number, or its file's path, or both.
+        A data frame with the columns `text`, `label` and, where it was asked for, `group` (str, or
+        missing), and an index that says where a row stands: its 1-based row number, or its file's
+        path, or both.
 
     Raises:
         DataError: the source does not exist or cannot be read as what its name says.
@@ -68,15 +71,15 @@ def read(
         named_tables = iter([(str(source), _filled(str(source), table_of(source)))])
     else:
         if is_named(source):
-            _refuse_columns(source, text_column, label_column)
+            _refuse_columns(source, text_column, label_column, group_column)
             return movie_reviews(source)
         if source in NAMED:
             tell(f"{source}: read from the disk, and not the data set of that name")
         path = Path(source)
         if path.is_dir() and class_folders(path):
-            _refuse_columns(f"the folder {path}", text_column, label_column)
+            _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
             return _mended(str(path), _classes(path, form, tell), tell)
-        files = _files(source, form, (text_column, label_column))
+        files = _files(source, form, (text_column, label_column, group_column))
         named_tables = ((file.name, _read(file, READERS)) for file in files)
     parts = []
     for name, table in named_tables:
@@ -98,6 +101,9 @@ def read(
         tell(f"{name}: {table.told}; text: {joined}, label: {names[label[0]]}")
         cells = texts_of(table.column(label[0]), name, names[label[0]])
         columns = {"text": _texts(name, table, text), "label": cells}
+        if group_column is not None:
+            [place] = chosen_columns(name, names, group_column, (), "group", table.advice)
+            columns["group"] = texts_of(table.column(place), name, names[place])
         parts.append((name, pd.DataFrame(columns, dtype=object)))
     return _mended(str(source), _together(parts), tell)
 
@@ -306,9 +312,11 @@ def _mended(source: str, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
     return table
 
 
-def _refuse_columns(source: str, text_column: str | None, label_column: str | None) -> None:
-    if text_column is not None or label_column is not None:
-        raise DataError(f"--text-column and --label-column have no meaning for {source}")
+def _refuse_columns(source: str, *columns: str | None) -> None:
+    if any(column is not None for column in columns):
+        raise DataError(
+            f"--text-column, --label-column and --group-column have no meaning for {source}"
+        )
 
 
 def _classes(path: Path, form: Form, tell: Say) -> pd.DataFrame:

@@ -17,6 +17,7 @@ VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.1
 TRAIN, VALIDATION, TEST = range(3)
 LARGEST_GROUP = 0.01  # of all rows; more near-duplicates than that are texts of one template
+DRAWS = 200  # of groups
 LARGEST_SMALL_GROUP = 10  # rows, where that is more
 
 Rows = npt.NDArray[np.int64]
@@ -39,6 +40,7 @@ def split(
     validation: bool = True,
     test: bool = True,
     groups: Rows | None = None,
+    bound: Rows | None = None,
 ) -> Parts:
     """Splits rows 80/10/10; a side that the user gave as a file stays empty.
 
@@ -52,12 +54,17 @@ def split(
         validation: whether to take a validation side.
         test: whether to take a test side.
         groups: what `near_duplicates` returns for the texts, where that is known already.
+        bound: numbers of what must stay on one side, whatever that does to the shares.
 
     Raises:
-        DataError: a class has fewer different texts than there are sides.
+        DataError: a class has fewer different texts than there are sides, or what must stay
+            together leaves it on too few.
     """
     shares = {TEST: TEST_SHARE} if test else {}
     shares |= {VALIDATION: VALIDATION_SHARE} if validation else {}
+    if bound is not None:
+        sides = _divided(bound, labels, seed, shares)
+        return Parts(*(np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)))
     equal = equal_texts(texts)
     if (fewest := _fewest(equal, labels)) <= len(shares):
         raise DataError(
@@ -98,6 +105,59 @@ def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) ->
         folded(text) if is_large else group
         for text, group, is_large in zip(texts, groups.tolist(), large.tolist(), strict=True)
     )
+
+
+def tied(near: Rows, shared: npt.NDArray[np.object_]) -> Rows:
+    """Numbers what must stay together: what is near, what shares something, and both in turn.
+
+    Args:
+        near: group numbers, shape (rows,).
+        shared: what a row shares, or None, shape (rows,).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    there = np.array([one is not None for one in shared], dtype=bool)
+    names = _numbered(shared[there])
+    size = int(near.max()) + 1
+    edges = (np.ones(len(names)), (near[there], size + names))
+    nodes = size + len(np.unique(names))
+    graph = coo_array(edges, shape=(nodes, nodes))
+    return _numbered(connected_components(graph, directed=False)[1][near].tolist())
+
+
+def _divided(
+    bound: Rows, labels: npt.NDArray[np.int32], seed: int, shares: dict[int, float]
+) -> Rows:
+    """The side of each row where groups are whole: of many draws, the one nearest to the shares."""
+    counts = np.zeros((int(bound.max()) + 1, int(labels.max()) + 1))
+    np.add.at(counts, (bound, labels), 1)
+    everything = counts.sum(axis=0)
+    wanted = np.array([1 - sum(shares.values()), *(shares.get(n, 0) for n in (VALIDATION, TEST))])
+    generator = np.random.default_rng([seed % 2**64, len(counts)])
+    best: tuple[float, Rows] | None = None
+    for _ in range(DRAWS):
+        sides = np.full(len(counts), TRAIN)
+        order = generator.permutation(len(counts))
+        rows = np.cumsum(counts[order].sum(axis=1))
+        begin = 0
+        for side, share in shares.items():
+            before = rows[begin - 1] if begin else 0
+            end = max(begin + 1, int(np.searchsorted(rows, before + share * rows[-1], "right")))
+            sides[order[begin:end]] = side
+            begin = end
+        found = np.array([counts[sides == side].sum(axis=0) for side in (TRAIN, VALIDATION, TEST)])
+        if (found[[TRAIN, *shares]] == 0).any():
+            continue
+        distance = float(np.abs(found / everything - wanted[:, None]).sum())
+        if best is None or distance < best[0]:
+            best = distance, sides
+    if best is None:
+        raise DataError(
+            f"the {len(counts)} groups cannot be divided so that every class is in each of "
+            f"{len(shares) + 1} sides; give --validation, or --test, or coarser groups fewer rows"
+        )
+    return best[1][bound]
 
 
 def _numbered(keys: Iterable[Hashable]) -> Rows:

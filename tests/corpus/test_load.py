@@ -1,8 +1,11 @@
 """A run's data as a whole: which rows come to which side."""
 
 import numpy as np
+import pandas as pd
+import pytest
 
 import search
+from search.errors import DataError
 from search.tuning.objective import check_measurable
 from tests.conftest import SAMPLE
 
@@ -18,3 +21,46 @@ def test_without_test_rows_all_others_are_there(tmp_path):
     corpus.save(tmp_path / "corpus")
     assert corpus.is_saved(tmp_path / "corpus")
     assert len(np.unique(corpus.folds)) == 5
+
+
+def grouped(size):
+    """The sample, so many rows of which are of one film; the last of none."""
+    frame = pd.read_csv(SAMPLE)
+    frame["film"] = [None if row > 290 else f"film {row // size}" for row in range(300)]
+    return frame
+
+
+@pytest.mark.parametrize("test", [None, "none"])
+@pytest.mark.parametrize("size", [3, 20])
+def test_a_group_stays_on_one_side_and_in_one_fold(size, test):
+    frame = grouped(size)
+    settings = search.Settings(data=frame, group_column="film", test=test)
+    corpus = search.load_corpus(settings)
+    sides = {side: getattr(corpus, side) for side in ("train", "validation", "test")}
+    films = {side: set(frame["film"].iloc[part.rows - 1].dropna()) for side, part in sides.items()}
+    assert not films["train"] & films["validation"] and not films["test"] & films["train"]
+    assert sum(len(part) for part in sides.values()) == 300
+    assert all(len(sides[side]) >= 15 for side in ("validation", "test")[: 2 - (test == "none")])
+    both = np.concatenate([corpus.train.rows, corpus.validation.rows]) - 1
+    by_film = pd.Series(corpus.folds).groupby(frame["film"].iloc[both].to_numpy()).nunique()
+    assert (by_film == 1).all() and len(np.unique(corpus.folds)) > 1
+    again = search.load_corpus(settings)
+    assert again.fingerprint == corpus.fingerprint
+    assert again.fingerprint != search.load_corpus(search.Settings(data=frame)).fingerprint
+
+
+def test_groups_in_a_file(tmp_path):
+    grouped(10).to_csv(tmp_path / "films.csv", index=False)
+    settings = search.Settings(data=tmp_path / "films.csv", group_column="film")
+    in_memory = settings.model_copy(update={"data": search.Settings(data=grouped(10)).data})
+    assert search.load_corpus(settings).fingerprint == search.load_corpus(in_memory).fingerprint
+
+
+def test_groups_that_cannot_be_divided(tmp_path):
+    frame = pd.read_csv(SAMPLE).assign(film=lambda table: table["label"])
+    with pytest.raises(DataError, match="the 2 groups cannot be divided so that every class is"):
+        search.load_corpus(search.Settings(data=frame, group_column="film"))
+    with pytest.raises(DataError, match="--group-column have no meaning for rotten-tomatoes"):
+        search.load_corpus(search.Settings(group_column="film"))
+    with pytest.raises(DataError, match="there is no column 'movie'"):
+        search.load_corpus(search.Settings(data=frame, group_column="movie"))
