@@ -14,6 +14,7 @@ from search.corpus.words import Vectors
 from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
+from search.reporting.notebook import Live, is_notebook
 from search.reporting.report import Rewriting
 from search.reporting.tensorboard import Board, check_installed
 from search.settings import Settings
@@ -43,6 +44,8 @@ def tune(
 ) -> SearchTuner:
     """Searches, or goes on with the search that `settings.results` holds.
 
+    In a notebook a table shows how it stands, and stays as the leaderboard.
+
     Args:
         settings: the run's settings.
         corpus: from `load_corpus`.
@@ -68,6 +71,7 @@ def tune(
     board = Board(settings.results) if settings.tensorboard else None
     if settings.tensorboard:
         check_installed()
+    live = Live() if is_notebook() else None
 
     def listen(tuner: SearchTuner, record: TrialRecord) -> None:
         rewrite_leaderboard(tuner.study)
@@ -82,6 +86,8 @@ def tune(
     def look(tuner: SearchTuner) -> None:
         if any(record is not None and record.is_final for record in tuner.study.under_way):
             conclusion.prepare(tuner.study)
+        if live is not None:
+            live(tuner.study)
         watch(tuner)
 
     space = chosen_space(settings.space, settings.set, corpus)
@@ -114,6 +120,9 @@ def tune(
         rewrite_leaderboard.finish(tuner.study)
         rewrite_report(last=True)
         raise
+    finally:
+        if live is not None:
+            live(tuner.study, last=True)
     rewrite_leaderboard.finish(tuner.study)
     if board is not None:
         board(tuner.records.values())  # all of them, also where nothing was left to do

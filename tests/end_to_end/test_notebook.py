@@ -50,6 +50,7 @@ def executed(folder, *cells):
     return [
         "".join(
             output.get("text", "")
+            or output.get("data", {}).get("text/html", "")
             or output.get("data", {}).get("text/plain", "")
             or re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output.get("traceback", ())))
             for output in cell.outputs
@@ -59,7 +60,7 @@ def executed(folder, *cells):
 
 
 def test_a_hypermodel_of_a_cell_and_its_errors(tmp_path):
-    *_, made, failed = executed(
+    *_, searched, made, failed = executed(
         tmp_path,
         HYPERMODEL,
         SEARCH,
@@ -68,6 +69,8 @@ def test_a_hypermodel_of_a_cell_and_its_errors(tmp_path):
         "failing = settings.model_copy(update={'results': Path('failing')})\n"
         "search.conclude(search.tune(failing, corpus, hypermodel=Mine(fails=True)))",
     )
+    assert searched.count("<table") == 1  # drawn in place
+    assert "<p>2 of 2 trials</p>" in searched and searched.count("<td>000") == 2
     assert made.count("status='completed'") == 2 and "error=None" in made
     assert "none of 2 trials completed; the last one failed with" in failed
     assert 'raise Unlucky("only in a worker", 2)  # here' in failed
