@@ -19,7 +19,7 @@ from search.corpus.tokens import (
     code_points,
     hashed,
     spans,
-    spelled,
+    spellings,
     token_hashes,
 )
 
@@ -52,15 +52,19 @@ def learn_vocabulary(*collections: Texts) -> tuple[tuple[str, ...], list[Encoded
     order: list[int] = []
     for texts in collections:
         hashes, offsets = _spelled(texts, names)
-        found.append((hashes, offsets))
         numbers, tokens = pd.factorize(hashes)  # in the order in which they occur
+        found.append((numbers.astype(np.int32), tokens, offsets))
         counts = np.bincount(numbers, minlength=len(tokens))
         frequent = tokens[np.argsort(-counts, kind="stable")]
         known = set(order)
         order += [token for token in frequent.tolist() if token not in known]
     del order[LARGEST_VOCABULARY - 2 :]
     vocabulary = Vocabulary(order)
-    return tuple(names[token] for token in order), [vocabulary.encode(*each) for each in found]
+    encoded = [
+        with_empty_texts(vocabulary.ids(tokens)[numbers], offsets)
+        for numbers, tokens, offsets in found
+    ]
+    return tuple(names[token] for token in order), encoded
 
 
 def _spelled(texts: Texts, names: dict[int, str]) -> tuple[Hashes, Offsets]:
@@ -72,9 +76,11 @@ def _spelled(texts: Texts, names: dict[int, str]) -> tuple[Hashes, Offsets]:
         flat, bounds = code_points(texts[begin : begin + AT_A_TIME])
         found, first, end, counts = spans(flat, bounds)
         places = pd.Series(found).drop_duplicates().index.to_numpy()
-        for place, token in zip(places.tolist(), found[places].tolist(), strict=True):
-            if token not in names:
-                names[token] = spelled(flat[first[place] : end[place]])
+        new = [token not in names for token in found[places].tolist()]
+        places = places[np.array(new, np.bool_)]
+        names.update(
+            zip(found[places].tolist(), spellings(flat, first[places], end[places]), strict=True)
+        )
         hashes.append(found)
         offsets.append(offsets[-1][-1] + np.cumsum(counts))
     return np.concatenate(hashes), np.concatenate(offsets)
@@ -108,16 +114,25 @@ class Vocabulary:
             ids: int32, shape (tokens,), the texts one after another.
             offsets: int64, shape (rows + 1,); text i is ids[offsets[i]:offsets[i + 1]].
         """
+        return with_empty_texts(self.ids(hashes), offsets)
+
+    def ids(self, hashes: Hashes) -> npt.NDArray[np.int32]:
+        """The id of each token."""
         ids = np.full(len(hashes), OOV, np.int32)
         if len(self._sorted):
             places = np.searchsorted(self._sorted, hashes)
             places[places == len(self._sorted)] = 0
             known = self._sorted[places] == hashes
             ids[known] = self._ids[places[known]]
-        lengths = np.diff(offsets)
-        empty = lengths == 0
-        ids = np.insert(ids, offsets[:-1][empty], OOV)
-        return ids, np.concatenate([[0], np.cumsum(np.where(empty, 1, lengths))]).astype(np.int64)
+        return ids
+
+
+def with_empty_texts(ids: npt.NDArray[np.int32], offsets: Offsets) -> Encoded:
+    """The same texts, with an OOV token in every empty one."""
+    lengths = np.diff(offsets)
+    empty = lengths == 0
+    ids = np.insert(ids, offsets[:-1][empty], OOV)
+    return ids, np.concatenate([[0], np.cumsum(np.where(empty, 1, lengths))]).astype(np.int64)
 
 
 def encode(texts: Texts, vocabulary: Sequence[str]) -> Encoded:

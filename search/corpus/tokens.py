@@ -39,6 +39,18 @@ def spelled(codes: npt.NDArray[np.uint32]) -> str:
     return str(points[points > 0].astype("<u4").tobytes(), "utf-32-le")
 
 
+def spellings(flat: npt.NDArray[np.uint32], first: Offsets, end: Offsets) -> list[str]:
+    """As `spelled`, of the tokens that stand at flat[first[i] : end[i]]."""
+    lengths = end - first
+    starts = np.cumsum(lengths) - lengths
+    places = np.arange(lengths.sum()) + np.repeat(first - starts, lengths)
+    points = table()[1][flat[places]]
+    bounds = np.concatenate([[0], np.cumsum(np.count_nonzero(points, axis=1))])
+    text = str(points[points > 0].astype("<u4").tobytes(), "utf-32-le")
+    begins, ends = bounds[starts].tolist(), bounds[starts + lengths].tolist()
+    return [text[begin:stop] for begin, stop in zip(begins, ends, strict=True)]
+
+
 def token_hash(token: str) -> int:
     """The hash of a token as `spelled` gives it."""
     return signed(sum(ord(c) * pow(BASE, i, 1 << 64) for i, c in enumerate(token)))

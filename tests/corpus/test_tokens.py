@@ -12,6 +12,7 @@ from search.corpus.tokens import (
     signed,
     spans,
     spelled,
+    spellings,
     token_hash,
 )
 
@@ -20,7 +21,9 @@ def tokens(text):
     """A text's tokens as a vocabulary has them."""
     flat, bounds = code_points([text])
     _, first, end, _ = spans(flat, bounds)
-    return [spelled(flat[a:b]) for a, b in zip(first, end, strict=True)]
+    tokens = [spelled(flat[a:b]) for a, b in zip(first, end, strict=True)]
+    assert spellings(flat, first, end) == tokens
+    return tokens
 
 
 @pytest.mark.parametrize(
