@@ -4,7 +4,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -23,6 +23,7 @@ from search.display import counted
 from search.errors import InputError, Interrupted
 from search.memory import InMemory
 from search.packaging.classifier import as_texts, load
+from search.packaging.explanation import Explanation
 from search.pipeline import conclude, tune
 from search.reporting.report import framed, read_report
 from search.settings import NO_TEXTS, Algorithm, Objective, Settings
@@ -209,6 +210,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The probability of every label, shape (texts, classes), in the order of `classes_`."""
         check_is_fitted(self)
         return self.model_.predict_proba(X)
+
+    def explain(self, text: str) -> Explanation:
+        """Which words carried the answer to one text; it shows itself in a notebook."""
+        check_is_fitted(self)
+        found = self.model_.explain(text)
+        names = list(self.model_.description.class_names)
+        return replace(found, label=self.classes_[names.index(found.label)])
 
     def _settings(self) -> dict[str, Any]:
         """The parameters that are settings, by their names there."""

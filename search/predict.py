@@ -53,6 +53,10 @@ def main(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object for each text; for a file, a summary.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say which words carried each answer, and how much."),
+    ] = False,
     results: Annotated[
         Path,
         typer.Option(
@@ -85,15 +89,19 @@ def main(
             ):
                 if value is not None:
                     raise SettingsError(f"{name} has no meaning without --file")
-            classify_texts(path, texts, as_json=as_json, quiet=quiet)
+            classify_texts(path, texts, as_json=as_json, quiet=quiet, explain=explain)
             return
+        if explain:
+            raise SettingsError("--explain has no meaning with --file")
         if texts:
             raise SettingsError(f"expected texts or --file, found both: {texts[0]!r} and {file}")
         form = Form(encoding, delimiter, quote, no_header)
         classify_file(path, file, output, text_column, form, as_json=as_json, quiet=quiet)
 
 
-def classify_texts(model: Path, texts: list[str] | None, *, as_json: bool, quiet: bool) -> None:
+def classify_texts(
+    model: Path, texts: list[str] | None, *, as_json: bool, quiet: bool, explain: bool
+) -> None:
     """Prints a line for each text, or for each line of the standard input as they come."""
     from search.packaging.classifier import load_classifier
     from search.packaging.lines import answer_lines, texts_of
@@ -102,7 +110,7 @@ def classify_texts(model: Path, texts: list[str] | None, *, as_json: bool, quiet
     if not texts and sys.stdin.isatty() and not quiet:
         say("reading texts from the terminal, one a line; Ctrl-D ends")
     for some in [texts] if texts else texts_of(sys.stdin.fileno()):
-        lines = answer_lines(classifier, some, as_json=as_json)
+        lines = answer_lines(classifier, some, as_json=as_json, explain=explain)
         answers = "".join(f"{line}\n" for line in lines)
         if sys.stdout.isatty():
             answers = visible(answers)  # a program gets what it gave, and no terminal acts on it

@@ -85,6 +85,7 @@ def test_labels_are_given_back_as_they_were(fitted):
     assert 0.5 < classifier.score(TEXTS, NUMBERS) <= 1
     unsure = classifier.predict(NEW, abstain=True)
     assert set(unsure.tolist()) <= {3, 7, None}
+    assert classifier.explain(NEW[0]).label == found[0]
 
 
 def test_what_is_known_of_it_is_there(fitted):

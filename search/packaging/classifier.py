@@ -19,6 +19,7 @@ from search.corpus.store import Split
 from search.corpus.tokens import hashed
 from search.errors import ModelError
 from search.files import write_atomically
+from search.packaging.explanation import Explanation, explained
 from search.packaging.modelfile import Description, ModelFile
 from search.packaging.old_tokens import encode_known, numbered
 from search.startup import tensorflow_silenced
@@ -117,6 +118,15 @@ class Classifier:
         for begin in range(0, len(some), AT_A_TIME):
             parts.append(self.classify(some[begin : begin + AT_A_TIME]).probabilities)
         return np.concatenate(parts)
+
+    def explain(self, text: str) -> Explanation:
+        """Which words carried the answer to one text; it shows itself in a notebook.
+
+        Raises:
+            TypeError: it is no text.
+        """
+        [one] = as_texts([text])
+        return explained(self.predict_proba, self.description.class_names, one)
 
     def save(self, path: str | Path) -> None:
         """Writes the .keras file that it was loaded from, atomically."""

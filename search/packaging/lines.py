@@ -12,7 +12,9 @@ LONGEST_LINE = 8_000_000  # bytes
 DIGITS = 6  # of a probability
 
 
-def answer_lines(classifier: Classifier, texts: list[str], *, as_json: bool) -> Iterator[str]:
+def answer_lines(
+    classifier: Classifier, texts: list[str], *, as_json: bool, explain: bool = False
+) -> Iterator[str]:
     """One line for each text.
 
     Args:
@@ -21,6 +23,8 @@ def answer_lines(classifier: Classifier, texts: list[str], *, as_json: bool) -> 
         as_json: an object with text, label, probability (of the label), abstain (true, false, or
             null where no confidence is enough) and probabilities (of every class); otherwise label,
             probability, "abstain" or "-", and the text, with tabs between them.
+        explain: whether the words that carried an answer follow behind another tab, those that
+            weigh most with their weights; with `as_json` all of them.
     """
     answers = classifier.classify(texts)
     names = classifier.description.class_names
@@ -30,11 +34,16 @@ def answer_lines(classifier: Classifier, texts: list[str], *, as_json: bool) -> 
         if not as_json:
             mark = "abstain" if abstain else "-"
             name = " ".join(label.split())
-            yield f"{name}\t{probability:.4f}\t{mark}\t{' '.join(text.splitlines())}"
+            line = f"{name}\t{probability:.4f}\t{mark}\t{' '.join(text.splitlines())}"
+            yield f"{line}\t{classifier.explain(text)}" if explain else line
             continue
         every = zip(names, answers.probabilities[row].round(DIGITS).tolist(), strict=True)
         plain = {"text": text, "label": label, "probability": probability, "abstain": abstain}
-        yield json.dumps({**plain, "probabilities": dict(every)}, ensure_ascii=False)
+        plain["probabilities"] = dict(every)
+        if explain:
+            words = classifier.explain(text).words
+            plain["words"] = [[word, round(weight, DIGITS)] for word, weight in words]
+        yield json.dumps(plain, ensure_ascii=False)
 
 
 def texts_of(descriptor: int) -> Iterator[list[str]]:
