@@ -20,12 +20,18 @@ from search.evaluation.baselines import Baseline, baselines
 from search.evaluation.calibration import expected_calibration_error
 from search.evaluation.comparison import compared, smallest_of_equals
 from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
-from search.evaluation.measures import interval, unit, values_of
+from search.evaluation.measures import interval, of_each_class, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
 from search.evaluation.ngram_models import Fitted, fitted_models
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
-from search.packaging.ensemble import Ensemble, class_counts, ensemble_of, records_behind
+from search.packaging.ensemble import (
+    Ensemble,
+    class_counts,
+    ensemble_of,
+    records_behind,
+    restore_predictions,
+)
 from search.packaging.formats import export_best, remove_exports
 from search.packaging.model_card import write_card
 from search.packaging.parity import started
@@ -141,6 +147,7 @@ def conclude(study: Study) -> Outcome:
                 f"none of {counted(len(study.records), 'trial')} completed"
                 + (f"; the last one failed with {failed[-1].error}" if failed else "")
             ) from (study.run.failure(failed[-1].trial_id) if failed else None)
+        restore_predictions(study, best_first)
         chosen = best_first[0]
         if study.settings.prefer_small:
             chosen = smallest_of_equals(study, best_first)
@@ -183,6 +190,8 @@ def _exported(study: Study, chosen: TrialRecord) -> dict[str, Any] | None:
         return None
     if not all(map(study.run.artefacts.is_whole, BY_ROW)):
         return None
+    if not study.run.has_answers(study.corpus.fingerprint):
+        return None
     return facts if facts.get("sha256") == sha256(path) else None
 
 
@@ -224,6 +233,7 @@ def _tested(
         return {
             **dict.fromkeys(("test_accuracy", "test_accuracy_ci", "test_loss")),
             "test_rows": 0,
+            "classes": of_each_class(ensemble.answers, ensemble.labels, study.corpus.class_names),
             "baselines": [_baseline_facts(study, baseline, None) for baseline in fitted],
             "verdict": f"out of fold, {found}; no rows were kept for a test",
         }
@@ -243,6 +253,8 @@ def _tested(
         "test_loss": measured("val_loss", mine, test.labels),
         "test_rows": len(test),
         "test_accuracy_networks": measured("val_accuracy", networks, test.labels),
+        "test_loss_networks": measured("val_loss", networks, test.labels),
+        "classes": of_each_class(mine, test.labels, study.corpus.class_names),
         "baselines": [_baseline_facts(study, baseline, said[baseline.name]) for baseline in fitted],
         "verdict": _compared(study, test.labels, mine, strongest, said[strongest.name]),
     }

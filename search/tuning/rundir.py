@@ -304,6 +304,11 @@ class RunDirectory:
         """
         write_atomically(self._kept(fingerprint, "answers"), _npz(probabilities))
 
+    def has_answers(self, fingerprint: str) -> bool:
+        """Whether what baselines and the exported model say is there, and can be read."""
+        kept = (self._kept(fingerprint, name) for name in ("baselines", "answers"))
+        return all(self._load_arrays(path) for path in kept)
+
     def _kept(self, fingerprint: str, name: str) -> Path:
         return self.path / "cache" / f"{fingerprint[:16]}-{name}.npz"
 

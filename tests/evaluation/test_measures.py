@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
-from search.evaluation.measures import interval, told_bias, unit, values_of
+from search.evaluation.measures import interval, of_each_class, told_bias, unit, values_of
 from search.evaluation.statistics import wilson_interval
 from search.tuning.objective import right, score, signed
 from tests.tuning.test_objective import OBJECTIVES, predictions
@@ -43,3 +44,22 @@ def test_what_is_told():
         "val_loss", {**bias, "trials": 2}
     )
     assert [unit(o) for o in ("val_accuracy", "val_f1")] == ["points", "points of F1"]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes_are_scikit_learns(classes):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(classes, size=50).astype(np.int32)
+    p = generator.dirichlet(np.ones(classes), 50) + np.eye(classes)[labels]
+    p = (p / p.sum(axis=1, keepdims=True)).astype(np.float32)
+    found = of_each_class(p[:, 1:] if classes == 2 else p, labels, "abc"[:classes])
+    expected = precision_recall_fscore_support(labels, p.argmax(axis=1))
+    for one, *numbers in zip(found, "abc", *expected, strict=False):
+        told = [one["class"], one["precision"], one["recall"], one["f1"], one["rows"]]
+        assert told == [numbers[0], *map(pytest.approx, numbers[1:])]
+
+
+def test_a_class_that_nobody_sees_has_no_f1():
+    labels, p = np.zeros(3, np.int32), np.array([[1.0, 0, 0]] * 3, np.float32)
+    missing = of_each_class(p, labels, "abc")[2]
+    assert missing == {"class": "c", "rows": 0, "precision": None, "recall": None, "f1": None}

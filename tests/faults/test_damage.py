@@ -1,13 +1,17 @@
 """Damaged files and full disks: set aside, said, mended; never deleted, never fatal."""
 
+import json
 import resource
 import shutil
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, run_here
+from search.evaluation.leaderboard import read_leaderboard
+from tests.conftest import ROOT, SAMPLE, run_here
 from tests.faults.conftest import assert_equals, finish, options
 
 DAMAGES = {
@@ -45,6 +49,38 @@ def test_every_file_damaged_at_once(tmp_path, reference, damage):
     assert_equals(results, reference)
     assert (results / "trials" / "0001.unreadable" / "trial.json.unreadable").exists()
     assert (results / "trials" / "0002" / "best.npz.unreadable").exists()
+
+
+def test_lost_answers_are_computed_again(sample_run, tmp_path):
+    """What trials, baselines and the model say of the validation rows; nothing is trained."""
+    results = tmp_path / "results"
+    shutil.copytree(sample_run[0], results)
+    opened = json.loads((results / "run.json").read_text())["test_opened"]
+    lost = [
+        *results.glob("trials/*/validation.npy"),
+        *results.glob("cache/*-baselines.npz"),
+        *results.glob("cache/*-answers.npz"),
+    ]
+    for path in lost:
+        path.unlink()
+    command = ("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3, "--seed", 7)
+    done = run_here(*command, "--finals", 0, "--results", results)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stderr
+    assert done.stderr.count("validation predictions of trial") == 4 and len(lost) == 6
+    for path in lost:
+        before = sample_run[0] / path.relative_to(results)
+        found, wanted = (
+            {"": np.load(p)} if p.suffix == ".npy" else dict(np.load(p)) for p in (path, before)
+        )
+        assert found.keys() == wanted.keys()
+        for name, array in wanted.items():
+            np.testing.assert_allclose(found[name], array, atol=1e-6)
+    tables = [
+        read_leaderboard(path).drop(columns="train_seconds") for path in (results, sample_run[0])
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert json.loads((results / "run.json").read_text())["test_opened"] == opened
 
 
 def test_damaged_state_of_a_running_trial(tmp_path, reference):

