@@ -1,6 +1,7 @@
 """One training step of both directions of the LSTM: our compiled code against BlockLSTM.
 
-Prints GFLOP/s, medians of alternating runs in one process.
+Prints GFLOP/s, medians of alternating runs in one process, and what two large matrix products side
+by side have in OpenBLAS: as much as the machine can do. Beside it, what the machine is.
 """
 
 import json
@@ -10,17 +11,23 @@ import time
 from search.tuning.executors import _start_worker
 
 if __name__ == "__main__":
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they may say another CPU
+        os.environ.pop(name, None)
     _start_worker()  # a worker's threads, before TensorFlow is imported
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
 import tensorflow as tf
+from llvmlite.binding import get_host_cpu_name
+from threadpoolctl import threadpool_info
 
 from search.compiled.recurrence import backward, forward
 from search.compiled.threads import side_by_side
+from search.compiled.width import WIDE
 
 BATCH, TIME, FEATURES, UNITS = 64, 200, 64, 64
 OPERATIONS = 2 * 3 * 2 * BATCH * TIME * (FEATURES + UNITS) * 4 * UNITS
+LARGE = 1024  # rows and columns of a matrix
 
 
 def main() -> None:
@@ -73,15 +80,25 @@ def main() -> None:
             loss = tf.reduce_sum((first + second) * upstream)
         return tape.gradient(loss, inputs)
 
-    seconds: dict[str, list[float]] = {"ours": [], "block": []}
-    for function in (ours, theirs):
+    left, right, result = draw(LARGE, LARGE), draw(LARGE, LARGE), draw(2, LARGE, LARGE)
+
+    def sgemm() -> None:
+        side_by_side(lambda k: np.dot(left, right, out=result[k]))
+
+    sides = {"ours": ours, "block": theirs, "sgemm": sgemm}
+    operations = {"ours": OPERATIONS, "block": OPERATIONS, "sgemm": 2 * 2 * LARGE**3}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for function in sides.values():
         function()
     for _ in range(40):
-        for name, function in (("ours", ours), ("block", theirs)):
+        for name, function in sides.items():
             started = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - started)
-    print(json.dumps({k: OPERATIONS / float(np.median(v)) / 1e9 for k, v in seconds.items()}))
+    speeds = {k: operations[k] / float(np.median(v)) / 1e9 for k, v in seconds.items()}
+    blas = next(i for i in threadpool_info() if "numpy" in i["filepath"])
+    machine = {"cpu": get_host_cpu_name(), "lanes": WIDE, "blas": blas["architecture"]}
+    print(json.dumps(machine | speeds))
 
 
 if __name__ == "__main__":
