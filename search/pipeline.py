@@ -115,7 +115,7 @@ def tune(
         warn=warn,
     )
     try:
-        tuner.search(workers, overwrite=overwrite, train=train)
+        tuner.search(workers=workers, overwrite=overwrite, train=train)
     except (Interrupted, NothingUsable):
         rewrite_leaderboard.finish(tuner.study)
         rewrite_report(last=True)

@@ -213,6 +213,12 @@ class Settings(BaseModel):
             for trial in several
         )
 
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _is_objective(cls, value: Any) -> Any:
+        # Of KerasTuner's Objective; which direction is better is known here.
+        return value.name if hasattr(value, "name") and hasattr(value, "direction") else value
+
     @field_validator("export", mode="before")
     @classmethod
     def _are_formats(cls, value: Any) -> Any:

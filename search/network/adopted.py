@@ -1,5 +1,6 @@
 """HyperModels that others wrote: what of them is trained here, and what cannot be."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -51,6 +52,20 @@ def check_tuner(tuner: keras_tuner.Tuner, base: type[keras_tuner.Tuner]) -> None
                 "epoch in other processes. What is to be done when a trial has ended belongs in "
                 "on_trial_end; how networks are built, in HyperModel.build"
             )
+
+
+def check_search(data: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Refuses what a search in KerasTuner would hand on to `keras.Model.fit`.
+
+    Raises:
+        SettingsError: there is something.
+    """
+    given = [*("x", "y")[: len(data)], *(f"{name}=" for name in options)]
+    if given:
+        raise SettingsError(
+            f"search({', '.join(given)}): the data are those of the corpus, and how many epochs "
+            "there are and when to stop are settings, such as Settings(data=(x, y), max_epochs=5)"
+        )
 
 
 def adopted(model: keras.Model) -> keras.Model:

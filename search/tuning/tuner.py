@@ -18,7 +18,7 @@ from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
 from search.corpus.store import fingerprint
 from search.corpus.words import Vectors
-from search.network.adopted import check_hypermodel, check_tuner
+from search.network.adopted import check_hypermodel, check_search, check_tuner
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import CORE, Space
 from search.settings import Settings
@@ -112,20 +112,28 @@ class SearchTuner(keras_tuner.Tuner):
         self._proposals = Proposals(oracle, self.study)
 
     def search(
-        self, workers: Slots | None = None, *, overwrite: bool = False, train: bool = True
+        self,
+        *data: Any,
+        workers: Slots | None = None,
+        overwrite: bool = False,
+        train: bool = True,
+        **options: Any,
     ) -> None:
         """Searches until there are `settings.trials` trials in the results directory.
 
         Args:
+            data, options: nothing: what KerasTuner's users write here is in settings and corpus.
             workers: slots to train in; by default those that the settings say, for this search.
             overwrite: move an older run in the directory aside first.
             train: False to train nothing: trials that are under way end with what they have.
 
         Raises:
+            SettingsError: there are data or options of `keras.Model.fit`.
             ResultsError: the directory is in use, unusable, or of another run.
             NothingUsable: the first trials all failed in the same way.
             Interrupted: Ctrl-C or SIGTERM; everything is saved.
         """
+        check_search(data, options)
         timeout, study = self.settings.timeout, self.study
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         if not train:
