@@ -11,7 +11,7 @@ import typer
 
 from search.commands import command, folder, run_and_leave, say, show
 from search.corpus.dialect import Form
-from search.display import visible
+from search.display import counted, visible
 from search.errors import SettingsError
 from search.settings import Quote
 
@@ -156,9 +156,9 @@ def classify_file(
         typer.echo(json.dumps({"output": str(target), **found}))
         return
     for label, rows in sorted(found["labels"].items()):
-        show(f"{label}: {rows} rows")
+        show(f"{label}: {counted(rows, 'row')}")
     if found["abstained"] is not None:
-        show(f"to abstain from: {found['abstained']} rows")
+        show(f"to abstain from: {counted(found['abstained'], 'row')}")
     show(f"answers: {target}")
 
 

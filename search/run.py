@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.commands import command, folder, grouped, run_and_leave, say, show
+from search.display import counted
 from search.errors import Interrupted, ResultsError, SettingsError
 from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
 from search.startup import give_temporary_directory, tensorflow_silenced
@@ -434,11 +435,12 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 
         rows, names = corpus.facts["rows"], corpus.class_names
         progress(
-            f"{rows['train']} training, {rows['validation']} validation, {rows['test']} test rows; "
-            + (f"{rows['unlabelled']} further texts; " if rows["unlabelled"] else "")
+            f"{rows['train']} training, {rows['validation']} validation, "
+            f"{counted(rows['test'], 'test row')}; "
+            + (f"{counted(rows['unlabelled'], 'further text')}; " if rows["unlabelled"] else "")
             + f"{len(names)} classes ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"
             + (
-                f"; {corpus.facts['dropped_rows']} rows without text or label dropped"
+                f"; {counted(corpus.facts['dropped_rows'], 'row')} without text or label dropped"
                 if corpus.facts["dropped_rows"]
                 else ""
             )
@@ -472,7 +474,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
     if train and not tuner.study.trials_begun:
         failed = sum(record.status == "failed" for record in tuner.records.values())
         progress(
-            f"nothing to do: {settings.results} already has {len(tuner.records)} trials"
+            f"nothing to do: {settings.results} already has {counted(len(tuner.records), 'trial')}"
             + (f", of which {failed} failed; --retry-failed begins those again" if failed else "")
         )
     return pipeline.conclude(tuner)
