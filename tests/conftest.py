@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # As in a worker: the tests compare numbers with those of workers.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -18,9 +20,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from search import read_leaderboard
+import search
+from search import read_leaderboard, run
+from search.settings import Settings
+from search.tuning.executors import LocalSlots, slots
+
+if TYPE_CHECKING:  # TensorFlow
+    from search import Corpus, SearchTuner
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "sample_reviews.csv"
@@ -84,6 +93,18 @@ def run_here(module: str, *arguments: object) -> Done:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def settings_of(*options: object) -> Settings:
+    """What the options of `python -m search.run` ask for."""
+    found: list[Settings] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "search", lambda settings, **_: found.append(settings))
+        patch.setattr(run, "_print_outcome", lambda outcome: None)
+        with pytest.raises(SystemExit) as end:
+            get_command(run.app)([str(option) for option in options])
+    assert end.value.code == 0
+    return found[0]
 
 
 def exported(
@@ -191,18 +212,91 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """A finished search over the sample reviews: (results, stdout, stderr)."""
+def worker() -> Iterator[LocalSlots]:
+    """A process to train in, for all searches that may have the same one."""
+    with slots(1) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def tune(worker: LocalSlots) -> Callable[..., "SearchTuner"]:
+    """`search.tune` in that process."""
+
+    def in_it(settings: Settings, corpus: "Corpus", **options: Any) -> "SearchTuner":
+        for slot in worker:
+            slot.holds = None  # a trial of another search
+        return search.tune(settings, corpus, workers=worker, **options)
+
+    return in_it
+
+
+@pytest.fixture(scope="session")
+def tuned(tune: Callable[..., "SearchTuner"]) -> Callable[..., "SearchTuner"]:
+    """Searches as the command does with such options, but makes no model of the best trial."""
+
+    def without_conclusion(*options: object) -> "SearchTuner":
+        settings = settings_of(*options)
+        return tune(settings, search.load_corpus(settings))
+
+    return without_conclusion
+
+
+def finished(
+    factory: pytest.TempPathFactory, name: str, run: Callable[[Path], Done]
+) -> tuple[Path, str, str]:
+    """A finished search, made once for all processes of pytest: (results, stdout, stderr)."""
 
     def make(folder: Path) -> None:
-        done = run_command(
-            *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3),
-            *("--seed", 7, "--results", folder / "results", "--finals", 0),
-        )
+        done = run(folder / "results")
         assert done.returncode == 0, done.stderr
         (folder / "stdout").write_text(done.stdout, encoding="utf-8")
         (folder / "stderr").write_text(done.stderr, encoding="utf-8")
 
-    folder = shared(tmp_path_factory, "sample", make)
-    printed = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-    return folder / "results", *printed
+    folder = shared(factory, name, make)
+    printed = [(folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")]
+    return folder / "results", printed[0], printed[1]
+
+
+SAMPLE_SEARCH = (
+    *("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3),
+    *("--seed", 7, "--finals", 0),
+)
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A search over the sample reviews, by the real command: (results, stdout, stderr)."""
+
+    def run(results: Path) -> Done:
+        done = run_command(*SAMPLE_SEARCH, "--results", results)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return finished(tmp_path_factory, "sample", run)
+
+
+@pytest.fixture(scope="session")
+def exported_run(
+    sample_run: tuple[Path, str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str, str]:
+    """The same, and its best model in every other format: (results, stdout, stderr)."""
+
+    def run(results: Path) -> Done:
+        shutil.copytree(sample_run[0], results)
+        return run_here(
+            "search.export", "--results", results, "--format", "saved_model,onnx,litert"
+        )
+
+    return finished(tmp_path_factory, "exported", run)
+
+
+CROSS_VALIDATED = ("search.run", "--data", SAMPLE, "--max-epochs", 3, "--workers", 1, "--folds", 2)
+
+
+@pytest.fixture(scope="session")
+def finals_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """One whose best two trials were cross-validated: (results, stdout, stderr)."""
+
+    def run(results: Path) -> Done:
+        return run_here(*CROSS_VALIDATED, "--trials", 3, "--finals", 2, "--results", results)
+
+    return finished(tmp_path_factory, "finals", run)

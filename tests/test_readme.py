@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,8 +13,7 @@ import pytest
 from typer.main import get_command
 
 from search.packaging.classifier import load_classifier
-from search.packaging.formats import chosen_formats, export_best
-from search.tuning.rundir import RunDirectory
+from search.packaging.formats import chosen_formats
 from tests.conftest import FIXTURES, ROOT, SAMPLE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -94,9 +92,9 @@ def test_asking_the_file(sample_run, tmp_path):
     assert "'class_names': ['negative', 'positive']" in done.stdout
 
 
-def test_onnx(sample_run, tmp_path):
-    results = shutil.copytree(sample_run[0], tmp_path / "results")
-    export_best(RunDirectory(results), ["onnx"])
+def test_onnx(exported_run, tmp_path):
+    results = exported_run[0]
+    (tmp_path / "results").symlink_to(results)
     done = subprocess.run(
         [sys.executable, "-c", PYTHON[3]], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -115,7 +113,17 @@ def run_script(folder):
     )  # fmt: skip
 
 
-def test_from_python(tmp_path):
+def test_from_python(tmp_path, monkeypatch, capsys):
+    """As a cell of a notebook, whose process has imported TensorFlow already."""
+    (tmp_path / "data").symlink_to(SAMPLE.parent)
+    monkeypatch.chdir(tmp_path)
+    exec(PYTHON[5], {})
+    assert capsys.readouterr().out.count("val_accuracy") == 1
+    assert (tmp_path / "sample_results" / "best_model.keras").is_file()
+
+
+@pytest.mark.slow
+def test_from_python_as_a_script(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
     (tmp_path / "script.py").write_text(PYTHON[5], encoding="utf-8")  # as it is pasted

@@ -1,33 +1,24 @@
 import shlex
 
-import pytest
-from typer.main import get_command
-
-from search import run
 from search.reproduce import command_line
 from search.settings import Settings
+from tests.conftest import settings_of
 
 USUAL = Settings()
 
 
-def parsed(line, monkeypatch):
+def parsed(line):
     """The settings that the search would be run with."""
-    found = []
-    monkeypatch.setattr(run, "search", lambda settings, **options: found.append(settings))
-    monkeypatch.setattr(run, "_print_outcome", lambda outcome: None)
     words = shlex.split(line)
     assert words[:3] == ["python", "-m", "search.run"]
-    with pytest.raises(SystemExit) as end:
-        get_command(run.app)(words[3:])
-    assert end.value.code == 0
-    return found[0]
+    return settings_of(*words[3:])
 
 
 def test_defaults_are_left_out():
     assert command_line(USUAL.model_dump(mode="json")) == "python -m search.run"
 
 
-def test_any_settings_make_a_command_that_makes_them(monkeypatch):
+def test_any_settings_make_a_command_that_makes_them():
     settings = Settings(
         data="my reviews; rm -rf.csv", text_column="it's", unlabelled=("a.txt", "b.txt"), trials=7,
         seed=-3, remove_leaks=True, set=("dropout=0.2..0.5", "batch_size={32,64}"), keep=9,
@@ -36,7 +27,7 @@ def test_any_settings_make_a_command_that_makes_them(monkeypatch):
         results="r", timeout=90.5, objective="val_auc", class_weight="balanced",
         prefer_small=True, tensorboard=True,
     )  # fmt: skip
-    assert parsed(command_line(settings.model_dump(mode="json")), monkeypatch) == settings
+    assert parsed(command_line(settings.model_dump(mode="json"))) == settings
 
 
 def test_settings_of_other_versions_are_left_out():

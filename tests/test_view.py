@@ -5,7 +5,7 @@ import pytest
 
 from search.settings import Settings
 from search.view import Events, Lines, Picture, chosen_view, left
-from tests.conftest import SAMPLE, run_command
+from tests.conftest import SAMPLE, run_here
 from tests.tuning.test_rundir import record
 
 
@@ -49,12 +49,13 @@ def test_how_long_it_will_take(options, seconds, told):
     assert left(tuner, seconds) == told
 
 
-def test_json_is_all_there_is_on_stdout(tmp_path):
-    done = run_command(
+def test_json_is_all_there_is_on_stdout(tmp_path, capfd):
+    done = run_here(
         *("search.run", "--data", SAMPLE, "--trials", 2, "--max-epochs", 1, "--json"),
         *("--finals", 1, "--folds", 2, "--workers", 1, "--results", tmp_path / "r"),
     )
     assert done.returncode == 0 and done.stderr == ""
+    assert capfd.readouterr() == ("", ""), "what libraries write past Python"
     events = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds[0] == "progress" and kinds[-1] == "result"

@@ -89,8 +89,8 @@ def test_processes_do_not_compile_the_same_at_once(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     several = [
         subprocess.Popen([sys.executable, "-c", SLOW], env=environment, stdout=subprocess.PIPE)
-        for _ in range(3)
+        for _ in range(2)
     ]
     hits = [int(process.communicate()[0]) for process in several]
-    assert [process.returncode for process in several] == [0, 0, 0]
-    assert sorted(hits) == [0, 1, 1]
+    assert [process.returncode for process in several] == [0, 0]
+    assert sorted(hits) == [0, 1]

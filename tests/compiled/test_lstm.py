@@ -58,19 +58,33 @@ def outputs_and_gradients(cls, x, mask, *, sequences, layers, pool, dropout, uni
     return y.numpy(), [g.numpy() for g in gradients], weights
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(
-    batch=st.integers(1, 7),
-    time=st.integers(1, 12),
-    features=st.integers(1, 9),
-    units=st.integers(1, 10),
-    kind=st.sampled_from(["last", "sequences", "max"]),
-    layers=st.integers(1, 2),
-    dropout=st.sampled_from([0.0, 0.4]),
-    seed=st.integers(0, 10**6),
-)
+CASES = {
+    "batch": st.integers(1, 7),
+    "time": st.integers(1, 12),
+    "features": st.integers(1, 9),
+    "units": st.integers(1, 10),
+    "kind": st.sampled_from(["last", "sequences", "max"]),
+    "layers": st.integers(1, 2),
+    "dropout": st.sampled_from([0.0, 0.4]),
+    "seed": st.integers(0, 10**6),
+}
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(**CASES)
 @example(batch=3, time=40, features=5, units=16, kind="last", layers=1, dropout=0.0, seed=0)
-def test_equals_stock_keras(batch, time, features, units, kind, layers, dropout, seed):
+def test_equals_stock_keras(**case):
+    check_equals_stock_keras(**case)
+
+
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(**CASES)
+def test_equals_stock_keras_in_many_cases(**case):
+    check_equals_stock_keras(**case)
+
+
+def check_equals_stock_keras(batch, time, features, units, kind, layers, dropout, seed):
     generator = np.random.default_rng(seed)
     x = generator.standard_normal((batch, time, features)).astype(np.float32)
     lengths = generator.integers(1, time + 1, batch)
@@ -160,13 +174,27 @@ def test_a_row_that_is_all_padding_is_as_in_keras():
         close(ours.numpy(), expected.numpy())
 
 
-def test_a_model_becomes_plain_keras(tmp_path):
+@pytest.fixture
+def fast_model():
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(9, 4, mask_zero=True)(ids)
     x = keras.layers.Bidirectional(FastLSTM(3, return_sequences=True), name="both")(x)
-    model = keras.Model(ids, keras.layers.Dense(1)(FastLSTM(5)(x)))
-    plain = with_stock_layers(model)
-    plain.save(tmp_path / "model.keras")
+    return keras.Model(ids, keras.layers.Dense(1)(FastLSTM(5)(x)))
+
+
+def test_a_model_becomes_plain_keras(fast_model):
+    plain = with_stock_layers(fast_model)
+    given = np.array([[1, 2, 3, 4], [5, 6, 0, 0]], np.int32)
+    close(plain(given).numpy(), fast_model(given).numpy())
+    assert "search" in json.dumps(fast_model.get_config())
+    assert "search" not in json.dumps(plain.get_config())
+    assert with_stock_layers(plain) is plain
+
+
+@pytest.mark.slow
+def test_plain_keras_loads_it(fast_model, tmp_path):
+    """In a process that knows nothing of this project."""
+    with_stock_layers(fast_model).save(tmp_path / "model.keras")
     given = np.array([[1, 2, 3, 4], [5, 6, 0, 0]], np.int32)
     code = (
         "import sys, keras, numpy as np\n"
@@ -181,8 +209,7 @@ def test_a_model_becomes_plain_keras(tmp_path):
         text=True,
         check=True,
     )
-    close(np.array(json.loads(done.stdout.splitlines()[-1])), model(given).numpy())
-    assert with_stock_layers(plain) is plain
+    close(np.array(json.loads(done.stdout.splitlines()[-1])), fast_model(given).numpy())
 
 
 def everything(units, features):

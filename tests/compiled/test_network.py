@@ -40,21 +40,36 @@ def texts(generator, batch, time, shape):
     return ids, generator.integers(0, shape.classes, batch).astype(np.int32)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(
-    batch=st.integers(1, 9),
-    time=st.integers(1, 12),
-    features=st.integers(1, 40),
-    units=st.integers(1, 35),
-    classes=st.sampled_from([2, 3]),
-    pooling=st.sampled_from(["max", "mean", "last"]),
-    layers=st.integers(1, 3),
-    smoothing=st.sampled_from([0.0, 0.2]),
-    seed=st.integers(0, 10**6),
-)
-@example(70, 40, 32, 16, 2, "max", 1, 0.0, 0)
-@example(70, 40, 32, 16, 2, "last", 2, 0.1, 0)
-def test_equals_keras(batch, time, features, units, classes, pooling, layers, smoothing, seed):
+CASES = {
+    "batch": st.integers(1, 9),
+    "time": st.integers(1, 12),
+    "features": st.integers(1, 40),
+    "units": st.integers(1, 35),
+    "classes": st.sampled_from([2, 3]),
+    "pooling": st.sampled_from(["max", "mean", "last"]),
+    "layers": st.integers(1, 3),
+    "smoothing": st.sampled_from([0.0, 0.2]),
+    "seed": st.integers(0, 10**6),
+}
+LARGE = {"batch": 70, "time": 40, "features": 32, "units": 16, "classes": 2, "seed": 0}
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(**CASES)
+@example(**LARGE, pooling="max", layers=1, smoothing=0.0)
+@example(**LARGE, pooling="last", layers=2, smoothing=0.1)
+def test_equals_keras(**case):
+    check_equals_keras(**case)
+
+
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(**CASES)
+def test_equals_keras_in_many_cases(**case):
+    check_equals_keras(**case)
+
+
+def check_equals_keras(batch, time, features, units, classes, pooling, layers, smoothing, seed):
     generator = np.random.default_rng(seed)
     shape = Shape(30, classes, 50)
     configuration = Configuration(
@@ -87,10 +102,15 @@ def test_equals_keras(batch, time, features, units, classes, pooling, layers, sm
     ("classes", "extra"),
     [
         (2, {}),
-        (3, {}),
-        (2, {"weight_decay": 0.1}),
-        (2, {"clipnorm": 0.05}),
-        (2, {"label_smoothing": 0.1}),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (3, {}),
+                (2, {"weight_decay": 0.1}),
+                (2, {"clipnorm": 0.05}),
+                (2, {"label_smoothing": 0.1}),
+            )
+        ),
         (3, {"weight_decay": 0.1, "clipnorm": 0.05, "label_smoothing": 0.1}),
     ],
 )
@@ -121,7 +141,7 @@ def test_training_follows_keras_step_by_step(classes, extra):
         np.testing.assert_allclose(state[f"weights/{number}"], weight, atol=2e-4)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_class_weights_are_those_of_keras(classes):
     """As in fit(class_weight=…): each row's loss times its class' weight, then the mean."""
     shape, counts = Shape(30, classes, 50), (0.6, 3.0, 1.7)[:classes]

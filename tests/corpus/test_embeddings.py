@@ -8,7 +8,7 @@ import pytest
 import search
 from search.corpus.embeddings import read_embeddings
 from search.errors import DataError
-from tests.conftest import SAMPLE, run_here, trials_of
+from tests.conftest import SAMPLE, run_here, settings_of, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +69,18 @@ def test_no_such_file(corpus, tmp_path):
         read_embeddings(tmp_path / "none.txt", corpus)
 
 
-def test_a_search_starts_from_them(corpus, tmp_path):
+def test_a_search_starts_from_them(corpus, tune, tmp_path):
     generator = np.random.default_rng(0)
     lines = [
         f"{word} {' '.join(f'{x:.3f}' for x in generator.standard_normal(10))}"
         for word in corpus.vocabulary[::2]
     ]
     path = file(tmp_path, "\n".join(lines))
-    base = ("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1)
-    done = run_here(*base, "--embeddings", path, "--results", tmp_path / "r")
-    assert done.returncode == 0, done.stderr
-    assert "vectors of 10 numbers for" in done.stderr and "% of the training texts" in done.stderr
+    base = ("--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--finals", 0)
+    base, said = (*base, "--results", tmp_path / "r"), []
+    tune(settings_of(*base, "--embeddings", path), corpus, progress=said.append)
+    assert "vectors of 10 numbers for" in said[0] and "% of the training texts" in said[0]
     table = trials_of(tmp_path / "r")
     assert table[["hp_embedding_dim", "hp_embedding_init"]].iloc[0].tolist() == [10, "file"]
-    other = run_here(*base, "--results", tmp_path / "r")
+    other = run_here("search.run", *base)
     assert other.returncode == 2 and "embeddings was" in other.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -11,19 +10,10 @@ import numpy as np
 import pytest
 
 from search.packaging.classifier import load_classifier
-from search.packaging.formats import export_best
-from search.tuning.rundir import RunDirectory
 from tests.conftest import ROOT
 from tests.test_readme import PYTHON
 
 TEXTS = ["a warm and funny film", "dull, and far too long"]  # those of the README
-
-
-@pytest.fixture(scope="module")
-def results(sample_run, tmp_path_factory):
-    copied = shutil.copytree(sample_run[0], tmp_path_factory.mktemp("clean") / "results")
-    export_best(RunDirectory(copied), ["onnx"])
-    return copied
 
 
 @pytest.mark.slow
@@ -35,7 +25,8 @@ def results(sample_run, tmp_path_factory):
     ],
     ids=["the .keras file", "ONNX"],
 )
-def test_the_readmes_lines(results, tmp_path, packages, code, absent):
+def test_the_readmes_lines(exported_run, tmp_path, packages, code, absent):
+    results = exported_run[0]
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     install = ["-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *packages]

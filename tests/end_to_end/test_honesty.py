@@ -30,7 +30,7 @@ def test_the_labels_of_the_test_rows_change_nothing_but_the_test_score(tmp_path)
         rows.to_csv(tmp_path / f"{name}.csv", index=False)
         results = tmp_path / name
         files = ("--data", tmp_path / "train.csv", "--test", tmp_path / f"{name}.csv")
-        done = run_here(*BASE, *files, "--trials", 2, "--finals", 1, "--results", results)
+        done = run_here(*BASE, *files, "--trials", 1, "--finals", 1, "--results", results)
         assert done.returncode == 0, done.stderr
         found.append(results)
     tables = [pd.read_csv(r / "leaderboard.csv").drop(columns=TIMES) for r in found]
@@ -55,14 +55,12 @@ def test_looking_at_the_test_rows_is_recorded(tmp_path):
     assert len(set(weights)) > 1, "another seed, so that the winner changes"
 
 
-def test_what_is_said_of_the_winner(tmp_path):
-    results = tmp_path / "r"
-    done = run_here(*BASE, "--data", SAMPLE, "--trials", 3, "--results", results)
-    assert done.returncode == 0, done.stderr
+def test_what_is_said_of_the_winner(finals_run):
+    results, stdout, _ = finals_run
     facts, table = facts_of(results), trials_of(results)
-    assert facts["verdict"] in done.stdout and facts["verdict"].startswith("the model is ")
+    assert facts["verdict"] in stdout and facts["verdict"].startswith("the model is ")
     assert facts["selection_bias"]["trials"] == 3
-    assert f"mean {facts['finals']['mean']:.4f}" in done.stdout
+    assert f"mean {facts['finals']['mean']:.4f}" in stdout
     assert facts["finals"]["mean"] == table["val_mean"].iloc[0]
     assert table["tied_with_best"].iloc[0]
     wrong = pd.read_csv(results / "errors.csv")

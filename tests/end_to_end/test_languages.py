@@ -16,7 +16,7 @@ from tests.conftest import FIXTURES, SAMPLE, run_here
 def search_and_load(data, results, *options):
     done = run_here(
         *("search.run", "--data", data, "--trials", 1, "--max-epochs", 2, "--workers", 1),
-        *("--results", results, *options),
+        *("--finals", 0, "--results", results, *options),
     )
     assert done.returncode == 0, done.stderr
     facts = json.loads((results / "best_model.json").read_text(encoding="utf-8"))
@@ -26,9 +26,11 @@ def search_and_load(data, results, *options):
 @pytest.mark.parametrize(
     ("fixture", "names", "text"),
     [
-        ("german", ["gut", "schlecht"], "Schöner Film, großes Kino!"),
+        pytest.param(
+            *("german", ["gut", "schlecht"], "Schöner Film, großes Kino!"), marks=pytest.mark.slow
+        ),
         ("japanese", ["悪い", "良い"], "とても良い映画だった。"),
-        ("emoji", ["😀", "😡"], "😀😀😀"),
+        pytest.param(*("emoji", ["😀", "😡"], "😀😀😀"), marks=pytest.mark.slow),
     ],
 )
 def test_other_scripts(tmp_path, fixture, names, text):
@@ -46,7 +48,8 @@ def test_five_classes(tmp_path):
     pd.DataFrame({"review": frame["text"], "stars": stars.astype(float)}).to_csv(
         tmp_path / "stars.tsv", sep="\t", index=False
     )
-    model, facts = search_and_load(tmp_path / "stars.tsv", tmp_path / "r")
+    finals = ("--finals", 1, "--folds", 2)
+    model, facts = search_and_load(tmp_path / "stars.tsv", tmp_path / "r", *finals)
     assert facts["class_names"] == ["1", "2", "3", "4", "5"]
     p = model.predict(tf.constant(["a warm and funny film", "dull"]), verbose=0)
     assert p.shape == (2, 5)
@@ -68,4 +71,4 @@ def test_folder_with_own_validation_and_test_files(tmp_path):
         tmp_path / "r",
         *("--validation", tmp_path / "validation.csv", "--test", tmp_path / "test.jsonl"),
     )
-    assert (facts["val_rows"], facts["test_rows"]) == (340, 60)
+    assert (facts["val_rows"], facts["test_rows"]) == (40, 60)

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 from search.evaluation.leaderboard import read_leaderboard
 from tests.conftest import SAMPLE, run_here, trials_of
 
-BASE = ("search.run", "--trials", 4, "--max-epochs", 3, "--workers", 1)
+BASE = ("search.run", "--trials", 3, "--max-epochs", 2, "--workers", 1)
 
 
 @pytest.fixture(scope="module")
@@ -107,21 +107,20 @@ def test_the_f1_of_one_class_decides(unbalanced, tmp_path):
     assert other.returncode == 2 and "positive was negative, now not set" in other.stderr
 
 
-def test_balanced_weights_find_more_of_the_rare_class(unbalanced, tmp_path):
+def test_balanced_weights_find_more_of_the_rare_class(unbalanced, tuned, tmp_path):
     found = []
     for name, options in (("plain", ()), ("balanced", ("--class-weight", "balanced"))):
         results = tmp_path / name
-        options = (*options, "--finals", 0, "--trials", 1)
-        done = run_here(*BASE, *files(unbalanced), *options, "--results", results)
-        assert done.returncode == 0, done.stderr
+        options = (*options, "--finals", 0, "--trials", 1, "--max-epochs", 3)
+        tuned(*files(unbalanced), *options, "--results", results)
         p = np.load(results / "trials" / "0000" / "validation.npy")
         found.append(p.mean())
     assert found[0] < 0.35 < 0.4 < found[1] < 0.6
 
 
-def test_a_run_belongs_to_its_objective(unbalanced, tmp_path):
+def test_a_run_belongs_to_its_objective(unbalanced, tuned, tmp_path):
     options = (*BASE, *files(unbalanced), "--finals", 0, "--results", tmp_path / "r")
-    assert run_here(*options, "--objective", "val_auc").returncode == 0
+    tuned(*options[1:], "--objective", "val_auc")
     done = run_here(*options, "--objective", "val_f1")
     assert done.returncode == 2
     assert "objective" in done.stderr and "val_auc" in done.stderr
@@ -131,6 +130,7 @@ def test_an_objective_that_cannot_be_measured(unbalanced, tmp_path):
     table = pd.read_csv(unbalanced / "test.csv")
     table[table["label"] == "negative"].to_csv(tmp_path / "test.csv", index=False)
     options = (*BASE, *files(unbalanced), "--test", tmp_path / "test.csv", "--finals", 0)
+    options = (*options, "--trials", 1)
     done = run_here(*options, "--objective", "val_f1", "--results", tmp_path / "r")
     assert done.returncode == 2
     assert "no row of test is of class 'positive'" in done.stderr
@@ -138,7 +138,7 @@ def test_an_objective_that_cannot_be_measured(unbalanced, tmp_path):
     assert run_here(*options, "--results", tmp_path / "r").returncode == 0
 
 
-@pytest.mark.parametrize("finals", [pytest.param(0, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("finals", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_the_smallest_of_equals(tmp_path, finals):
     """On 30 validation rows one standard error is 9 points."""
     options = (

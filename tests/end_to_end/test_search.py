@@ -18,7 +18,6 @@ from search.evaluation.leaderboard import COLUMNS
 from search.network.space import Configuration
 from search.network.weights import parameters
 from search.packaging.classifier import load_classifier
-from search.packaging.modelfile import ModelFile
 from search.settings import Settings
 from tests.conftest import SAMPLE, processor_time, run_command, run_here, trials_of
 from tests.end_to_end.own_network import Renamed, TwoLayers
@@ -175,8 +174,8 @@ def test_same_seed_same_table(tmp_path, options, workers):
     for number, count in enumerate(workers):
         results = tmp_path / str(number)
         done = run_here(
-            *("search.run", "--data", SAMPLE, "--trials", 6, "--max-epochs", 3, "--seed", 7, "-q"),
-            *(*options, "--finals", 2, "--folds", 2, "--workers", count),
+            *("search.run", "--data", SAMPLE, "--trials", 3, "--max-epochs", 2, "--seed", 7, "-q"),
+            *(*options, "--finals", 1, "--folds", 2, "--workers", count),
             *("--results", results),
         )
         assert done.returncode == 0, done.stderr
@@ -226,12 +225,11 @@ def test_continuing(tmp_path):
     "tuner",
     [*(pytest.param(t, marks=pytest.mark.slow) for t in ("grid", "bayesian")), "hyperband"],
 )
-def test_every_algorithm(tmp_path, tuner):
-    done = run_here(
-        *("search.run", "--data", SAMPLE, "--trials", 5, "--max-epochs", 2, "--tuner", tuner),
-        *("--results", tmp_path / "r", "-q", "--workers", 1),
+def test_every_algorithm(tuned, tmp_path, tuner):
+    tuned(
+        *("--data", SAMPLE, "--trials", 5, "--max-epochs", 2, "--tuner", tuner),
+        *("--finals", 1, "--folds", 2, "--results", tmp_path / "r"),
     )
-    assert done.returncode == 0, done.stderr
     table = trials_of(tmp_path / "r")
     assert len(table) == 5 and set(table["status"]) <= {"completed", "pruned"}
 
@@ -297,20 +295,17 @@ def test_a_network_of_ones_own_with_the_fast_layer(tmp_path):
     assert done.stdout.splitlines()[-1] == "(2, 1)"
 
 
-def test_word_features_are_what_the_embeddings_start_from(tmp_path):
+def test_word_features_are_what_the_embeddings_start_from(tuned, tmp_path):
     """Learned once from the training texts; other settings make other trials."""
     losses = {}
     for init in ("words", "neighbours", "random"):
         results = tmp_path / init
-        done = run_here(
-            *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1),
-            *("--set", f"embedding_init={init}", "--finals", 0, "--results", results),
-        )
-        assert done.returncode == 0, done.stderr
-        losses[init] = trials_of(results)["val_loss"][0]
+        options = ("--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--finals", 0)
+        tuned(*options, "--set", f"embedding_init={init}", "--results", results)
+        table = trials_of(results)
+        losses[init] = table["val_loss"][0]
         assert len(list(results.glob("cache/*-features.npy"))) == (init != "random")
-        facts = json.loads((results / "best_model.json").read_text())
-        assert facts["hyperparameters"]["embedding_init"] == init
+        assert table["hp_embedding_init"][0] == init
     assert len(set(losses.values())) == 3
     done = run_here(
         *("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1),
@@ -320,32 +315,29 @@ def test_word_features_are_what_the_embeddings_start_from(tmp_path):
     assert 'space.embedding_init was "words", now "random"' in done.stderr
 
 
-def test_further_texts(tmp_path):
-    """The exported model knows their words; without them it would be another run."""
+def test_further_texts(tuned, tmp_path):
+    """A model knows their words; without them it would be another run."""
     more = tmp_path / "more.txt"
     more.write_text("a zyzzyva of a film\n\nno zyzzyva at all\n", encoding="utf-8")
     base = ("search.run", "--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--workers", 1)
-    options = (*base, "--results", tmp_path / "results", "--unlabelled")
-    done = run_here(*options, more)
-    assert done.returncode == 0, done.stderr
-    assert " test rows; 2 further texts; " in done.stderr
-    known = ModelFile(tmp_path / "results" / "best_model.keras").vocabulary()
-    assert "zyzzyva" in known and "zyzzyvas" not in known
-    again = run_here(*options, more)
-    assert again.returncode == 0 and "nothing to do" in again.stderr
+    options = (*base, "--finals", 0, "--results", tmp_path / "results", "--unlabelled")
+    corpus = tuned(*options[1:], more).study.corpus
+    assert corpus.facts["rows"]["unlabelled"] == 2
+    assert "zyzzyva" in corpus.vocabulary and "zyzzyvas" not in corpus.vocabulary
+    assert tuned(*options[1:], more).study.epochs_trained == 0
     without = run_here(*options, "none")
     assert without.returncode == 2 and "data_fingerprint was" in without.stderr
 
 
-def test_a_subclass_is_trained_by_keras(tmp_path):
+def test_a_subclass_is_trained_by_keras(tune, tmp_path):
     """As everything is on a machine with a GPU."""
     settings = search.Settings(
         data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7,
-        folds=2,
+        finals=0,
     )  # fmt: skip
     corpus = search.load_corpus(settings)
     size = len(corpus.vocabulary) + 2
-    tuner = search.tune(settings, corpus, hypermodel=Renamed(size, 2, 400))
+    tuner = tune(settings, corpus, hypermodel=Renamed(size, 2, 400))
     assert not tuner.compiled
     outcome = search.conclude(tuner)
     assert outcome.best["parity"] < 1e-5

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import SAMPLE, run_command
 
-SEARCH = ("--data", str(SAMPLE), "--trials", "5", "--max-epochs", "3", "--workers", "2")
+SEARCH = ("--data", str(SAMPLE), "--trials", "5", "--max-epochs", "2", "--workers", "2")
 FINALS = ("--finals", "1", "--folds", "2")
 
 
@@ -100,14 +100,15 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path):
 
 
 def test_the_first_line_comes_at_once(tmp_path):
-    times = []
-    for number in range(3):
+    for number in range(3):  # the machine has other things to do
         began = time.monotonic()
         child = started(tmp_path / str(number), (80, 24))
         child.expect("reading")
-        times.append(time.monotonic() - began)
+        seconds = time.monotonic() - began
         child.close(force=True)
-    assert min(times) < 1
+        if seconds < 1:
+            return
+    raise AssertionError(seconds)
 
 
 def test_the_data_cannot_reach_the_terminal(tmp_path):

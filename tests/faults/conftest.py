@@ -92,6 +92,24 @@ def assert_equals(results: Path, reference: Path) -> None:
     assert states[0] == states[1], "only those of trials that may go on"
 
 
+def assert_same_trials(results: Path, reference: Path) -> None:
+    """The same values, epochs and weights of every trial: all that a model is made of."""
+
+    def told(path: Path) -> tuple[object, ...]:
+        record = json.loads((path / "trial.json").read_text())
+        epochs = [(e["loss"], e["val_loss"], e["val_accuracy"]) for e in record["history"]]
+        return record["status"], record["values"], record["seed"], epochs
+
+    for wanted in sorted((reference / "trials").iterdir()):
+        found = results / "trials" / wanted.name
+        assert told(found) == told(wanted)
+        assert (found / "best.npz").exists() == (wanted / "best.npz").exists()
+        if (wanted / "best.npz").exists():
+            with np.load(found / "best.npz") as mine, np.load(wanted / "best.npz") as theirs:
+                assert mine.files == theirs.files
+                assert all(np.array_equal(mine[name], theirs[name]) for name in mine.files)
+
+
 def finish(results: Path, *more: str) -> None:
     done = run_here(*options(results), *more)
     assert done.returncode == 0, done.stderr

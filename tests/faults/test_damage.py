@@ -1,8 +1,10 @@
 """Damaged files and full disks: set aside, said, mended; never deleted, never fatal."""
 
 import json
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -10,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import search
 from search.evaluation.leaderboard import read_leaderboard
-from tests.conftest import ROOT, SAMPLE, run_here
-from tests.faults.conftest import assert_equals, finish, options
+from tests.conftest import ROOT, SAMPLE_SEARCH, run_here, settings_of
+from tests.faults.conftest import assert_equals, assert_same_trials, finish, options
 
 DAMAGES = {
     "truncated": lambda content: content[: len(content) // 2],
@@ -63,8 +66,7 @@ def test_lost_answers_are_computed_again(sample_run, tmp_path):
     ]
     for path in lost:
         path.unlink()
-    command = ("search.run", "--data", SAMPLE, "--trials", 4, "--max-epochs", 3, "--seed", 7)
-    done = run_here(*command, "--finals", 0, "--results", results)
+    done = run_here(*SAMPLE_SEARCH, "--results", results)
     assert done.returncode == 0, done.stderr
     assert "nothing to do" in done.stderr
     assert done.stderr.count("validation predictions of trial") == 4 and len(lost) == 6
@@ -83,8 +85,27 @@ def test_lost_answers_are_computed_again(sample_run, tmp_path):
     assert json.loads((results / "run.json").read_text())["test_opened"] == opened
 
 
-def test_damaged_state_of_a_running_trial(tmp_path, reference):
+def test_a_damaged_state(tmp_path, reference, tune):
     """A trial whose state cannot be read starts again, and ends as it would have."""
+    results = tmp_path / "results"
+    settings = settings_of(*options(results)[1:])
+    corpus, said = search.load_corpus(settings), []
+
+    def press(tuner):
+        if tuner.study.epochs_trained == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(search.SearchError, match="0 of 5 trials are finished"):
+        tune(settings, corpus, watch=press, warn=said.append)
+    (path,) = results.glob("trials/*/state.npz")
+    path.write_bytes(path.read_bytes()[:-100])
+    tune(settings, corpus, warn=said.append)
+    assert "was renamed to state.npz.unreadable" in said[-1]
+    assert_same_trials(results, reference)
+
+
+@pytest.mark.slow
+def test_damaged_state_of_a_killed_trial(tmp_path, reference):
     from tests.faults.test_kills import kill_when_ready
 
     results = tmp_path / "results"
@@ -107,7 +128,7 @@ def test_damaged_state_of_a_running_trial(tmp_path, reference):
     [*(pytest.param(n, marks=pytest.mark.slow) for n in (20_000, 200_000)), 400_000],
     ids=["corpus", "vectors", "state"],
 )
-def test_full_disk(tmp_path, reference, most):
+def test_full_disk(tmp_path, reference, tuned, most):
     """No file may grow beyond that many bytes: one clear error; with room again, it goes on."""
     results = tmp_path / "results"
     done = subprocess.run(
@@ -122,5 +143,5 @@ def test_full_disk(tmp_path, reference, most):
     assert done.stderr.count("error:") == 1
     assert "cannot be written: File too large" in done.stderr
     assert "Traceback" not in done.stderr
-    finish(results)
-    assert_equals(results, reference)
+    tuned(*options(results)[1:])
+    assert_same_trials(results, reference)

@@ -44,17 +44,16 @@ def test_three_hundred_trials(tmp_path):
     assert workers[-1] - workers[60] < 150e6
 
 
-def test_weights_of_few_trials_are_kept(tmp_path):
+def test_weights_of_few_trials_are_kept(tmp_path, tune):
     settings = search.Settings(
         data=str(SAMPLE),
         results=tmp_path / "r",
         trials=8,
         max_epochs=1,
-        workers=2,
         keep=3,
         finals=0,
     )
-    tuner = search.tune(settings, search.load_corpus(settings))
+    tuner = tune(settings, search.load_corpus(settings))
     kept = {path.parent.name for path in (tmp_path / "r").glob("trials/*/best.npz")}
     assert kept == {trial.trial_id for trial in tuner.oracle.get_best_trials(3)}
     assert len(tuner.get_best_models(3)) == 3

@@ -20,8 +20,9 @@ def corpus():
 def failed_run(tmp_path_factory, corpus):
     results = tmp_path_factory.mktemp("failures") / "results"
     settings = search.Settings(
-        data=str(SAMPLE), results=results, trials=6, max_epochs=2, workers=2, trial_timeout=TIMEOUT
-    )
+        data=str(SAMPLE), results=results, trials=6, max_epochs=2, workers=2, trial_timeout=TIMEOUT,
+        finals=0,
+    )  # fmt: skip
     said = []
     tuner = search.tune(
         settings,
@@ -94,12 +95,12 @@ def test_kerastuners_own_methods(failed_run, capsys):
     assert "behaviour" in capsys.readouterr().out
 
 
-def test_failures_alike_end_the_search(tmp_path, corpus):
+def test_failures_alike_end_the_search(tmp_path, corpus, tune):
     settings = search.Settings(
         data=str(SAMPLE), results=tmp_path / "r", trials=20, max_epochs=1, workers=1, seed=1
     )
     with pytest.raises(search.SearchError) as caught:
-        search.tune(settings, corpus, hypermodel=AlwaysRaises())
+        tune(settings, corpus, hypermodel=AlwaysRaises())
     assert caught.value.exit_code == 1
     assert "first 3 trials all failed alike: RuntimeError: this never works" in str(caught.value)
     assert "error.txt" in str(caught.value)
@@ -108,11 +109,11 @@ def test_failures_alike_end_the_search(tmp_path, corpus):
     assert not (tmp_path / "r" / "best_model.keras").exists()
 
 
-def test_no_trial_completes(tmp_path, corpus):
+def test_no_trial_completes(tmp_path, corpus, tune):
     settings = search.Settings(
         data=str(SAMPLE), results=tmp_path / "r", trials=2, max_epochs=1, workers=1, seed=1
     )
-    tuner = search.tune(settings, corpus, hypermodel=AlwaysRaises())
+    tuner = tune(settings, corpus, hypermodel=AlwaysRaises())
     with pytest.raises(
         search.SearchError, match=r"none of 2 trials completed.*never works"
     ) as error:

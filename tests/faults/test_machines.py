@@ -3,6 +3,8 @@
 Each shim is a sitecustomize.py that makes one call of the system fail as such a machine does.
 """
 
+import errno
+import fcntl
 import os
 import textwrap
 
@@ -49,12 +51,25 @@ SHIMS = {
         """,
 }
 WARNED = {"no locks": "has no locks", "the leaderboard is held": "leaderboard.csv could not be wri"}
-FAST = ("folders cannot be flushed", "no locks")
 
 
-@pytest.mark.parametrize(
-    "name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in SHIMS]
-)
+def test_no_locks(tuned, tmp_path, monkeypatch, capsys):
+    """As below, but in this process."""
+
+    def flock(*arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    tuner = tuned(
+        *("--data", SAMPLE, "--trials", 1, "--max-epochs", 1, "--finals", 0),
+        *("--results", tmp_path / "results"),
+    )
+    assert WARNED["no locks"] in capsys.readouterr().out
+    assert tuner.records["0000"].status == "completed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIMS)
 def test_a_search_ends_with_its_results(tmp_path, name):
     (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(SHIMS[name]), encoding="utf-8")
     results = tmp_path / "results"

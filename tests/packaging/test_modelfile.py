@@ -53,6 +53,14 @@ def written(path, parts, *, hashes=True):
     return path
 
 
+def test_zipfile_reads_it(model_file):
+    with zipfile.ZipFile(model_file) as file:
+        facts = json.loads(file.read("classifier.json"))
+    assert facts["class_names"] == ["negative", "positive"] and facts["temperature"] == 0.3
+    assert facts["abstain"]["confidence"] == 0.6 and facts["data"] == "data/sample_reviews.csv"
+
+
+@pytest.mark.slow
 def test_zipfile_reads_it_and_keras_loads_it(model_file, tmp_path):
     """In another process, without this project, and with Keras' safe mode."""
     code = """

@@ -43,7 +43,8 @@ def test_hard_texts_are_of_many_scripts():
 
 
 @pytest.mark.parametrize(
-    ("temperature", "spread"), [(0.4, 1), pytest.param(2.5, 1, marks=pytest.mark.slow), (2.5, 60)]
+    ("temperature", "spread"),
+    [*(pytest.param(t, 1, marks=pytest.mark.slow) for t in (0.4, 2.5)), (2.5, 60)],
 )
 def test_parity_is_of_the_tempered(tmp_path, temperature, spread):
     """Also where a network is so sure that its probabilities come close to 0 and 1."""
@@ -93,9 +94,10 @@ def test_a_network_that_sees_padding_does_not_pass(tmp_path):
     network = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
     model = text_model([network], VOCABULARY, shape_of().reading(Configuration()))
     save_model(model, tmp_path / "model.keras")
-    alone = np.concatenate([model.predict(tf.constant([text]), verbose=0) for text in TEXTS])
+    texts = TEXTS[-8:]
+    alone = np.concatenate([model.predict(tf.constant([text]), verbose=0) for text in texts])
     with pytest.raises(SearchError, match="padding"):
-        check_parity(tmp_path / "model.keras", "keras", TEXTS, alone)
+        check_parity(tmp_path / "model.keras", "keras", texts, alone)
 
 
 def test_what_only_this_process_knows_does_not_load_there(tmp_path):
@@ -118,7 +120,6 @@ def test_what_only_this_process_knows_does_not_load_there(tmp_path):
 
 def test_a_killed_process_is_replaced(model_file):
     expected = load_classifier(model_file).score(TEXTS)
-    check_parity(model_file, "keras", TEXTS, expected)
     os.kill(started()._process.pid, signal.SIGKILL)
     with pytest.raises(SearchError, match="was killed"):
         check_parity(model_file, "keras", TEXTS, expected)

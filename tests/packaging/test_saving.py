@@ -1,6 +1,7 @@
 """What a search exports: whole or not at all, the runners-up too."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +12,7 @@ from search.packaging.classifier import load_classifier
 from search.packaging.modelfile import ModelFile
 from search.run import app
 from search.tuning.rundir import UNPROVEN
-from tests.conftest import SAMPLE, run_here, trials_of
+from tests.conftest import SAMPLE, SAMPLE_SEARCH, run_here, trials_of
 
 
 def search(results, *options):
@@ -24,14 +25,14 @@ def search(results, *options):
 def test_runners_up(tmp_path):
     """They are there, in order, as good as the best one; fewer are fewer."""
     results = tmp_path / "r"
-    done = run_here(*search(results, "--top", 3, "--export", "onnx"))
+    done = run_here(*search(results, "--top", 3, "--export", "saved_model"))
     assert done.returncode == 0, done.stderr
     ranked = trials_of(results)["trial_id"].tolist()
     paths = [results / "runners_up" / f"{trial}.keras" for trial in ranked[1:]]
     assert [line for line in done.stdout.splitlines() if line.startswith("runner-up")] == [
         f"runner-up: {path}" for path in paths
     ]
-    assert f"onnx: {results / 'onnx'}" in done.stdout.splitlines()
+    assert f"saved_model: {results / 'saved_model'}" in done.stdout.splitlines()
     assert json.loads((results / "run.json").read_text())["test_opened"][0]["weights"] == ranked[0]
     assert len(json.loads((results / "run.json").read_text())["test_opened"]) == 1
     times = {}
@@ -43,7 +44,7 @@ def test_runners_up(tmp_path):
         assert load_classifier(path).classify(["fine"]).labels[0] in ("negative", "positive")
         times[path] = path.stat().st_mtime_ns
     paths[1].write_bytes(b"damaged")
-    done = run_here(*search(results, "--top", 3, "--export", "onnx"))
+    done = run_here(*search(results, "--top", 3, "--export", "saved_model"))
     assert done.returncode == 0, done.stderr
     assert paths[0].stat().st_mtime_ns == times[paths[0]], "what is there stays as it is"
     assert ModelFile(paths[1])
@@ -68,12 +69,11 @@ def test_a_model_that_differs_is_not_left(tmp_path, monkeypatch):
     assert ModelFile(results / "best_model.keras") and not (results / UNPROVEN).exists()
 
 
-def test_formats_of_another_model_go_when_the_best_one_changes(tmp_path):
-    results = tmp_path / "r"
-    assert run_here(*search(results, "--export", "onnx")).returncode == 0
-    assert (results / "onnx" / "model.onnx").is_file()
+def test_formats_of_another_model_go_when_the_best_one_changes(exported_run, tmp_path):
+    results = shutil.copytree(exported_run[0], tmp_path / "r")
     (results / "best_model.keras").unlink()  # as if another trial were the best one now
-    assert run_here(*search(results)).returncode == 0
+    done = run_here(*SAMPLE_SEARCH, "--results", results)
+    assert done.returncode == 0 and "nothing to do" in done.stderr
     assert not (results / "onnx").exists()
     assert list(json.loads((results / "best_model.json").read_text())["formats"]) == ["keras"]
 

@@ -17,7 +17,7 @@ from search.errors import SettingsError
 from search.reporting import tensorboard
 from search.reporting.archive import read_archive
 from search.reporting.tensorboard import SCALARS, Board, check_installed
-from tests.conftest import SAMPLE, run_command
+from tests.conftest import SAMPLE
 from tests.made import made_run
 
 
@@ -83,12 +83,10 @@ def test_without_the_package(monkeypatch):
         check_installed()
 
 
-def test_a_search_writes_them(tmp_path):
+def test_a_search_writes_them(tuned, tmp_path):
     results = tmp_path / "r"
-    command = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results, "-q")
-    command = (*command, "--finals", 0, "--workers", 1, "--trials", 2)
-    done = run_command(*command, "--tensorboard")
-    assert done.returncode == 0, done.stderr
+    options = ("--data", SAMPLE, "--trials", 2, "--max-epochs", 1, "--finals", 0)
+    tuned(*options, "--results", results, "--tensorboard")
     _, runs = read(results)
     assert set(runs) == {".", "0000", "0001"}
 

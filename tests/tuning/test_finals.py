@@ -1,9 +1,9 @@
 """Which trials come to the finals, and what the finals say."""
 
 import json
+import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from search.tuning.finals import (
@@ -15,7 +15,7 @@ from search.tuning.finals import (
     wanted,
 )
 from search.tuning.records import Epoch, TrialRecord
-from tests.conftest import SAMPLE, run_here, trials_of
+from tests.conftest import CROSS_VALIDATED, run_here, trials_of
 
 
 def record(trial_id, *accuracies, status="completed", **values):
@@ -73,18 +73,8 @@ def test_the_mean_decides_and_those_without_one_come_behind():
     assert ranking == ["0000", "0001", "0002", "0005"]
 
 
-BASE = ["search.run", "--data", SAMPLE, "--max-epochs", 3, "--workers", 1, "--folds", 2]
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    results = tmp_path_factory.mktemp("finals") / "results"
-    done = run_here(*BASE, "--trials", 3, "--finals", 2, "--results", results)
-    assert done.returncode == 0, done.stderr
-    return results
-
-
-def test_the_winner_has_the_best_mean_and_its_finals_are_exported_together(results):
+def test_the_winner_has_the_best_mean_and_its_finals_are_exported_together(finals_run):
+    results = finals_run[0]
     table = trials_of(results)
     mine = table[table["n_folds"].notna()]
     assert len(mine) == 2 and mine["val_mean"].is_monotonic_decreasing
@@ -105,7 +95,8 @@ def test_the_winner_has_the_best_mean_and_its_finals_are_exported_together(resul
     assert finals[0]["seed"] != finals[1]["seed"]
 
 
-def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(results):
+def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(finals_run):
+    results = finals_run[0]
     table = trials_of(results).set_index("trial_id")
     for path in sorted((results / "trials").glob("*-*/trial.json")):
         final = json.loads(path.read_text())
@@ -114,10 +105,11 @@ def test_a_final_has_as_many_epochs_as_its_trial_is_best_after(results):
         assert final["seed"] != table.loc[trial, "seed"]
 
 
-def test_one_network_of_all_rows_in_the_place_of_those_of_the_folds(results):
+def test_one_network_of_all_rows_in_the_place_of_those_of_the_folds(finals_run, tmp_path):
+    results = shutil.copytree(finals_run[0], tmp_path / "results")
     before = json.loads((results / "best_model.json").read_text())
     size = (results / "best_model.keras").stat().st_size
-    options = (*BASE, "--trials", 3, "--finals", 2, "--results", results)
+    options = (*CROSS_VALIDATED, "--trials", 3, "--finals", 2, "--results", results)
     done = run_here(*options, "--single")
     assert done.returncode == 0, done.stderr
     assert "one network trained on all rows" in done.stdout
@@ -134,13 +126,14 @@ def test_one_network_of_all_rows_in_the_place_of_those_of_the_folds(results):
     assert json.loads((results / "best_model.json").read_text())["weights"] == before["weights"]
 
 
-def test_more_finals_are_added_and_fewer_taken_away(results):
-    before = pd.read_csv(results / "leaderboard.csv")
-    more = run_here(*BASE, "--trials", 3, "--finals", 3, "--results", results)
-    assert more.returncode == 0, more.stderr
+def test_more_finals_are_added_and_fewer_taken_away(finals_run, tuned, tmp_path):
+    results = shutil.copytree(finals_run[0], tmp_path / "results")
+    finalists = trials_of(results).dropna(subset=["n_folds"])["trial_id"]
+    base = (*CROSS_VALIDATED, "--trials", 3, "--results", results, "--finals")
+    tuned(*base[1:], 3)
     assert trials_of(results)["n_folds"].notna().sum() == 3
-    less = run_here(*BASE, "--trials", 3, "--finals", 0, "--results", results)
+    less = run_here(*base, 0)
     assert less.returncode == 0 and "nothing to do" in less.stderr
-    again = run_here(*BASE, "--trials", 3, "--finals", 2, "--results", results)
-    assert again.returncode == 0, again.stderr
-    assert len(before) == len(pd.read_csv(results / "leaderboard.csv"))
+    assert trials_of(results)["n_folds"].notna().sum() == 0
+    again = tuned(*base[1:], 2).study.finals_in_force()
+    assert {final.trial_id.partition("-")[0] for final in again.values()} == set(finalists)

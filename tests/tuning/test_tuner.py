@@ -38,16 +38,16 @@ def settings(path, trials):
     )
 
 
-def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus):
+def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus, tune):
     def stock(trials):
         return keras_tuner.oracles.RandomSearchOracle(
             keras_tuner.Objective("val_accuracy", "max"), max_trials=trials, seed=1
         )
 
-    first = search.tune(settings(tmp_path / "r", 2), corpus, oracle=stock(2))
+    first = tune(settings(tmp_path / "r", 2), corpus, oracle=stock(2))
     assert len(first.records) == 2
     assert (tmp_path / "r" / "oracle.json").is_file()
-    more = search.tune(settings(tmp_path / "r", 4), corpus, oracle=stock(4))
+    more = tune(settings(tmp_path / "r", 4), corpus, oracle=stock(4))
     assert len(more.records) == 4 and more.study.trials_begun == 2
     values = [json.dumps(r.values, sort_keys=True) for r in more.records.values()]
     assert len(set(values)) == 4
@@ -70,19 +70,19 @@ def test_steps_are_exact_for_a_hypermodel_of_ones_own(tmp_path, corpus, oracle):
     assert found == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
 
 
-def test_a_worker_killed_while_it_learns_words_costs_nothing(tmp_path, corpus):
+def test_a_worker_killed_while_it_learns_words_costs_nothing(tmp_path, corpus, tune):
     def killed():
         raise BrokenProcessPool
 
-    mine = search.tune(settings(tmp_path / "r", 1), corpus, learned=killed)
-    theirs = search.tune(settings(tmp_path / "s", 1), corpus)
+    mine = tune(settings(tmp_path / "r", 1), corpus, learned=killed)
+    theirs = tune(settings(tmp_path / "s", 1), corpus)
     assert mine.records["0000"].history[0].loss == theirs.records["0000"].history[0].loss
 
 
-def test_another_run_in_the_directory_is_not_mixed_with_this_one(tmp_path, corpus):
-    first = search.tune(settings(tmp_path / "r", 1), corpus)
+def test_another_run_in_the_directory_is_not_mixed_with_this_one(tmp_path, corpus, tune):
+    first = tune(settings(tmp_path / "r", 1), corpus)
     other = settings(tmp_path / "r", 1).model_copy(update={"seed": 3})
-    search.conclude(search.tune(other, corpus, overwrite=True))
+    search.conclude(tune(other, corpus, overwrite=True))
     facts = (tmp_path / "r" / "best_model.json").read_bytes()
     with pytest.raises(ResultsError, match="does not hold this run any more"):
         search.conclude(first)
@@ -107,28 +107,28 @@ def test_two_signals_stop_at_once_and_what_is_there_makes_a_model(tmp_path, corp
     assert search.conclude(tuner).best["trial_id"] == "0000"
 
 
-def test_a_sequential_without_an_input_works(tmp_path, corpus):
-    tuner = search.tune(settings(tmp_path / "r", 1), corpus, hypermodel=Unbuilt())
+def test_a_sequential_without_an_input_works(tmp_path, corpus, tune):
+    tuner = tune(settings(tmp_path / "r", 1), corpus, hypermodel=Unbuilt())
     assert tuner.records["0000"].status == "completed"
     assert search.conclude(tuner).model.is_file()
 
 
-def test_a_trial_that_fails_is_said_when_it_fails(tmp_path, corpus):
+def test_a_trial_that_fails_is_said_when_it_fails(tmp_path, corpus, tune):
     said = []
     wanted = settings(tmp_path / "r", 1).model_copy(update={"seed": 4})
-    search.tune(wanted, corpus, hypermodel=AlwaysRaises(), warn=said.append)
+    tune(wanted, corpus, hypermodel=AlwaysRaises(), warn=said.append)
     assert said == ["trial 0000 failed: RuntimeError: this never works"]
 
 
-def test_what_failed_with_the_machine_is_tried_again(tmp_path, corpus):
+def test_what_failed_with_the_machine_is_tried_again(tmp_path, corpus, tune):
     wanted = settings(tmp_path / "r", 2).model_copy(update={"seed": 4})
     broken, said = tmp_path / "broken", []
     broken.touch()
-    tuner = search.tune(wanted, corpus, hypermodel=Flaky(broken), warn=said.append)
+    tuner = tune(wanted, corpus, hypermodel=Flaky(broken), warn=said.append)
     assert {r.status for r in tuner.records.values()} == {"failed"}
     assert (tmp_path / "r" / "trials" / "0000" / "error.txt").is_file()
     broken.unlink()
-    tuner = search.tune(wanted, corpus, hypermodel=Flaky(broken), warn=said.append)
+    tuner = tune(wanted, corpus, hypermodel=Flaky(broken), warn=said.append)
     assert {(r.status, r.error, r.attempts) for r in tuner.records.values()} == {
         ("completed", None, 2)
     }
@@ -136,13 +136,13 @@ def test_what_failed_with_the_machine_is_tried_again(tmp_path, corpus):
     assert not (tmp_path / "r" / "trials" / "0000" / "error.txt").exists()
 
 
-def test_what_failed_by_itself_is_tried_again_only_if_asked_for(tmp_path, corpus):
+def test_what_failed_by_itself_is_tried_again_only_if_asked_for(tmp_path, corpus, tune):
     wanted = settings(tmp_path / "r", 1).model_copy(update={"seed": 4})
-    search.tune(wanted, corpus, hypermodel=AlwaysRaises())
-    tuner = search.tune(wanted, corpus, hypermodel=AlwaysRaises())
+    tune(wanted, corpus, hypermodel=AlwaysRaises())
+    tuner = tune(wanted, corpus, hypermodel=AlwaysRaises())
     assert tuner.study.trials_begun == 0 and tuner.records["0000"].attempts == 1
     wanted = wanted.model_copy(update={"retry_failed": True})
-    tuner = search.tune(wanted, corpus, hypermodel=AlwaysRaises())
+    tuner = tune(wanted, corpus, hypermodel=AlwaysRaises())
     assert tuner.study.trials_begun == 1 and tuner.records["0000"].attempts == 2
 
 
@@ -159,10 +159,10 @@ def test_a_results_directory_that_vanishes_is_said(tmp_path, corpus):
         search.tune(wanted, corpus, watch=vanish)
 
 
-def test_no_network_is_as_small_as_asked_for(tmp_path, corpus):
+def test_no_network_is_as_small_as_asked_for(tmp_path, corpus, tune):
     wanted = settings(tmp_path / "r", 1).model_copy(update={"max_parameters": 1})
     with pytest.raises(SettingsError, match=r"smallest network of the space has [0-9,]+ param"):
-        search.tune(wanted, corpus)
+        tune(wanted, corpus)
     assert not (tmp_path / "r").exists()
 
 
@@ -171,26 +171,26 @@ def test_making_a_tuner_leaves_nothing(tmp_path, corpus):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_result_does_not_depend_on_the_trials_before_it(tmp_path, corpus):
+def test_a_result_does_not_depend_on_the_trials_before_it(tmp_path, corpus, tune):
     """Trial 1 alone, after its neighbour was lost, equals trial 1 of the whole run."""
     import shutil
 
-    tuner = search.tune(settings(tmp_path / "r", 2), corpus)
+    tuner = tune(settings(tmp_path / "r", 2), corpus)
     wanted = tuner.records["0001"]
     shutil.rmtree(tmp_path / "r" / "trials" / "0001")
-    again = search.tune(settings(tmp_path / "r", 2), corpus).records["0001"]
+    again = tune(settings(tmp_path / "r", 2), corpus).records["0001"]
     assert again.values == wanted.values and again.seed == wanted.seed
     assert again.best.val_loss == wanted.best.val_loss
 
 
-def test_a_final_under_way_whose_trial_was_lost(tmp_path, corpus):
+def test_a_final_under_way_whose_trial_was_lost(tmp_path, corpus, tune):
     wanted = settings(tmp_path / "r", 2).model_copy(update={"finals": 1, "folds": 2})
-    tuner = search.tune(wanted, corpus)
+    tuner = tune(wanted, corpus)
     final, *_ = tuner.study.finals.values()
     trial_id = final.trial_id.partition("-")[0]
     tuner.study.run.save_record(replace(final, status="running", history=(), ended_at=None))
     (tmp_path / "r" / "trials" / trial_id / "best.npz").unlink()
-    again = search.tune(wanted, corpus)
+    again = tune(wanted, corpus)
     assert again.records[trial_id].best.val_loss == tuner.records[trial_id].best.val_loss
     assert again.study.finals[final.trial_id].best.val_loss == final.best.val_loss
 
