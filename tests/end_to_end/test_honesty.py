@@ -19,7 +19,8 @@ def facts_of(results, name="best_model.json"):
     return json.loads((results / name).read_text())
 
 
-def test_the_labels_of_the_test_rows_change_nothing_but_the_test_score(tmp_path):
+@pytest.mark.parametrize("finals", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_labels_of_the_test_rows_change_nothing_but_the_test_score(tmp_path, finals):
     table = pd.read_csv(SAMPLE)
     table.iloc[:240].to_csv(tmp_path / "train.csv", index=False)
     test = table.iloc[240:]
@@ -30,7 +31,7 @@ def test_the_labels_of_the_test_rows_change_nothing_but_the_test_score(tmp_path)
         rows.to_csv(tmp_path / f"{name}.csv", index=False)
         results = tmp_path / name
         files = ("--data", tmp_path / "train.csv", "--test", tmp_path / f"{name}.csv")
-        done = run_here(*BASE, *files, "--trials", 1, "--finals", 1, "--results", results)
+        done = run_here(*BASE, *files, "--trials", 1, "--finals", finals, "--results", results)
         assert done.returncode == 0, done.stderr
         found.append(results)
     tables = [pd.read_csv(r / "leaderboard.csv").drop(columns=TIMES) for r in found]

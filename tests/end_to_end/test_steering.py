@@ -82,7 +82,7 @@ def test_no_network_is_larger_than_allowed(table_of, tmp_path):
         (["--embeddings", "no.txt"], "no.txt: no such file"),
         (["--warm-start", "nowhere"], "--warm-start nowhere: there is no finished trial in it"),
         (["--tuner", "grid", "--try", "dropout=0.5"], "no meaning with --tuner grid"),
-        (["--timeout", "soon"], "expected a time above 0, such as 90s, 30m or 2h, not 'soon'"),
+        (["--timeout", "soon"], "expected a time above 0, such as 90s, 30m or 2h, found 'soon'"),
         (["--timeout", "-3m"], "expected a time above 0"),
     ],
 )
@@ -142,17 +142,17 @@ def test_more_trials_let_stopped_ones_go_on(table_of, both, tmp_path):
 
 def test_a_search_ends_in_time_and_can_go_on(table_of, tmp_path):
     """One trial much longer than the time, so that the end always falls into it."""
-    options = ("--trials", 1, "--max-epochs", 150, "--patience", 150, "--reduction", 1)
+    options = ("--trials", 1, "--max-epochs", 2000, "--patience", 2000, "--reduction", 1)
     started = time.monotonic()
-    done = run_here("search.run", *BASE, *options, "--timeout", "1s", "--results", tmp_path / "r")
+    done = run_here("search.run", *BASE, *options, "--timeout", "4s", "--results", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 30
     first = trials_of(tmp_path / "r")
     assert list(first["status"]) == ["pruned"]
-    assert 1 <= first["epochs"].iloc[0] < 150
+    assert 1 <= first["epochs"].iloc[0] < 2000
     assert (tmp_path / "r" / "best_model.keras").is_file()
     cut = histories(tmp_path / "r")["0000"]
-    again = table_of(tmp_path / "r", *options)
-    assert list(again["status"]) == ["completed"]
+    again = table_of(tmp_path / "r", *options, "--timeout", "1s")
     # It went on where it was cut short.
+    assert again["epochs"].iloc[0] > len(cut)
     assert histories(tmp_path / "r")["0000"][: len(cut)] == cut
