@@ -56,7 +56,7 @@ def test_five_classes(tmp_path):
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
 
 
-def test_folder_with_own_validation_and_test_files(tmp_path):
+def test_folder_with_own_validation_and_test_files(tuned, tmp_path):
     frame = pd.read_csv(SAMPLE)
     for number, row in frame.iterrows():
         folder = tmp_path / "reviews" / row["label"]
@@ -66,9 +66,11 @@ def test_folder_with_own_validation_and_test_files(tmp_path):
     frame[40:100].rename(columns={"text": "body"}).to_json(
         tmp_path / "test.jsonl", orient="records", lines=True
     )
-    _, facts = search_and_load(
-        tmp_path / "reviews",
-        tmp_path / "r",
+    tuner = tuned(
+        *("--data", tmp_path / "reviews", "--results", tmp_path / "r"),
         *("--validation", tmp_path / "validation.csv", "--test", tmp_path / "test.jsonl"),
+        *("--trials", 1, "--max-epochs", 1, "--finals", 0),
     )
-    assert (facts["val_rows"], facts["test_rows"]) == (40, 60)
+    corpus = tuner.study.corpus
+    assert [len(side) for side in (corpus.train, corpus.validation, corpus.test)] == [300, 40, 60]
+    assert tuner.records["0000"].status == "completed"

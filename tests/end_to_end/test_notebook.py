@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 from tests.conftest import SAMPLE
@@ -59,6 +60,7 @@ def executed(folder, *cells):
     ]
 
 
+@pytest.mark.slow  # the fast ones of its kind are in tests/tuning/test_foreign.py
 def test_a_hypermodel_of_a_cell_and_its_errors(tmp_path):
     *_, searched, made, failed = executed(
         tmp_path,

@@ -19,13 +19,20 @@ from search.network.space import Configuration
 from search.network.weights import parameters
 from search.packaging.classifier import load_classifier
 from search.settings import Settings
-from tests.conftest import SAMPLE, processor_time, run_command, run_here, trials_of
+from tests.conftest import (
+    SAMPLE,
+    processor_time,
+    run_command,
+    run_here,
+    settings_of,
+    trials_of,
+)
 from tests.end_to_end.own_network import Renamed, TwoLayers
 
 TIMES = ["train_seconds", "started_at"]
 
 
-def settings_of(results):
+def recorded_settings(results):
     return Settings(**json.loads((results / "run.json").read_text())["settings"])
 
 
@@ -133,7 +140,7 @@ def test_model_loads_without_this_package(sample_run, tmp_path):
 def test_recorded_accuracy_is_the_files(sample_run):
     results = sample_run[0]
     facts = json.loads((results / "best_model.json").read_text())
-    rows = read_sides(settings_of(results))["test"]
+    rows = read_sides(recorded_settings(results))["test"]
     model = keras.models.load_model(results / "best_model.keras")
     p = model.predict(tf.constant(rows.texts.astype(str)), verbose=0)[:, 0]
     accuracy = float(((p > 0.5) == (rows.labels == 1)).mean())
@@ -161,12 +168,25 @@ def test_the_seeds_shape_is_there(sample_run):
     assert type(model.get_layer("bilstm").forward_layer) is keras.layers.LSTM
 
 
+SAME_SEED = ("--data", SAMPLE, "--trials", 3, "--max-epochs", 2, "--seed", 7)
+SAME_SEED = (*SAME_SEED, "--finals", 1, "--folds", 2)
+
+
+def test_same_seed_same_trials(tmp_path):
+    """With any number of workers."""
+    tables = []
+    for count in (1, 2):
+        options = (*SAME_SEED, "--tuner", "random", "--reduction", 1, "--workers", count)
+        settings = settings_of(*options, "--results", tmp_path / str(count))
+        search.tune(settings, search.load_corpus(settings))
+        tables.append(trials_of(tmp_path / str(count)).drop(columns=TIMES))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "workers"),
-    [
-        (("--tuner", "random", "--reduction", 1), (1, 2)),
-        pytest.param((), (1, 1), marks=pytest.mark.slow),
-    ],
+    [(("--tuner", "random", "--reduction", 1), (1, 2)), ((), (1, 1))],
     ids=["any number of workers", "one worker, where results decide"],
 )
 def test_same_seed_same_table(tmp_path, options, workers):
@@ -174,9 +194,8 @@ def test_same_seed_same_table(tmp_path, options, workers):
     for number, count in enumerate(workers):
         results = tmp_path / str(number)
         done = run_here(
-            *("search.run", "--data", SAMPLE, "--trials", 3, "--max-epochs", 2, "--seed", 7, "-q"),
-            *(*options, "--finals", 1, "--folds", 2, "--workers", count),
-            *("--results", results),
+            *("search.run", *SAME_SEED, "-q", *options),
+            *("--workers", count, "--results", results),
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""

@@ -127,6 +127,7 @@ def kill_workers(results, times, seed):
     return killed, stderr
 
 
+@pytest.mark.slow  # the fast one of its kind is tests/faults/test_failures.py, where one dies
 def test_workers_killed(tmp_path, reference):
     results = tmp_path / "results"
     kill_workers(results, 2, seed=1)
