@@ -39,15 +39,15 @@ def recorded_settings(results):
 def test_leaderboard(sample_run):
     results = sample_run[0]
     whole = pd.read_csv(results / "leaderboard.csv")
-    assert sorted(whole["rank"]) == list(range(1, 12))
-    assert whole["selected"].tolist() == [True] + [False] * 10
-    assert whole["kind"].value_counts().to_dict() == {"baseline": 6, "trial": 4, "ensemble": 1}
+    assert sorted(whole["rank"]) == list(range(1, 14))
+    assert whole["selected"].tolist() == [True] + [False] * 12
+    assert whole["kind"].value_counts().to_dict() == {"baseline": 8, "trial": 4, "ensemble": 1}
     assert int(whole.iloc[0].hp_lstm_units) > 0 and whole.iloc[0].kind == "ensemble"
     others = whole.iloc[1:]["rank"]
     assert others.is_monotonic_increasing
     names = {"most frequent class", "all n-grams"}
     for name in ("TF-IDF", "naive Bayes weights"):
-        names |= {name, f"{name}, characters"}
+        names |= {name, f"{name}, stems", f"{name}, characters"}
     assert set(whole[whole["kind"] == "baseline"]["trial_id"]) == names
     table = trials_of(results)
     assert list(table.columns) == [

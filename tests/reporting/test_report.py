@@ -202,5 +202,5 @@ def test_in_a_notebook(sample_run):
     assert frame.startswith("<iframe") and 'srcdoc="' in frame and "<script>" not in frame
     shown = report.figures["over-time"]._repr_html_()
     assert "<svg" in shown and "<style>" in shown and report.figures["over-time"].text in shown
-    assert len(report.leaderboard) == 11
+    assert len(report.leaderboard) == 13
     assert replace(report, whole=False).figures.keys() == report.figures.keys()

@@ -52,7 +52,7 @@ def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus, tune):
     values = [json.dumps(r.values, sort_keys=True) for r in more.records.values()]
     assert len(set(values)) == 4
     assert [json.dumps(r.values, sort_keys=True) for r in first.records.values()] == values[:2]
-    assert len(search.conclude(more).leaderboard) == 10
+    assert len(search.conclude(more).leaderboard) == 13
 
 
 @pytest.mark.parametrize("oracle", [None, "stock"])
