@@ -38,11 +38,17 @@ def fitted(tmp_path_factory):
     return classifier, folder
 
 
-def left_processes():
-    """Workers that still run."""
+def workers():
+    """Those that run now."""
     return [
         p for p in psutil.Process().children(recursive=True) if "spawn_main" in str(p.cmdline())
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def others():
+    """Those of other tests, which are there from before the first of these to after the last."""
+    return workers()
 
 
 @pytest.mark.parametrize(
@@ -97,9 +103,9 @@ def test_what_is_known_of_it_is_there(fitted):
     assert classifier.report_._repr_html_().startswith("<iframe")
 
 
-def test_nothing_is_left(fitted):
+def test_nothing_is_left(fitted, others):
     assert list(fitted[1].iterdir()) == []
-    assert left_processes() == []
+    assert workers() == others
 
 
 def test_it_is_pickled_and_saved(fitted, tmp_path):
@@ -167,7 +173,7 @@ def test_the_same_data_go_on_in_a_directory(tmp_path):
 
 
 @pytest.mark.slow
-def test_cross_validation_of_a_pipeline_leaves_nothing(tmp_path, monkeypatch):
+def test_cross_validation_of_a_pipeline_leaves_nothing(tmp_path, monkeypatch, others):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     steps = make_pipeline(
         FunctionTransformer(lambda texts: texts.str.lower()), TextClassifier(**QUICK)
@@ -175,7 +181,7 @@ def test_cross_validation_of_a_pipeline_leaves_nothing(tmp_path, monkeypatch):
     scores = cross_val_score(steps, TEXTS, LABELS, cv=2)
     assert scores.shape == (2,) and (scores > 0.4).all()
     assert list(tmp_path.iterdir()) == []
-    assert left_processes() == []
+    assert workers() == others
 
 
 INTERRUPTED = """
