@@ -1,8 +1,13 @@
 """Hyperparameter search for text sentiment classifiers.
 
-From a notebook, the whole of what the command does is four calls::
+As a classifier of scikit-learn, and the model of a search at work::
 
     import search
+
+    classifier = search.TextClassifier(trials=20).fit(texts, labels)
+    model = search.load("results")
+
+The whole of what the command does is four calls::
 
     settings = search.Settings(data="reviews.csv", trials=20)
     corpus = search.load_corpus(settings)
