@@ -11,26 +11,22 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 
 from search.errors import Interrupted, one_line
 from search.tuning import finals
 from search.tuning.agenda import Agenda
+from search.tuning.endings import MOST_DEATHS, MOST_LOSSES, Endings
 from search.tuning.executors import MachineLost, Slot, Slots
 from search.tuning.foreign import packed
 from search.tuning.inputs import Inputs, payload_for_nodes
 from search.tuning.interrupts import StopRequest
 from search.tuning.job import Job, save_job
-from search.tuning.machine import killed_for_memory
 from search.tuning.objective import balanced_weights
 from search.tuning.proposals import Proposals
 from search.tuning.records import Status, TrialRecord
-from search.tuning.rundir import now
 from search.tuning.study import Study
 from search.tuning.training import StateMissing, TrainResult, TrainTask, train
 
-MOST_DEATHS = 2  # of workers, that a trial survives
-MOST_LOSSES = 20  # of machines, that it survives
 MOST_BEGINNINGS = 1 + MOST_DEATHS + MOST_LOSSES  # of one epoch; more can only be an endless loop
 POLL_SECONDS = 0.2
 
@@ -65,16 +61,14 @@ class Loop:
     ) -> None:
         self._study = study
         self._agenda = agenda
-        self._proposals = proposals
         self._inputs = inputs
         self._slots = slots
         self._stop = stop
         self._deadline = deadline
-        self._ended = ended
+        self._endings = Endings(study, agenda, proposals, ended)
         self._watch = watch
         self._beginnings: Counter[tuple[str, int, int]] = Counter()
         self._running: dict[Slot, tuple[Job, Future[TrainResult]]] = {}
-        self._memory_kills = killed_for_memory()
         self._hypermodel: bytes | None = None
         self._class_weights = None
         if study.settings.class_weight is not None:
@@ -149,7 +143,7 @@ class Loop:
             # An end, if this process's predecessor was killed between an epoch and the decision.
             status = self._verdict(job, [*self._agenda.waiting, *running])
             if status is not None:
-                self._finish_trial(job, status)
+                self._endings.finish(job, status)
             elif self._may_begin(job):
                 return job
         return None
@@ -165,7 +159,7 @@ class Loop:
         if self._beginnings[begun] <= MOST_BEGINNINGS:
             return True
         reason = f"its epoch {epoch} was begun {MOST_BEGINNINGS} times, and it never came to an end"
-        self._fail(job, reason, reason + "\n")
+        self._endings.fail(job, reason, reason + "\n")
         return False
 
     def _verdict(self, job: Job, others: list[Job]) -> Status | None:
@@ -211,7 +205,7 @@ class Loop:
         while self._agenda.waiting:
             job = self._agenda.waiting.popleft()
             if job.best is not None and not job.record.is_final:
-                self._finish_trial(job, "pruned")
+                self._endings.finish(job, "pruned")
 
     def _is_late(self, job: Job) -> bool:
         limit = self._study.settings.trial_timeout
@@ -266,7 +260,7 @@ class Loop:
             result = future.result()
         except BrokenProcessPool as error:
             slot.replace()
-            self._after_death(job, lost=isinstance(error, MachineLost))
+            self._endings.after_death(job, lost=isinstance(error, MachineLost))
             return None
         except StateMissing:  # the process was replaced between two epochs
             slot.holds = None
@@ -275,10 +269,12 @@ class Loop:
             slot.holds = None
             size = self._study.configuration(job.record.values).batch_size
             if _out_of_memory(error) and job.record.batch_size == size > 1:
-                self._halve_batches(job)
+                self._endings.halve_batches(job)
                 return None if self._stop else self._submit(slot, job)
             details = "".join(traceback.format_exception(error))
-            self._fail(job, one_line(error), details, machine_fault=isinstance(error, OSError))
+            self._endings.fail(
+                job, one_line(error), details, machine_fault=isinstance(error, OSError)
+            )
             return None
         job.advance(result)
         self._study.epochs_trained += len(result.epochs)
@@ -293,98 +289,9 @@ class Loop:
         if status != "completed" or self._study.keeps_states:
             save_job(job, self._study)
         if status is not None:
-            self._finish_trial(job, status)
+            self._endings.finish(job, status)
             slot.trial_ended()
         return following
-
-    # -- how trials end --------------------------------------------------------------------
-
-    def _finish_trial(self, job: Job, status: Status) -> None:
-        """Ends a trial, or stops it for the time being; then its state stays while it may go on."""
-        assert job.best is not None and job.predicted is not None
-        run, record = self._study.run, job.record
-        run.save_weights(record.trial_id, job.best)
-        run.save_predictions(record.trial_id, job.predicted)
-        record = replace(
-            record,
-            status=status,
-            history=job.history,
-            ended_at=now(),
-            parameters=record.parameters or sum(array.size for array in job.best),
-        )
-        self._put(record)
-        self._study.remove_unneeded()
-        self._end(record)
-
-    def _fail(self, job: Job, reason: str, details: str, *, machine_fault: bool = False) -> None:
-        self._study.run.save_error(job.record.trial_id, details)
-        record = replace(
-            job.record,
-            status="failed",
-            history=job.history,
-            ended_at=now(),
-            error=reason,
-            machine_fault=machine_fault,
-        )
-        self._put(record)
-        self._study.run.remove_state(record.trial_id)
-        self._end(record)
-
-    def _end(self, record: TrialRecord) -> None:
-        if not record.is_final:  # of which the oracle knows nothing
-            self._proposals.end(record)
-        self._ended(record)
-
-    def _put(self, record: TrialRecord) -> None:
-        self._study.put(record)
-        self._proposals.save()
-
-    def _after_death(self, job: Job, *, lost: bool) -> None:
-        """Has a trial go on whose worker died, unless the trial is to blame.
-
-        Args:
-            job: the trial.
-            lost: whether the whole machine is gone.
-        """
-        if job.timed_out:
-            limit = self._study.settings.trial_timeout
-            reason = f"it took longer than the trial timeout of {limit:g} s"
-            self._fail(job, reason, reason + "\n")
-            return
-        kills = killed_for_memory()
-        memory, self._memory_kills = kills > self._memory_kills, kills
-        job.deaths, job.losses = job.deaths + (not lost), job.losses + lost
-        epoch = job.done_epochs + 1
-        if job.deaths > MOST_DEATHS or job.losses > MOST_LOSSES:
-            reason = (
-                f"its worker process was killed {job.deaths} times"
-                + (", last by the system for want of memory" if memory else "")
-                + (f" and its machine lost {job.losses} times" if job.losses else "")
-                + f", last in epoch {epoch}"
-            )
-            self._fail(job, reason, reason + "\n")
-            return
-        self._study.warn(
-            f"the {'machine' if lost else 'worker'} of trial {job.record.trial_id} "
-            f"{'was lost' if lost else 'died'} in epoch {epoch}"
-            + (", when the system ran out of memory: --workers N takes less" if memory else "")
-            + "; the trial goes on from its last epoch"
-        )
-        job.record = replace(job.record, attempts=job.record.attempts + 1)
-        self._put(job.record)
-        self._agenda.waiting.appendleft(job)
-
-    def _halve_batches(self, job: Job) -> None:
-        """Has a trial that ran out of memory begin anew, with half as many rows a batch."""
-        record = job.record
-        half = record.batch_size // 2
-        note = f"out of memory with batches of {record.batch_size} rows, retried with {half}"
-        self._study.warn(f"trial {record.trial_id}: {note}")
-        notes = (*record.notes, note)
-        record = replace(record, batch_size=half, attempts=record.attempts + 1, notes=notes)
-        job.restart(record)
-        self._study.run.remove_state(record.trial_id)
-        self._put(record)
 
 
 def _out_of_memory(error: BaseException) -> bool:
