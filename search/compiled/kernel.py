@@ -32,7 +32,7 @@ from search.compiled.vectors import (
 from search.compiled.width import WIDE
 
 EIGHTS = 4 * LANES  # gates of eight units
-ROWS = 24  # whose sums are kept for the activations at a time
+ROWS = 24  # whose sums are kept for the activations at a time: whole tiles, in the nearest cache
 
 # For each literal number among its arguments numba would compile a `product` of its own.
 ZERO, ONE, PANELS, VECTORS = np.int64(0), np.int64(1), np.int64(PANEL), np.int64(WIDE)
@@ -130,7 +130,9 @@ def gate_gradients(dh, dh_at, apart_h, dc, rows, units, cell, before, tanh_cell,
             t = load_wide(tanh_cell, (saved + r) * units + u)
             one = like(t, numba.float32(1.0))
             h = without_tiny(load_wide(dh, dh_at + r * apart_h + u), TINY)
+            # Of the cell state: through tanh into the hidden state, and from the step after.
             c = fma(h * o, one - t * t, without_tiny(load_wide(dc, r * units + u), TINY))
+            # What the cell passes on: the forget gate is all that stands in between.
             store(dc, r * units + u, c * f)
             w = (at + r) * apart + 4 * u
             before_step = load_wide(cell, (before + r) * units + u)

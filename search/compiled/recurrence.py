@@ -125,16 +125,35 @@ def _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbi
 
 
 @compiled
-def _forward(x, lengths, time, features, hidden, cell, kernel, recurrent_kernel, bias, real,
-             reverse, inputs, stride, states, tanh_cell, gates, save,
-             last_hidden, last_cell, outputs):  # fmt: skip
+def _forward(
+    x,  # (batch, time, features)
+    lengths,  # (batch,)
+    time,
+    features,
+    hidden,  # (batch, real), before the first step
+    cell,  # (batch, real)
+    kernel,  # (features, 4 * real)
+    recurrent_kernel,  # (real, 4 * real)
+    bias,  # (4 * real,)
+    real,  # units, before they are rounded up to whole vectors
+    reverse,
+    inputs,  # (rows, stride), each [features, hidden state, 1]
+    stride,
+    states,  # (rows, units), of the cell
+    tanh_cell,  # (rows of steps, units)
+    gates,  # (rows of steps, 4 * units)
+    save,
+    last_hidden,  # (batch, real): the result, as are the next two
+    last_cell,  # (batch, real)
+    outputs,  # (batch, time, real), or (0,)
+):
     """`forward` on flat arrays."""
     batch = len(lengths)
     units = (real + WIDE - 1) // WIDE * WIDE
     order, falling, active, start = _plan(lengths, time)
     if not save:
         for t in range(len(start)):
-            start[t] = t % 2 * batch  # two places in turn
+            start[t] = t % 2 * batch  # two places in turn: nobody looks back further
     panels = _zeros((features + units + 1) * 4 * units)
     _pack(kernel, recurrent_kernel, bias, features, real, units, panels, panels[:0])
     sums = _zeros(ROWS * PANEL)
@@ -147,7 +166,7 @@ def _forward(x, lengths, time, features, hidden, cell, kernel, recurrent_kernel,
             place = order[r] * time + (falling[r] - 1 - t if reverse else t)
             at = (start[t] + r) * stride
             copy(x, place * features, inputs, at, features)
-            inputs[at + features + units] = 1
+            inputs[at + features + units] = 1  # times the bias
         saved = start[t + 1] - batch if save else 0
         step(inputs, stride, features, active[t], start[t], start[t + 1], states, tanh_cell, gates,
              saved, panels, units, sums, save)  # fmt: skip
@@ -156,17 +175,44 @@ def _forward(x, lengths, time, features, hidden, cell, kernel, recurrent_kernel,
                 place = order[r] * time + (time - falling[r] if reverse else 0) + t
                 at = (start[t + 1] + r) * stride + features
                 copy(inputs, at, outputs, place * real, real)
-    for r in range(batch):
+    for r in range(batch):  # a row's states stay where its last step left them
         row = start[falling[r]] + r
         copy(inputs, row * stride + features, last_hidden, order[r] * real, real)
         copy(states, row * units, last_cell, order[r] * real, real)
 
 
 @compiled
-def _backward(lengths, time, features, kernel, recurrent_kernel, bias, real, reverse,
-              inputs, stride, states, tanh_cell, gates, dlast_hidden, dlast_cell, doutputs,
-              dx, dhidden, dcell, dkernel, drecurrent_kernel, dbias):  # fmt: skip
-    """`backward` on flat arrays."""
+def _backward(
+    lengths,  # (batch,)
+    time,
+    features,
+    kernel,  # (features, 4 * real)
+    recurrent_kernel,  # (real, 4 * real)
+    bias,  # (4 * real,)
+    real,
+    reverse,
+    inputs,  # (rows, stride), as `_forward` left them, and the next three
+    stride,
+    states,  # (rows, units)
+    tanh_cell,  # (rows of steps, units)
+    gates,  # (rows of steps, 4 * units)
+    dlast_hidden,  # (batch, real)
+    dlast_cell,  # (batch, real)
+    doutputs,  # (batch, time, real), or (0,)
+    dx,  # (batch, time, features): the result, as are those below
+    dhidden,  # (batch, real)
+    dcell,  # (batch, real)
+    dkernel,  # (features, 4 * real)
+    drecurrent_kernel,  # (real, 4 * real)
+    dbias,  # (4 * real,)
+):
+    """`backward` on flat arrays, from the last step to the first.
+
+    With z = [features, hidden state, 1] · W the sums in a step's gates, each step turns the
+    gradient of its new states into that of z (`gate_gradients`), and that, times Wᵀ, into the
+    gradients of its features and of the states before it (`input_gradients`). The gradient of W
+    is the sum over the steps of their inputsᵀ times their gradients of z (`add_products`).
+    """
     batch = len(lengths)
     units = (real + WIDE - 1) // WIDE * WIDE
     width = 4 * units
@@ -182,6 +228,7 @@ def _backward(lengths, time, features, kernel, recurrent_kernel, bias, real, rev
     for r in range(batch):
         copy(dlast_hidden, order[r] * real, dinputs, r * apart_inputs + features, real)
         copy(dlast_cell, order[r] * real, dc, r * units, real)
+        # Nothing comes from the padding.
         for k in range((order[r] * time + falling[r]) * features, (order[r] + 1) * time * features):
             dx[k] = 0
     room = CHUNK + batch
@@ -190,6 +237,8 @@ def _backward(lengths, time, features, kernel, recurrent_kernel, bias, real, rev
     nothing = _zeros(PANEL)
     first = room
     for t in range(len(active) - 1, -1, -1):
+        # The rows that end with this step join those of the step after: what came from their last
+        # states has waited in their places.
         rows = active[t]
         if len(doutputs):
             for r in range(rows):
@@ -204,7 +253,8 @@ def _backward(lengths, time, features, kernel, recurrent_kernel, bias, real, rev
         for r in range(rows):
             place = order[r] * time + (falling[r] - 1 - t if reverse else t)
             copy(dinputs, r * apart_inputs, dx, place * features, features)
-        # The rows of the step before stand right before these unless some ended in between.
+        # Many rows at a time: the sums, as large as the weights, are read and written once for
+        # all. The rows of the step before stand right before these unless some ended in between.
         if t == 0 or room - first >= CHUNK or start[t - 1] + active[t - 1] != start[t]:
             add_products(inputs, stride, start[t], gradients, first, apart, width, room - first,
                          sums)  # fmt: skip

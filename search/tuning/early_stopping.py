@@ -105,7 +105,7 @@ class Ladder:
             if epochs in self._stopped:
                 yield self._stopped[epochs], entry
             else:
-                yield self._between, (-epochs, *entry)
+                yield self._between, (-epochs, *entry)  # the one with the least left to do first
 
     def stops(self, history: History, running: Iterable[History] = ()) -> bool:
         """Whether a running trial is stopped now; the best one so far never is.
@@ -119,7 +119,9 @@ class Ladder:
             return False
         mine, scores = _score(history, epochs), self._scores[epochs]
         others = [_score(other, epochs) for other in running if len(other) >= epochs]
+        # Of equals the one that came first goes on.
         rank = 1 + bisect_right(scores, mine) + sum(score <= mine for score in others)
+        # With few trials at a rung a half of them would be none.
         return rank > max(1, (1 + len(scores) + len(others)) // self._rule.reduction)
 
     def promoted(self) -> TrialRecord | None:
@@ -132,6 +134,7 @@ class Ladder:
             return self._ended[self._between[0][-1]]
         for rung in reversed(self._rule.rungs):
             scores, stopped = self._scores[rung], self._stopped[rung]
+            # If the best of those stopped here is not good enough, none is.
             if (
                 stopped
                 and bisect_right(scores, stopped[0][0]) <= len(scores) // self._rule.reduction
@@ -144,12 +147,13 @@ class Ladder:
         epochs = len(record.history)
         if epochs not in self._scores:
             return True
+        # At best all trials to come are weaker, and then so many of them go on.
         rank = bisect_right(self._scores[epochs], _score(record.history, epochs))
         return rank <= trials // self._rule.reduction
 
 
 def _score(history: History, epochs: int) -> tuple[float, float]:
     """Lower is better: as trials are ranked, from the first epochs alone."""
-    best = best_epoch(history[:epochs])
+    best = best_epoch(history[:epochs])  # as it was then: what came later would be unfair
     assert best is not None
     return -best.score, best.val_loss

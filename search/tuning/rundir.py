@@ -129,6 +129,8 @@ class RunDirectory:
                 "choose another directory with --results DIR"
             ) from error
         self._check_unowned()
+        # The lock decides, since the system takes it from a process that dies; owner.json only says
+        # whose it is, and stands in for it where there are no locks.
         lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
@@ -163,6 +165,7 @@ class RunDirectory:
         except Exception as error:
             if (self.path / ".lock").exists():
                 raise
+            # Whatever went wrong did so because its files are gone.
             raise ResultsError(
                 f"{self.path}: the results directory is gone: it was moved or removed while it was "
                 "written to. Put it back, and the same command goes on from there"
@@ -248,6 +251,7 @@ class RunDirectory:
                     "Start anew with --overwrite (the old run is moved aside), or choose another "
                     "directory with --results DIR"
                 )
+            # What was done stays done, also if it is another process that goes on.
             kept = {name: earlier[name] for name in ("started_at", TEST_OPENED) if name in earlier}
             facts = {**facts, **kept}
         self.trials.mkdir(exist_ok=True)
@@ -369,7 +373,7 @@ class RunDirectory:
         folder = self.folder(record.trial_id)
         if not folder.exists():
             folder.mkdir()
-            flush_folder(self.trials)
+            flush_folder(self.trials)  # or the folder could be lost with what is in it
         if record.history:
             lines = ["epoch,loss,val_loss,val_accuracy,seconds"]
             lines += [
@@ -379,6 +383,7 @@ class RunDirectory:
             write_text(folder / "history.csv", "\n".join(lines) + "\n")
         if record.status == "completed":  # after it had failed before
             self.error_file(record.trial_id).unlink(missing_ok=True)
+        # Last: what it says is there, is there.
         write_json(folder / "trial.json", record.to_json())
 
     def save_error(self, trial_id: str, traceback: str) -> None:
@@ -398,6 +403,7 @@ class RunDirectory:
 
     def save_state(self, trial_id: str, history: tuple[Epoch, ...], state: Arrays) -> None:
         """Writes what it takes to go on after the last epoch of `history`, in one file."""
+        # Two files could be of different epochs after a kill.
         epochs = json.dumps([asdict(epoch) for epoch in history]).encode()
         content = {"history": np.frombuffer(epochs, np.uint8), **state}
         write_atomically(self.folder(trial_id) / "state.npz", _npz(content))

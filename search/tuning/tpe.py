@@ -41,6 +41,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The values for a new trial."""
         study = self._synchronised()
+        # The same seed would propose the same again.
         for attempt in range(ATTEMPTS):
             values = self._proposal(study, self._seed_state + attempt)
             if not self._duplicate(values):
@@ -54,6 +55,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
         space = self.get_space()
         space.values = values
         for hp in space.space:
+            # In the order of the space, in which a condition comes after what it depends on.
             if space.is_active(hp):
                 found = probe._suggest(hp.name, _distribution(hp))
                 values[hp.name] = found if _as_it_is(hp) else list(hp.values)[found]
@@ -110,6 +112,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
         hp = trial.hyperparameters
         active = {p.name: p for p in hp.space if hp.is_active(p) and p.name in hp.values}
         state, value = self._told(trial)
+        # Only what was active: a value that had no effect says nothing of the trial's score.
         return optuna.trial.create_trial(
             state=state,
             value=value,
@@ -124,14 +127,18 @@ def _sampler(seed: int) -> optuna.samplers.TPESampler:
         return optuna.samplers.TPESampler(
             n_startup_trials=STARTUP_TRIALS,
             multivariate=True,
-            group=True,
+            group=True,  # those that are active together, where some are only at times
             constant_liar=True,
             seed=seed,
         )
 
 
 def _as_it_is(hp: Any) -> bool:
-    """Whether Optuna draws the value itself, and not its place among finitely many in order."""
+    """Whether Optuna draws the value itself, and not its place among finitely many in order.
+
+    Places let it know that neighbours are alike, which a choice of unordered names would not; and
+    they are exact, where multiples of a step are rounded.
+    """
     if isinstance(hp, (keras_tuner.engine.hyperparameters.Int, _Float)):
         return hp.step is None
     return not (isinstance(hp, keras_tuner.engine.hyperparameters.Choice) and hp.ordered)
@@ -151,4 +158,5 @@ def _placed(hp: Any, value: Any) -> Any:
     """A value as Optuna is told it."""
     if _as_it_is(hp):
         return value
+    # The nearest, because a record may have the last digit of another way to compute it.
     return min(enumerate(hp.values), key=lambda place: abs(place[1] - value))[0]
