@@ -44,7 +44,7 @@ def test_runners_up(tmp_path):
         assert load_classifier(path).classify(["fine"]).labels[0] in ("negative", "positive")
         times[path] = path.stat().st_mtime_ns
     paths[1].write_bytes(b"damaged")
-    done = run_here(*search(results, "--top", 3, "--export", "saved_model"))
+    done = run_here(*search(results, "--top", 3))
     assert done.returncode == 0, done.stderr
     assert paths[0].stat().st_mtime_ns == times[paths[0]], "what is there stays as it is"
     assert ModelFile(paths[1])
