@@ -63,6 +63,8 @@ class Ensemble:
         labels: of these rows.
         unmixed: the networks' answers out of fold, (rows, outputs).
         answers: the mixture's, (rows, outputs).
+        left_out: the share of these rows that each network which answered has not learned from,
+            and the networks together have.
     """
 
     records: tuple[TrialRecord, ...]
@@ -74,6 +76,7 @@ class Ensemble:
     labels: npt.NDArray[np.int32]
     unmixed: Floats
     answers: Probabilities
+    left_out: float
 
     def networks_say(self, split: Split) -> Probabilities:
         """The mean of the networks' probabilities, (rows, outputs)."""
@@ -132,7 +135,10 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
         weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(study.corpus.class_names)
     mixture = Mixture(weights, bias, tuple(model.model for model in used))
     answers = mixed(members, weights, bias)
-    return Ensemble(records, networks, engines, reading, mixture, rows, labels, unmixed, answers)
+    left_out = 1 / len(answering) if answering[0].is_final else 0.0
+    return Ensemble(
+        *(records, networks, engines, reading, mixture, rows, labels, unmixed, answers, left_out)
+    )
 
 
 def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:

@@ -15,7 +15,7 @@ from search.corpus.ngrams import Kind
 from search.corpus.store import Split
 from search.errors import ModelError, SearchError
 from search.evaluation.calibration import abstain_threshold
-from search.evaluation.measures import interval
+from search.evaluation.measures import interval, with_all_rows
 from search.evaluation.ngram_models import Fitted
 from search.evaluation.statistics import wilson_interval
 from search.files import flush_folder, temporary
@@ -75,9 +75,13 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "positive": study.settings.positive,
         "class_weight": study.settings.class_weight,
         **measures(answers, labels, "val_", study.positive),
-        f"{objective}_ci": interval(objective, answers, labels, study.positive),
+        f"{objective}_ci": with_all_rows(
+            objective, interval(objective, answers, labels, study.positive), ensemble.left_out
+        ),
         "val_accuracy": accuracy,
-        "val_accuracy_ci": wilson_interval(accuracy * len(labels), len(labels)),
+        "val_accuracy_ci": with_all_rows(
+            "val_accuracy", wilson_interval(accuracy * len(labels), len(labels)), ensemble.left_out
+        ),
         "val_loss": measured("val_loss", answers, labels),
         "val_rows": len(labels),
         "val_accuracy_networks": alone,

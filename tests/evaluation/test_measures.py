@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from search.evaluation.measures import interval, of_each_class, told_bias, unit, values_of
+from search.evaluation.measures import (
+    interval,
+    of_each_class,
+    told_bias,
+    unit,
+    values_of,
+    with_all_rows,
+)
 from search.evaluation.statistics import wilson_interval
 from search.tuning.objective import right, score, signed
 from tests.tuning.test_objective import OBJECTIVES, predictions
@@ -17,6 +24,16 @@ def test_values_by_row_add_up_to_the_score(objective, classes):
     assert values_of(objective, p, labels).mean() == pytest.approx(
         score(objective, p, labels), abs=2e-3
     )
+
+
+def test_what_learned_from_more_rows_may_be_better():
+    assert with_all_rows("val_accuracy", (0.7, 0.8), 0.0) == (0.7, 0.8)
+    low, high = with_all_rows("val_accuracy", (0.7, 0.8), 0.2)
+    assert low == 0.7 and 0.8 < high < 0.82
+    assert with_all_rows("val_accuracy", (0.7, 0.8), 1 / 3)[1] > high
+    assert with_all_rows("val_f1", (0.9, 1.0), 0.2) == (0.9, 1.0)
+    low, high = with_all_rows("val_loss", (0.4, 0.5), 0.2)
+    assert 0.37 < low < 0.4 and high == 0.5
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
