@@ -5,10 +5,13 @@ import errno
 import io
 import os
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 import typer
@@ -103,6 +106,14 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
     os._exit(code if isinstance(code, int) else code is not None)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which is dealt with as Ctrl-C is."""
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
 @contextlib.contextmanager
 def command(
     *,
@@ -113,8 +124,11 @@ def command(
 
     Args:
         debug: let errors through, with their traceback.
-        stopped: what to say after Ctrl-C.
+        stopped: what to say after Ctrl-C or SIGTERM.
     """
+    before = None
+    if threading.current_thread() is threading.main_thread():  # no other may have handlers
+        before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except SearchError as error:
@@ -134,6 +148,9 @@ def command(
         else:
             say(f"error: {name}: {error.strerror}; what was finished before is saved")
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as request:
         say(stopped)
-        sys.exit(130)
+        sys.exit(143 if isinstance(request, Terminated) else 130)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)

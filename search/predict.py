@@ -1,7 +1,6 @@
 """`python -m search.predict`: classify texts with an exported model."""
 
 import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -143,7 +142,6 @@ def classify_file(
             reported = time.monotonic()
             say(f"{rows:,} rows, {rows / (reported - started):,.0f} a second")
 
-    signal.signal(signal.SIGTERM, _leave)
     tell = (lambda message: None) if quiet else say
     found = score_file(file, target, classifier, text_column, progress, form, tell)
     if found["empty"] and not quiet:
@@ -160,11 +158,6 @@ def classify_file(
     if found["abstained"] is not None:
         show(f"to abstain from: {counted(found['abstained'], 'row')}")
     show(f"answers: {target}")
-
-
-def _leave(number: int, frame: object) -> None:
-    """On SIGTERM: as any other end, so that nothing is left half-written."""
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

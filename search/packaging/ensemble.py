@@ -145,11 +145,8 @@ def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:
     """Computes lost predictions of validation rows again, of trials whose weights are kept."""
     split = study.corpus.validation
     for trial in trials:
-        there = study.run.folder(trial.trial_id) / "best.npz"
-        if (
-            not there.is_file()
-            or study.run.load_predictions(trial.trial_id, len(split)) is not None
-        ):
+        known = study.run.load_predictions(trial.trial_id, len(split)) is not None
+        if known or not study.run.has_weights(trial.trial_id):
             continue
         engine = _engine(study, trial, with_stock_layers(study.model_of(trial)))
         reading = study.shape.reading(study.configuration(trial.values))

@@ -434,6 +434,10 @@ class RunDirectory:
         arrays = self._load_arrays(self.folder(trial_id) / "best.npz")
         return None if arrays is None else [arrays[name] for name in sorted(arrays)]
 
+    def has_weights(self, trial_id: str) -> bool:
+        """Whether there is a best.npz; what is in it shows when it is read."""
+        return (self.folder(trial_id) / "best.npz").is_file()
+
     def remove_weights(self, trial_id: str) -> None:
         """Removes best.npz."""
         (self.folder(trial_id) / "best.npz").unlink(missing_ok=True)

@@ -250,11 +250,13 @@ class Study:
 
     def next_final(self) -> str | None:
         """The id of the next final to train."""
-        there = {
-            name: finals.is_settled(self.finals.get(name), self.records[trial_of(name)])
-            for name in self.finals_wanted()
-        }
-        return next((name for name, settled in there.items() if not settled), None)
+        return next((name for name in self.finals_wanted() if not self._is_settled(name)), None)
+
+    def _is_settled(self, name: str) -> bool:
+        final = self.finals.get(name)
+        if final is not None and final.status == "completed" and not self.run.has_weights(name):
+            return False  # they were removed while other trials were better
+        return finals.is_settled(final, self.records[trial_of(name)])
 
     # -- networks --------------------------------------------------------------------------
 

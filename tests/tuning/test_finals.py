@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+import search
+from search.settings import Settings
 from search.tuning.finals import (
     NO_FOLD,
     final_ranking,
@@ -15,6 +17,7 @@ from search.tuning.finals import (
     wanted,
 )
 from search.tuning.records import Epoch, TrialRecord
+from search.tuning.tuner import SearchTuner
 from tests.conftest import CROSS_VALIDATED, run_here, trials_of
 
 
@@ -137,3 +140,17 @@ def test_more_finals_are_added_and_fewer_taken_away(finals_run, tuned, tmp_path)
     assert trials_of(results)["n_folds"].notna().sum() == 0
     again = tuned(*base[1:], 2).study.finals_in_force()
     assert {final.trial_id.partition("-")[0] for final in again.values()} == set(finalists)
+
+
+def test_a_final_whose_weights_are_gone_is_trained_again(finals_run, tmp_path):
+    """They are removed while other trials are better; it may be wanted again before the end."""
+    copy = shutil.copytree(finals_run[0], tmp_path / "r")
+    plain = json.loads((copy / "run.json").read_text())["settings"]
+    settings = Settings(**plain | {"results": copy})
+    study = SearchTuner(settings, search.load_corpus(settings)).study
+    with study.run.claimed():
+        study.enter(json.loads((copy / "run.json").read_text())["identity"])
+        assert study.next_final() is None
+        name = sorted(study.finals)[0]
+        study.run.remove_weights(name)
+        assert study.next_final() == name
