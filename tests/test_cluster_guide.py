@@ -1,4 +1,4 @@
-"""CLUSTER.md: its recipes are right as far as that shows without the machines they are for."""
+"""docs/clusters.md: its recipes are right as far as can be seen without their machines."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.conftest import ROOT, SAMPLE, run_command, trials_of
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install -c constraints.txt -e '.[cluster]'")
 
-GUIDE = (ROOT / "CLUSTER.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 SHELL = [text for kind, text in BLOCKS if kind == "bash"]
 YAML = [text for kind, text in BLOCKS if kind == "yaml"]

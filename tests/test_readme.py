@@ -1,4 +1,4 @@
-"""Every command and every piece of Python in the README works as it is written there."""
+"""Every command and every snippet in the README and in `docs/` works as it is written there."""
 
 import os
 import re
@@ -12,22 +12,54 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
+from search.network.spacefile import read_space
 from search.packaging.classifier import load_classifier
 from search.packaging.formats import chosen_formats
 from tests.conftest import FIXTURES, ROOT, SAMPLE
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = [
-    line.strip().split("#")[0].strip()
-    for line in README.splitlines()
-    if re.match(r"    (make|python3?|\.venv/bin/\S+) ", line)
+PAGES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+BLOCKS = [
+    (page, kind, code)
+    for page, text in PAGES.items()
+    for kind, code in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 ]
+LINES = [  # the recipes in clusters.md have a test of their own, test_cluster_guide.py
+    line.partition(" #")[0].strip()
+    for page, kind, code in BLOCKS
+    if kind == "bash" and page != "clusters.md"
+    for line in code.splitlines()
+] + re.findall(r"^    (\S*python3? .*|\S*pip .*)$", PAGES["clusters.md"], re.MULTILINE)
+COMMANDS = sorted({line.replace(".venv/bin/python ", "python ") for line in LINES if line})
+PYTHON = {code for _, kind, code in BLOCKS if kind == "python"}
 
 
-def test_there_is_something_to_test():
-    assert len(PYTHON) == 7
-    assert len(COMMANDS) >= 6
+def snippet(part):
+    """The one piece of Python that has this in it, on however many pages it stands."""
+    (found,) = (code for code in PYTHON if part in code)
+    return found
+
+
+LOAD = snippet('search.load("results")')
+KERAS = snippet("keras.models.load_model")
+ASK = snippet("classifier.json")
+ONNX = snippet("onnxruntime.InferenceSession")
+CLASSIFIER = snippet("search.TextClassifier(")
+STEPS = snippet("search.conclude(")
+MEMORY = snippet("data=frame")
+
+
+def test_everything_is_tested():
+    assert {LOAD, KERAS, ASK, ONNX, CLASSIFIER, STEPS, MEMORY} == PYTHON
+    assert len(COMMANDS) >= 30
+    kinds = {kind for page, kind, _ in BLOCKS if page != "clusters.md"}
+    assert kinds <= {"bash", "python", "toml", "text"}
+
+
+def test_readme_begins_with_two_commands():
+    assert LINES[:2] == ["make search", "make test"]
 
 
 def words_of(command):
@@ -64,9 +96,16 @@ def test_commands(command):
         assert words == ["python3", "-m", "venv", ".venv"]
 
 
+@pytest.mark.parametrize("code", [code for _, kind, code in BLOCKS if kind == "toml"])
+def test_space_files(code, tmp_path):
+    (tmp_path / "space.toml").write_text(code, encoding="utf-8")
+    space = read_space(tmp_path / "space.toml")
+    assert len(space) == len(code.splitlines())
+
+
 def test_loading_the_model(sample_run, tmp_path):
     (tmp_path / "results").symlink_to(sample_run[0])
-    script = PYTHON[0] + "\nimport sys; assert 'tensorflow' not in sys.modules"
+    script = LOAD + "\nimport sys; assert 'tensorflow' not in sys.modules"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -77,7 +116,7 @@ def test_loading_the_model(sample_run, tmp_path):
 def test_loading_the_model_with_keras(sample_run, tmp_path):
     (tmp_path / "results").symlink_to(sample_run[0])
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[1]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", KERAS], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"0\.\d+", done.stdout)) == 2
@@ -86,7 +125,7 @@ def test_loading_the_model_with_keras(sample_run, tmp_path):
 def test_asking_the_file(sample_run, tmp_path):
     (tmp_path / "results").symlink_to(sample_run[0])
     done = subprocess.run(
-        [sys.executable, "-S", "-c", PYTHON[2]], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-S", "-c", ASK], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "'class_names': ['negative', 'positive']" in done.stdout
@@ -96,7 +135,7 @@ def test_onnx(exported_run, tmp_path):
     results = exported_run[0]
     (tmp_path / "results").symlink_to(results)
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[3]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", ONNX], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     found = [float(number) for number in re.findall(r"0\.\d+", done.stdout)]
@@ -117,7 +156,7 @@ def test_from_python(tmp_path, monkeypatch, capsys):
     """As a cell of a notebook, whose process has imported TensorFlow already."""
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     monkeypatch.chdir(tmp_path)
-    exec(PYTHON[5], {})
+    exec(STEPS, {})
     assert capsys.readouterr().out.count("val_accuracy") == 1
     assert (tmp_path / "sample_results" / "best_model.keras").is_file()
 
@@ -126,7 +165,7 @@ def test_from_python(tmp_path, monkeypatch, capsys):
 def test_from_python_as_a_script(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
-    (tmp_path / "script.py").write_text(PYTHON[5], encoding="utf-8")  # as it is pasted
+    (tmp_path / "script.py").write_text(STEPS, encoding="utf-8")  # as it is pasted
     done = run_script(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no worker ran it again
@@ -136,7 +175,7 @@ def test_from_python_as_a_script(tmp_path):
 
 def test_the_classifier(tmp_path):
     (tmp_path / "data").symlink_to(SAMPLE.parent)
-    (tmp_path / "script.py").write_text(PYTHON[4], encoding="utf-8")
+    (tmp_path / "script.py").write_text(CLASSIFIER, encoding="utf-8")
     done = run_script(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -147,7 +186,7 @@ def test_the_classifier(tmp_path):
 def test_data_in_memory(tmp_path):
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     done = subprocess.run(
-        [sys.executable, "-c", PYTHON[6]], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", MEMORY], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("{'train': 240")
@@ -155,7 +194,7 @@ def test_data_in_memory(tmp_path):
 
 
 def test_the_tree_is_true():
-    tree = README.split("## Where things are")[1]
+    tree = PAGES["design.md"].split("## Where things are")[1]
     named = set(re.findall(r"^ +(\w+\.py) ", tree, re.MULTILINE))
     there = {p.name for p in (ROOT / "search").rglob("*.py")}
     assert named == there - {"__init__.py", "version.py", "startup.py", "commands.py", "load.py"}

@@ -198,7 +198,8 @@ class Audit:
         if known:
             sizes = " or ".join(f"{size:,}" for size in VOCABULARIES)
             lines.append(
-                f"tokens known with the {sizes} most frequent of train, or all: {'; '.join(known)}"
+                f"share of tokens covered by a vocabulary of {sizes}, or all training words: "
+                f"{'; '.join(known)}"
             )
         lines += self._written()
         return lines

@@ -308,7 +308,7 @@ def cluster_slots(
     if _open_to_all():
         warn(
             "the cluster has no authentication: whoever reaches its ports can run code on it "
-            "(README, “On many machines”)"
+            "(docs/clusters.md, “Security”)"
         )
     try:
         slots = ClusterSlots(cpus, gpus, threads, count, warn)
@@ -360,7 +360,7 @@ def _connected(address: str, threads: int) -> Any:
     except Exception as error:  # Ray raises whatever its parts raise
         hint = "`ray start --head` starts one"
         if address != "auto":
-            hint = "the token of both sides must be the same (CLUSTER.md, “Security”)"
+            hint = "the token of both sides must be the same (docs/clusters.md, “Security”)"
         raise ClusterError(
             f"--cluster {address}: cannot be used: {one_line(error, LONGEST)}; {hint}"
         ) from error

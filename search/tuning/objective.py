@@ -49,12 +49,12 @@ def right(probabilities: Numbers, labels: Labels) -> Rights:
 
 
 def direction(objective: Objective) -> str:
-    """Whether more is better, "max", or less, "min"."""
+    """Says "max" if higher is better, "min" if lower is."""
     return "min" if objective == "val_loss" else "max"
 
 
 def signed(objective: Objective, value: float) -> float:
-    """From an objective's value to a score, of which more is better; and back."""
+    """Negates minimised objectives so that higher is always better; its own inverse."""
     return -value if direction(objective) == "min" else value
 
 

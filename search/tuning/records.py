@@ -172,7 +172,7 @@ def _usable(records: Iterable[TrialRecord]) -> Iterator[TrialRecord]:
 
 
 def _merit(record: TrialRecord) -> tuple[float, float, int]:
-    """The less, the better."""
+    """Sort key; smaller is better."""
     best = record.best
     if best is None:
         return (math.inf, math.inf, record.number)

@@ -1,4 +1,4 @@
-"""What the README says that a model needs is all that it needs: nothing else is installed."""
+"""What the documentation says that a model needs is all that it needs."""
 
 import json
 import os
@@ -11,17 +11,17 @@ import pytest
 
 from search.packaging.classifier import load_classifier
 from tests.conftest import ROOT
-from tests.test_readme import PYTHON
+from tests.test_readme import KERAS, ONNX
 
-TEXTS = ["a warm and funny film", "dull, and far too long"]  # those of the README
+TEXTS = ["a warm and funny film", "dull, and far too long"]  # those of the documentation
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("packages", "code", "absent"),
     [
-        (["tensorflow"], PYTHON[0], ["search", "keras_tuner", "pandas", "onnxruntime", "numba"]),
-        (["onnxruntime", "numpy"], PYTHON[2], ["search", "tensorflow", "keras", "pandas"]),
+        (["tensorflow"], KERAS, ["search", "keras_tuner", "pandas", "onnxruntime", "numba"]),
+        (["onnxruntime", "numpy"], ONNX, ["search", "tensorflow", "keras", "pandas"]),
     ],
     ids=["the .keras file", "ONNX"],
 )
