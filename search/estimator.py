@@ -62,7 +62,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         timeout: after which to end: seconds, or such as "30m".
         space: "core", "wide", a TOML file, or a dict, where a tuple is the ends of a range and a
             list has some values: {"dropout": (0.1, 0.5), "pooling": ["max", "mean"]}.
-        objective: what is made as good as can be: val_accuracy, val_balanced_accuracy, val_f1, ….
+        objective: the score to optimise: val_accuracy, val_balanced_accuracy, val_f1, ….
         class_weight: "balanced" lets all classes count as much in training.
         tuner: the search algorithm: tpe, random, grid, bayesian or hyperband.
         max_epochs: of a trial.

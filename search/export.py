@@ -29,10 +29,10 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Export the best model of a search, and prove the export in its own runtime.
+    """Export the best model of a search, and check the export in its own runtime.
 
     Leaves a folder of the format's name in the results directory: a SavedModel that takes texts, or
-    an ONNX or LiteRT model that takes token ids, with a vocabulary.txt.
+    an ONNX or LiteRT model that takes code points, the numbers of their characters.
 
     Example: python -m search.export --format saved_model,onnx
     """

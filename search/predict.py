@@ -36,25 +36,26 @@ def main(
     ] = None,
     encoding: Annotated[
         str | None,
-        typer.Option(help="How the file is encoded, such as windows-1252; by default UTF-8."),
+        typer.Option(help="Encoding of the file, such as windows-1252; UTF-8 by default."),
     ] = None,
     delimiter: Annotated[
         str | None,
-        typer.Option(help="What separates columns, such as ';' or tab; by default recognised."),
+        typer.Option(help="Delimiter between columns, such as ';' or tab; detected by default."),
     ] = None,
     quote: Annotated[
         Quote | None,
-        typer.Option(help="The marks around a cell with a delimiter in it; recognised, too."),
+        typer.Option(help="Quotation marks around cells; detected by default."),
     ] = None,
     no_header: Annotated[
-        bool, typer.Option("--no-header", help="The first line of a table is a row as any other.")
+        bool,
+        typer.Option("--no-header", help="The first line of a table is data, not column names."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object for each text; for a file, a summary.")
     ] = False,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Say which words carried each answer, and how much."),
+        typer.Option("--explain", help="Show the words that decided each answer, and how much."),
     ] = False,
     results: Annotated[
         Path,

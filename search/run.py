@@ -74,22 +74,23 @@ def main(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="A file with the labels, one a line, of the texts that --data has so."),
+        typer.Option(help="A file of labels, one per line, if --data has texts only."),
     ] = None,
     encoding: Annotated[
         str | None,
-        typer.Option(help="How files are encoded, such as windows-1252; by default UTF-8."),
+        typer.Option(help="Encoding of the files, such as windows-1252; UTF-8 by default."),
     ] = None,
     delimiter: Annotated[
         str | None,
-        typer.Option(help="What separates columns, such as ';' or tab; by default recognised."),
+        typer.Option(help="Delimiter between columns, such as ';' or tab; detected by default."),
     ] = None,
     quote: Annotated[
         Quote | None,
-        typer.Option(help="The marks around a cell with a delimiter in it; recognised, too."),
+        typer.Option(help="Quotation marks around cells; detected by default."),
     ] = None,
     no_header: Annotated[
-        bool, typer.Option("--no-header", help="The first line of a table is a row as any other.")
+        bool,
+        typer.Option("--no-header", help="The first line of a table is data, not column names."),
     ] = False,
     min_class_rows: Annotated[
         int, typer.Option(min=FEWEST_ROWS, help="Classes with fewer rows are left out.")
@@ -119,36 +120,40 @@ def main(
         ),
     ] = False,
     audit_only: Annotated[
-        bool, typer.Option("--audit-only", help="Say what is wrong with the data, and end.")
+        bool, typer.Option("--audit-only", help="Check the data, print what is wrong, and exit.")
     ] = False,
     embeddings: Annotated[
         Path | None,
-        typer.Option(help="Word vectors to start from: GloVe's, word2vec's or fastText's text."),
+        typer.Option(help="Word vectors to start from, in the text format of GloVe or fastText."),
     ] = None,
     trials: Annotated[
-        int, typer.Option(min=1, help="How many trials there are to be in the results, in all.")
+        int, typer.Option(min=1, help="Total number of trials in the results directory.")
     ] = 20,
     timeout: Annotated[
         float | None,
         typer.Option(
-            parser=duration, metavar="TIME", help="End after this time, such as 30m, 2h or 90s."
+            parser=duration, metavar="TIME", help="Stop after this time, such as 30m, 2h or 90s."
         ),
     ] = None,
     tuner: Annotated[Algorithm, typer.Option(help="The search algorithm.")] = "tpe",
     objective: Annotated[
-        Objective, typer.Option(help="What is made as good as can be, on the validation rows.")
+        Objective, typer.Option(help="The score to optimise, on the validation rows.")
     ] = "val_accuracy",
     positive: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="The class whose F1 val_f1 is; without, all classes'."),
+        typer.Option(
+            metavar="LABEL", help="With val_f1: the class whose F1 counts, not the mean of all."
+        ),
     ] = None,
     class_weight: Annotated[
         str | None,
-        typer.Option(metavar="balanced", help="Let all classes count as much in training."),
+        typer.Option(metavar="balanced", help="Give every class the same weight in training."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Any whole number; equal seeds, equal results.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed: the same seed gives the same results.")
+    ] = 0,
     space: Annotated[
-        str, typer.Option(help="What is searched: core, wide or a .toml file.")
+        str, typer.Option(help="The search space: core, wide or a .toml file.")
     ] = "core",
     fixed: Annotated[
         list[str] | None,
@@ -159,51 +164,49 @@ def main(
         ),
     ] = None,
     print_space: Annotated[
-        bool, typer.Option("--print-space", help="Write the space as TOML to stdout, and end.")
+        bool, typer.Option("--print-space", help="Print the space as TOML and exit.")
     ] = False,
     tried_first: Annotated[
         list[str] | None,
         typer.Option(
             "--try",
             metavar="NAME=VALUE,…",
-            help="Try this before anything else, such as dropout=0.4,lstm_units=32.",
+            help="Try this configuration first, such as dropout=0.4,lstm_units=32.",
         ),
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(help="Try the best of an earlier run's results first.")
+        Path | None, typer.Option(help="Try the best configurations of an earlier run first.")
     ] = None,
     max_parameters: Annotated[
-        int | None, typer.Option(min=1, help="No network with more trainable numbers.")
+        int | None, typer.Option(min=1, help="Exclude networks with more trainable parameters.")
     ] = None,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Epochs of a trial, at most.")] = 10,
+    max_epochs: Annotated[int, typer.Option(min=1, help="Most epochs of a trial.")] = 10,
     min_epochs: Annotated[
-        int, typer.Option(min=1, help="Epochs after which weak trials are stopped first.")
+        int, typer.Option(min=1, help="Epochs before weak trials are pruned for the first time.")
     ] = 1,
     reduction: Annotated[
         int,
-        typer.Option(min=1, help="The best one in so many trials goes on; 1 stops none early."),
+        typer.Option(min=1, help="Keep one in this many trials at each pruning; 1 prunes none."),
     ] = 2,
     patience: Annotated[
         int,
-        typer.Option(
-            min=0, help="Epochs in a row without a better one, after which a trial is over."
-        ),
+        typer.Option(min=0, help="Stop a trial after this many epochs without improvement."),
     ] = 2,
     finals: Annotated[
-        int, typer.Option(min=0, help="Best trials that are cross-validated; 0 for none.")
+        int, typer.Option(min=0, help="Cross-validate this many of the best trials; 0 for none.")
     ] = 2,
     folds: Annotated[
         int | None,
         typer.Option(
-            min=2, max=20, help="Of cross-validation; by default 5, or 3 where there is much text."
+            min=2, max=20, help="Cross-validation folds; 5 by default, or 3 for large data."
         ),
     ] = None,
     single: Annotated[
         bool,
         typer.Option(
             "--single",
-            help="Export one network, trained on all training and validation rows, not those of "
-            "the folds: smaller, faster, and as a rule a little less accurate.",
+            help="Export one network trained on all training and validation rows, not those of "
+            "the folds: smaller, faster, and usually a little less accurate.",
         ),
     ] = False,
     prefer_small: Annotated[
@@ -213,13 +216,11 @@ def main(
             help="Export the smallest network within one standard error of the best.",
         ),
     ] = False,
-    top: Annotated[
-        int, typer.Option(min=1, help="Export the best so many trials, not the best one alone.")
-    ] = 1,
+    top: Annotated[int, typer.Option(min=1, help="Export this many of the best trials.")] = 1,
     formats: Annotated[
         str | None,
         typer.Option(
-            "--export", help="More formats of the best model: saved_model,onnx,litert or some."
+            "--export", help="Further formats of the best model, such as saved_model,onnx,litert."
         ),
     ] = None,
     results: Annotated[
@@ -227,7 +228,7 @@ def main(
     ] = Path("results"),
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials at a time; by default what cores and memory allow."),
+        typer.Option(min=1, help="Trials in parallel; by default what cores and memory allow."),
     ] = None,
     cluster: Annotated[
         str | None,
@@ -236,27 +237,25 @@ def main(
             help="Train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.",
         ),
     ] = None,
-    cpus_per_trial: Annotated[
-        float, typer.Option(help="Cores of the cluster that a trial takes.")
-    ] = 1,
+    cpus_per_trial: Annotated[float, typer.Option(help="Cluster cores per trial.")] = 1,
     gpus_per_trial: Annotated[
-        float, typer.Option(help="GPUs of the cluster that a trial takes, such as 0.25.")
+        float, typer.Option(help="Cluster GPUs per trial, such as 0.25.")
     ] = 0,
-    keep: Annotated[int, typer.Option(min=1, help="Trials whose weights are kept.")] = 5,
+    keep: Annotated[int, typer.Option(min=1, help="Keep the weights of this many trials.")] = 5,
     trial_timeout: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="TIME", help="What a trial may take, such as 10m."),
+        typer.Option(parser=duration, metavar="TIME", help="Time limit of one trial, such as 10m."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Move an earlier run aside and start anew.")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Begin trials again that failed before.")
+        bool, typer.Option("--retry-failed", help="Retry trials that failed before.")
     ] = False,
     conclude: Annotated[
         bool,
         typer.Option(
-            "--conclude", help="Train nothing more: make the model of the best trial there is."
+            "--conclude", help="Train nothing more; make the model of the best trial so far."
         ),
     ] = False,
     tensorboard: Annotated[
@@ -265,14 +264,17 @@ def main(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON to stdout, an object a line, and no table.")
+        bool,
+        typer.Option(
+            "--json", help="Print JSON to stdout, one object per line, instead of the table."
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Search the hyperparameters of a text sentiment classifier.
 
     Leaves leaderboard.csv, best_model.keras and best_model.json in the results directory. Running
-    the same command again goes on where it stopped.
+    the same command again resumes the search.
 
     Example: python -m search.run --data reviews.csv --trials 20
     """

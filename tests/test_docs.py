@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
+import search
 from tests.conftest import ROOT
 from tests.test_readme import PAGES
 
@@ -27,6 +28,10 @@ def sentences(text):
     for paragraph in re.split(r"\n\s*\n|\|", text):
         found = re.split(r"(?<=[.!?])[*)\"]*\s+", " ".join(paragraph.split()))
         yield from filter(None, found)
+
+
+def test_the_version_to_cite_is_this_one():
+    assert f"\nversion: {search.__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES)
