@@ -28,7 +28,7 @@ def main(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Compare two runs: what was asked for, what it took, and whose winner is better.
+    """Compare two runs: settings, cost, results, and whose winner is better.
 
     Nothing is trained and the test rows are not looked at: the winners are compared on the
     validation rows that both runs have.
@@ -48,7 +48,7 @@ def main(
 
 def _print(a: str, b: str, found: "Comparison") -> None:
     """The comparison, for people."""
-    show("what differs:" if found.differences else "nothing that was asked for differs")
+    show("settings that differ:" if found.differences else "no setting differs")
     if found.differences:
         show(_columns([("", a, b), *((k, *v) for k, v in found.differences.items())]), table=True)
     show("\nwhat came of it:")

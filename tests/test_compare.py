@@ -11,7 +11,7 @@ def test_for_people_and_for_programs(tmp_path):
     done = run_command("search.compare", a, b)
     assert done.returncode == 0 and done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0] == "nothing that was asked for differs"
+    assert lines[0] == "no setting differs"
     assert any(line.split() == ["trials", "5", "5"] for line in lines)
     assert lines[-1].startswith("the winner of B is ")
     plain = json.loads(run_here("search.compare", a, b, "--json").stdout)

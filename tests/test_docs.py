@@ -71,6 +71,12 @@ def test_links(page):
         assert not anchor or anchor in anchors(there), link
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_are_there(page):
+    named = re.findall(r"`((?:tests|search|examples|data)/[\w./]*)`", PAGES[page])
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_messages_in_the_faq_are_real():
     """What people search for is what the commands print; … stands for what differs."""
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "search").rglob("*.py"))
