@@ -19,7 +19,7 @@ from search.corpus.tokens import Texts
 Floats = npt.NDArray[np.floating[Any]]
 Probabilities = npt.NDArray[np.float32]
 
-SMALLEST = 1e-4  # probability of a network that counts as itself: float32 knows no smaller rest
+SMALLEST = 1e-3  # probability of a network that counts: float32 knows 1 - p too roughly below it
 
 
 @dataclass(frozen=True)
