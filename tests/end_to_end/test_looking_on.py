@@ -17,9 +17,9 @@ def test_while_it_goes_on_and_after_a_kill(tmp_path):
     search = start(results, "--trials", "500")
     try:
         wait_until(lambda: (results / NAME).exists(), 240)
-        assert "The search is going on" in (results / NAME).read_text(encoding="utf-8")
+        assert "The search is running" in (results / NAME).read_text(encoding="utf-8")
         html = report(results)
-        assert "The search is going on" in html and 'class="dot' in html
+        assert "The search is running" in html and 'class="dot' in html
         assert search.poll() is None, "the search does not mind"
         before = len(read_archive(results).ended)
         wait_until(lambda: len(read_archive(results).ended) > before)

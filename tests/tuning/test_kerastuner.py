@@ -1,4 +1,4 @@
-"""The README's table of KerasTuner's interface: what works, and what is said of the rest."""
+"""The documentation's table of KerasTuner's interface: what works, and what is said of the rest."""
 
 import re
 
@@ -12,7 +12,7 @@ from search.errors import SettingsError
 from search.tuning.tuner import SearchTuner
 from tests.conftest import ROOT, SAMPLE
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "kerastuner.md").read_text(encoding="utf-8")
 
 
 def build(hp):
@@ -73,7 +73,7 @@ def test_where_a_project_is_and_where_it_runs(tuner):
 
 
 def test_the_table_names_methods_that_there_are():
-    table = README.split("| KerasTuner | here |")[1].split("\n\n")[0]
+    table = PAGE.split("| KerasTuner | here |")[1].split("\n\n")[0]
     named = re.findall(
         r"`(?:Tuner\.)?(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()[2:])
     )
