@@ -22,6 +22,7 @@ from search.evaluation.comparison import compared, smallest_of_equals
 from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.evaluation.measures import interval, of_each_class, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
+from search.evaluation.mixture import ngram_scores
 from search.evaluation.ngram_models import Fitted, fitted_models
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
@@ -212,7 +213,7 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
     strongest = _strongest(study, fitted)
     return {
         **saved.facts,
-        **_tested(study, ensemble, fitted, strongest),
+        **_tested(study, ensemble, models, fitted, strongest),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
         "weak_slices": where_it_fails(study, ensemble.reading, answers["model"], strongest),
         "size_bytes": path.stat().st_size,
@@ -223,7 +224,11 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
 
 
 def _tested(
-    study: Study, ensemble: Ensemble, fitted: list[Baseline], strongest: Baseline
+    study: Study,
+    ensemble: Ensemble,
+    models: Mapping[Kind, Fitted],
+    fitted: list[Baseline],
+    strongest: Baseline,
 ) -> dict[str, Any]:
     """What the test rows say of the winner and of the baselines: nothing else looks at them."""
     test = study.corpus.test
@@ -242,7 +247,8 @@ def _tested(
     networks = ensemble.networks_say(test)
     mine = ensemble.mixture.probabilities(networks, test.texts)
     accuracy = measured("val_accuracy", mine, test.labels)
-    said = {baseline.name: baseline.predict(test) for baseline in fitted}
+    scores = ngram_scores((kind.model for kind in models.values()), test.texts)
+    said = {baseline.name: baseline.predict(scores) for baseline in fitted}
     return {
         **measures(mine, test.labels, "test_", study.positive),
         f"{objective.replace('val_', 'test_', 1)}_ci": interval(

@@ -9,6 +9,7 @@ beginning and its end are one each. Characters: two to five units in a row (see
 `search.corpus.tokens`), the separator before or behind a word among them, but none inside.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numba
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from search.corpus.characters import FOLLOWER, MOST_FOLDED, SEPARATOR, table
-from search.corpus.tokens import AT_A_TIME, BASE, Texts, code_points, signed, spans
+from search.corpus.tokens import AT_A_TIME, BASE, Hashes, Offsets, Texts, code_points, signed, spans
 
 Kind = Literal["words", "stems", "characters"]
 KINDS: tuple[Kind, ...] = ("words", "stems", "characters")
@@ -55,22 +56,25 @@ def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
 
 def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
     hashes, _, _, counts = spans(*code_points(texts))
-    rows = []
-    for row in np.split(hashes, np.cumsum(counts)[:-1]):
-        pairs = row[:-1] * MIX + row[1:]
-        rows.append((np.concatenate([row, pairs]) % buckets).astype(np.int32))
-    return rows
+    return _with_pairs(hashes, counts, lambda row: row[:-1] * MIX + row[1:], buckets)
 
 
 def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
     flat, bounds = code_points(texts)
     _, first, end, counts = spans(flat, bounds)
-    hashes = _first_units(flat, first, end, *table())
-    rows = []
-    for row in np.split(hashes, np.cumsum(counts)[:-1]):
-        pairs = np.r_[BEGINNING, row] * MIX + np.r_[row, END] if len(row) else row
-        rows.append((np.concatenate([row, pairs]) % buckets).astype(np.int32))
-    return rows
+
+    def pairs(row: Hashes) -> Hashes:
+        return np.r_[BEGINNING, row] * MIX + np.r_[row, END] if len(row) else row
+
+    return _with_pairs(_first_units(flat, first, end, *table()), counts, pairs, buckets)
+
+
+def _with_pairs(
+    hashes: Hashes, counts: Offsets, pairs: Callable[[Hashes], Hashes], buckets: int
+) -> list[npt.NDArray[np.int32]]:
+    """Of each text the buckets of its tokens and of what `pairs` makes of them."""
+    rows = np.split(hashes, np.cumsum(counts)[:-1])
+    return [(np.concatenate([row, pairs(row)]) % buckets).astype(np.int32) for row in rows]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from search.corpus.ngrams import Kind, counted
-from search.corpus.store import Corpus, Split
+from search.corpus.ngrams import Kind
+from search.corpus.store import Corpus
 from search.evaluation.mixture import (
     Floats,
+    NgramScores,
     Probabilities,
     linear_evidence,
     mixed,
@@ -39,7 +40,7 @@ class Baseline:
         name: what it is called in tables.
         answers: probabilities of training and then validation rows, (rows, outputs), of models
             that had not seen a row's label.
-        predict: gives the probabilities of other rows, which come with their texts.
+        predict: gives the probabilities of other rows, from the scores of all n-gram models.
         values: what was chosen, and from what.
         seconds: what it took.
         parameters: how many numbers it has.
@@ -47,7 +48,7 @@ class Baseline:
 
     name: str
     answers: Probabilities
-    predict: Callable[[Split], Probabilities]
+    predict: Callable[[NgramScores], Probabilities]
     values: dict[str, str | int | float]
     seconds: float
     parameters: int
@@ -64,9 +65,9 @@ def baselines(
         counts: how much a row of each class counts, (classes,).
     """
     found = [_most_frequent(corpus)]
-    for kind, fitted in models.items():
+    for place, (kind, fitted) in enumerate(models.items()):
         for number, name in enumerate(NAMES[kind]):
-            found.append(_of_model(kind, fitted, number, name))
+            found.append(_of_model(fitted, place, number, name))
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
     return [*found, _together(models, labels, counts)]
 
@@ -80,25 +81,22 @@ def _most_frequent(corpus: Corpus) -> Baseline:
     values: dict[str, str | int | float] = {"class": corpus.class_names[int(rows.argmax())]}
     labelled = len(corpus.train) + len(corpus.validation)
     answers = np.tile(row, (labelled, 1))
-    return Baseline(
-        "most frequent class", answers, lambda s: np.tile(row, (len(s), 1)), values, 0.0, len(row)
-    )
+
+    def predict(scores: NgramScores) -> Probabilities:
+        return np.tile(row, (len(scores[0][0]), 1))
+
+    return Baseline("most frequent class", answers, predict, values, 0.0, len(row))
 
 
-def _of_model(kind: Kind, fitted: Fitted, number: int, name: str) -> Baseline:
-    """One of the two models of a kind of n-grams: 0 by presence, 1 by TF-IDF."""
-    model = fitted.model
-
-    def predict(split: Split) -> Probabilities:
-        return _probabilities(model.scores(counted(split.texts, kind, len(model.table)))[number])
-
+def _of_model(fitted: Fitted, place: int, number: int, name: str) -> Baseline:
+    """One of the two models of the kind in a place: 0 by presence, 1 by TF-IDF."""
     return Baseline(
         name=name,
         answers=_probabilities((fitted.presence, fitted.tfidf)[number]),
-        predict=predict,
+        predict=lambda scores: _probabilities(scores[place][number]),
         values={"C": fitted.regularisation[number], "features": fitted.features},
         seconds=fitted.seconds / 2,  # the two are fitted to the same counts
-        parameters=(fitted.features + 1) * model.outputs,
+        parameters=(fitted.features + 1) * fitted.model.outputs,
     )
 
 
@@ -111,14 +109,10 @@ def _together(
     members = [linear_evidence(scores) for m in models.values() for scores in (m.presence, m.tfidf)]
     weights, bias = stacked(members, labels, counts[labels])
 
-    def predict(split: Split) -> Probabilities:
-        evidence = ngram_evidence((fitted.model for fitted in models.values()), split.texts)
-        return mixed(evidence, weights, bias)
-
     return Baseline(
         name="all n-grams",
         answers=mixed(members, weights, bias),
-        predict=predict,
+        predict=lambda scores: mixed(ngram_evidence(scores), weights, bias),
         values={"models": len(members)},
         seconds=sum(model.seconds for model in models.values()),
         parameters=sum(2 * (m.features + 1) * m.model.outputs for m in models.values()),

@@ -18,6 +18,7 @@ from search.corpus.tokens import Texts
 
 Floats = npt.NDArray[np.floating[Any]]
 Probabilities = npt.NDArray[np.float32]
+NgramScores = Sequence[tuple[Floats, Floats]]
 
 SMALLEST = 1e-3  # probability of a network that counts: float32 knows 1 - p too roughly below it
 
@@ -89,7 +90,8 @@ class Mixture:
         Returns:
             float32, (texts, outputs), as a network gives them.
         """
-        members = [network_evidence(networks), *ngram_evidence(self.models, texts)]
+        scores = ngram_scores(self.models, texts)
+        members = [network_evidence(networks), *ngram_evidence(scores)]
         return mixed(members, self.weights, self.bias)
 
 
@@ -109,10 +111,14 @@ def linear_evidence(scores: Floats) -> Floats:
     return evidence
 
 
-def ngram_evidence(models: Iterable[NgramModel], texts: Texts) -> list[Floats]:
+def ngram_scores(models: Iterable[NgramModel], texts: Texts) -> NgramScores:
+    """What each n-gram model says of texts: see `NgramModel.scores`."""
+    return [model.scores(counted(texts, model.kind, len(model.table))) for model in models]
+
+
+def ngram_evidence(scores: NgramScores) -> list[Floats]:
     """The same of n-gram models: of each its presence's and its TF-IDF's, (texts, classes) each."""
-    counts = ((model, counted(texts, model.kind, len(model.table))) for model in models)
-    return [linear_evidence(scores) for model, often in counts for scores in model.scores(often)]
+    return [linear_evidence(one) for both in scores for one in both]
 
 
 def mixed(

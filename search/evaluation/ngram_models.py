@@ -25,11 +25,8 @@ from search.evaluation import logistic
 from search.evaluation.mixture import NgramModel
 
 PRIOR = 1.0  # added to the number of a class's texts that have an n-gram
-FEWEST_TEXTS: dict[Kind, int] = {
-    "words": 1,
-    "stems": 2,
-    "characters": 2,
-}  # that an n-gram must stand in
+# Texts that an n-gram must stand in.
+FEWEST_TEXTS: dict[Kind, int] = {"words": 1, "stems": 2, "characters": 2}
 PRESENCE_C: dict[Kind, tuple[float, ...]] = {
     "words": (0.1, 0.3, 1.0, 3.0),
     "stems": (0.1, 0.3, 1.0, 3.0),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from search.compiled.lstm import with_stock_layers
 from search.corpus.batches import Reading, evaluation_batches
 from search.corpus.folds import joined, taken
-from search.corpus.ngrams import Kind
+from search.corpus.ngrams import KINDS, Kind
 from search.corpus.store import Split
 from search.errors import ResultsError
 from search.evaluation.calibration import temperature
@@ -40,7 +40,7 @@ from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
 OF_NGRAMS: dict[Ngrams, tuple[Kind, ...]] = {
-    "both": ("words", "stems", "characters"),
+    "both": KINDS,
     "words": ("words", "stems"),
     "characters": ("characters",),
     "none": (),

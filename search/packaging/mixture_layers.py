@@ -1,5 +1,6 @@
 """A mixture in a Keras model: what `search.evaluation.mixture` says, in tensors."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -83,11 +84,7 @@ def _word_ngrams(tokens: Tokens, buckets: int) -> Any:
     columns = below(ops.maximum(ops.max(tokens.count), 1), tokens.hashes)
     hashes, count = tokens.at(columns), tokens.count[:, None]
     pairs = hashes * MIX + later(hashes, 1)
-    found = [
-        ops.where(ops.less(columns + behind, count), modulo(row, buckets), buckets)
-        for behind, row in enumerate((hashes, pairs))
-    ]
-    return ops.cast(ops.concatenate(found, axis=1), "int32")
+    return _in_buckets(columns, ((hashes, count), (pairs, count - 1)), buckets)
 
 
 def _stem_ngrams(tokens: Tokens, buckets: int) -> Any:
@@ -96,9 +93,14 @@ def _stem_ngrams(tokens: Tokens, buckets: int) -> Any:
     count = tokens.count[:, None]
     stems = ops.where(ops.less(columns, count), tokens.at(columns, tokens.stems), END)
     pairs = ops.pad(stems, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1] * MIX + stems
+    with_ends = ops.where(ops.equal(count, 0), 0, count + 1)
+    return _in_buckets(columns, ((stems, count), (pairs, with_ends)), buckets)
+
+
+def _in_buckets(columns: Any, rows: Iterable[tuple[Any, Any]], buckets: int) -> Any:
+    """Buckets of hashes, (texts, columns) each, of which a text has as many as stands beside."""
     found = [
-        ops.where(ops.less(columns, most), modulo(row, buckets), buckets)
-        for most, row in ((count, stems), (ops.where(ops.equal(count, 0), 0, count + 1), pairs))
+        ops.where(ops.less(columns, most), modulo(row, buckets), buckets) for row, most in rows
     ]
     return ops.cast(ops.concatenate(found, axis=1), "int32")
 

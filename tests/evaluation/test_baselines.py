@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import search
+from search.corpus.ngrams import Kind
 from search.corpus.store import Corpus
 from search.evaluation.baselines import Baseline, baselines
-from search.evaluation.ngram_models import fitted_models
+from search.evaluation.mixture import ngram_scores
+from search.evaluation.ngram_models import Fitted, fitted_models
 from tests.conftest import SAMPLE
 
 EVEN = np.ones(2)
@@ -18,11 +20,21 @@ def sample() -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def found(sample: Corpus) -> dict[str, Baseline]:
-    return {b.name: b for b in baselines(sample, fitted_models(sample, EVEN), EVEN)}
+def models(sample: Corpus) -> dict[Kind, Fitted]:
+    return fitted_models(sample, EVEN)
 
 
-def test_all_are_there(sample, found):
+@pytest.fixture(scope="module")
+def found(sample: Corpus, models: dict[Kind, Fitted]) -> dict[str, Baseline]:
+    return {b.name: b for b in baselines(sample, models, EVEN)}
+
+
+def scores_of(models, split):
+    return ngram_scores((fitted.model for fitted in models.values()), split.texts)
+
+
+def test_all_are_there(sample, models, found):
+    scores = scores_of(models, sample.test)
     assert list(found) == [
         "most frequent class",
         "naive Bayes weights",
@@ -35,15 +47,16 @@ def test_all_are_there(sample, found):
     ]
     for baseline in found.values():
         assert baseline.answers.shape == (len(sample.train) + len(sample.validation), 1)
-        assert baseline.predict(sample.test).shape == (len(sample.test), 1)
+        assert baseline.predict(scores).shape == (len(sample.test), 1)
 
 
-def test_what_they_learned_they_know(sample, found):
+def test_what_they_learned_they_know(sample, models, found):
+    scores = scores_of(models, sample.train)
     labels = np.concatenate([sample.train.labels, sample.validation.labels])
     for name in list(found)[1:]:
         baseline = found[name]
         assert ((baseline.answers[:, 0] > 0.5) == labels).mean() > 0.55, name
-        learned = baseline.predict(sample.train)[:, 0] > 0.5
+        learned = baseline.predict(scores)[:, 0] > 0.5
         assert (learned == sample.train.labels).mean() > 0.95, name
 
 
