@@ -72,7 +72,7 @@ class ClusterSlot:
     """
 
     def __init__(self, owner: "ClusterSlots") -> None:
-        self.holds: tuple[str, int] | None = None
+        self.holds: training.TrainTask | None = None
         self.gone = False
         self.started: dict[str, Any] | None = None
         self._owner, self._trials = owner, 0

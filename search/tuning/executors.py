@@ -18,12 +18,15 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
 from search.startup import give_temporary_directory, tensorflow_silenced
 from search.tuning.machine import cores, free_memory
+
+if TYPE_CHECKING:  # a worker imports this module before its environment is set
+    from search.tuning.training import TrainTask
 
 TRIALS_A_WORKER = 200  # then its process is replaced: Keras leaks a little with every network
 WORKER_GROWTH = 1_000_000_000  # bytes over its first trial; then its process is replaced too
@@ -49,10 +52,10 @@ class Slot(Protocol):
     """One place where a trial can be trained.
 
     Attributes:
-        holds: (trial id, epochs done) of the state in the process's memory.
+        holds: the network in the process's memory, as `TrainTask.at` gives it; None for none.
     """
 
-    holds: tuple[str, int] | None
+    holds: "TrainTask | None"
 
     @property
     def ready(self) -> bool:
@@ -114,7 +117,7 @@ class LocalSlot:
 
     Attributes:
         keras: whether it will train networks of Keras, and had better import that early.
-        holds: (trial id, epochs done) of the state in the process's memory.
+        holds: the network in the process's memory, as `TrainTask.at` gives it; None for none.
     """
 
     def __init__(self, threads: int = 2) -> None:
@@ -124,7 +127,7 @@ class LocalSlot:
         self._executor = self._new_executor()
         self._first_memory: int | None = None
         self._trials = 0
-        self.holds: tuple[str, int] | None = None
+        self.holds: TrainTask | None = None
 
     def _new_executor(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 from search.errors import Interrupted, one_line
 from search.tuning import finals
@@ -217,32 +218,35 @@ class Loop:
     # -- an epoch --------------------------------------------------------------------------
 
     def _submit(self, slot: Slot, job: Job) -> "Future[TrainResult]":
-        """Sends the next epoch of a trial to a worker."""
-        study, record, done = self._study, job.record, job.done_epochs
-        held = slot.holds == (record.trial_id, done)
+        """Sends the next epoch of a trial to a worker; its state only if the worker has it not."""
+        task = self._next_epoch(job, slot.threads(self._trials_at_a_time()))
+        if slot.holds == task.at(task.from_epoch):
+            task = replace(task, state=None)
         slot.holds = None
         job.submitted_at = time.monotonic()
-        return slot.submit(
-            train,
-            TrainTask(
-                corpus=self._inputs.corpus,
-                configuration=study.configuration(record.values),
-                hypermodel=self._hypermodel,
-                shape=study.shape,
-                trial_id=record.trial_id,
-                values=record.values,
-                seed=record.seed,
-                batch_size=record.batch_size,
-                from_epoch=done,
-                to_epoch=done + 1,
-                threads=slot.threads(self._trials_at_a_time()),
-                objective=study.settings.objective,
-                positive=study.positive,
-                class_weights=self._class_weights,
-                features=self._inputs.features,
-                fold=finals.fold_of(record.trial_id),
-                state=None if held else job.state,
-            ),
+        return slot.submit(train, task)
+
+    def _next_epoch(self, job: Job, threads: int = 1) -> TrainTask:
+        """The training of one more epoch."""
+        study, record, done = self._study, job.record, job.done_epochs
+        return TrainTask(
+            corpus=self._inputs.corpus,
+            configuration=study.configuration(record.values),
+            hypermodel=self._hypermodel,
+            shape=study.shape,
+            trial_id=record.trial_id,
+            values=record.values,
+            seed=record.seed,
+            batch_size=record.batch_size,
+            from_epoch=done,
+            to_epoch=done + 1,
+            threads=threads,
+            objective=study.settings.objective,
+            positive=study.positive,
+            class_weights=self._class_weights,
+            features=self._inputs.features,
+            fold=finals.fold_of(record.trial_id),
+            state=job.state,
         )
 
     def _trials_at_a_time(self) -> int:
@@ -278,7 +282,7 @@ class Loop:
             return None
         job.advance(result)
         self._study.epochs_trained += len(result.epochs)
-        slot.holds = (job.record.trial_id, job.done_epochs)
+        slot.holds = self._next_epoch(job).at(job.done_epochs)
         status = self._verdict(job, [other for other, _ in self._running.values()])
         late = self._out_of_time
         if status is None and late and not job.record.is_final:

@@ -7,10 +7,10 @@ network is somebody's own HyperModel.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -73,6 +73,10 @@ class TrainTask:
     features: str | None = None
     fold: int | None = None
     state: State | None = None
+
+    def at(self, epoch: int) -> Self:
+        """What decides the network after an epoch, and nothing else: equal if the network is."""
+        return replace(self, from_epoch=epoch, to_epoch=epoch, threads=1, state=None)
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def _train(task: TrainTask) -> TrainResult:
         seconds = time.perf_counter() - started
         merit = score(task.objective, probabilities, labels, task.positive)
         epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit, scoring))
-    _held.append(((task.trial_id, task.seed, task.to_epoch), engine))
+    _held.append((task.at(task.to_epoch), engine))
     return TrainResult(tuple(epochs), engine.state(), engine.parameters, probabilities)
 
 
@@ -190,14 +194,14 @@ def _batches_to_score(folder: str, fold: int | None, reading: Reading) -> Any:
     return evaluation_batches(_rows(folder, fold)[1], reading)
 
 
-_held: list[tuple[tuple[str, int, int], Engine]] = []
-"""The network trained last, if its epoch came to an end: trial id, seed, epochs done."""
+_held: list[tuple[TrainTask, Engine]] = []
+"""The network trained last, if its epoch came to an end, and what it is: see `TrainTask.at`."""
 
 
 def _engine_for(task: TrainTask) -> Engine:
     """A network that stands where the task begins."""
     holds, engine = _held.pop() if _held else (None, None)
-    if engine is not None and holds == (task.trial_id, task.seed, task.from_epoch):
+    if engine is not None and holds == task.at(task.from_epoch):
         return engine
     if task.from_epoch and task.state is None:
         raise StateMissing(task.trial_id)
