@@ -147,7 +147,7 @@ def conclude(study: Study) -> Outcome:
             raise NothingUsable(
                 f"none of {counted(len(study.records), 'trial')} completed"
                 + (f"; the last one failed with {failed[-1].error}" if failed else "")
-            ) from (study.run.failure(failed[-1].trial_id) if failed else None)
+            ) from (study.run.trial(failed[-1].trial_id).failure() if failed else None)
         restore_predictions(study, best_first)
         chosen = best_first[0]
         if study.settings.prefer_small:
@@ -191,7 +191,7 @@ def _exported(study: Study, chosen: TrialRecord) -> dict[str, Any] | None:
         return None
     if not all(map(study.run.artefacts.is_whole, BY_ROW)):
         return None
-    if not study.run.has_answers(study.corpus.fingerprint):
+    if not study.run.cache(study.corpus.fingerprint).has_answers():
         return None
     return facts if facts.get("sha256") == sha256(path) else None
 
@@ -205,9 +205,9 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
     saved = save_ensemble(study, ensemble, path)
     fitted = baselines(corpus, models, class_counts(study))
     rows = len(corpus.validation)
-    study.run.save_baselines(corpus.fingerprint, {b.name: b.answers[-rows:] for b in fitted})
+    study.run.cache(corpus.fingerprint).save_baselines({b.name: b.answers[-rows:] for b in fitted})
     answers = {"networks": ensemble.unmixed[-rows:], "model": ensemble.answers[-rows:]}
-    study.run.save_answers(corpus.fingerprint, answers)
+    study.run.cache(corpus.fingerprint).save_answers(answers)
     kinds = (ensemble.unmixed, ensemble.answers)
     errors = (expected_calibration_error(p, ensemble.labels) for p in kinds)
     strongest = _strongest(study, fitted)

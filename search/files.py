@@ -10,7 +10,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,6 +70,11 @@ def npy(array: npt.NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
+
+
+def npz(arrays: Mapping[str, npt.NDArray[Any]]) -> Callable[[IO[bytes]], None]:
+    """Returns a writer of an uncompressed .npz file, for `write_atomically`."""
+    return lambda file: np.savez(file, allow_pickle=False, **arrays)
 
 
 def flush_folder(folder: Path) -> None:

@@ -362,10 +362,11 @@ def show_audit(settings: Settings) -> None:
     """What is wrong with the data of a run; whole in audit.json."""
     from search.corpus.load import load_corpus
     from search.files import write_json
+    from search.tuning.lock import check_place
     from search.tuning.rundir import RunDirectory
 
     directory = RunDirectory(settings.results)
-    directory.check_place()
+    check_place(settings.results)
     corpus = load_corpus(settings, say)
     found = corpus.facts["audit"]
     if directory.is_of_other_data(corpus.fingerprint):
@@ -385,13 +386,14 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
     progress = view.progress
     from search.reporting.tensorboard import check_installed
     from search.tuning.executors import LocalSlots
+    from search.tuning.lock import check_place
     from search.tuning.places import slots_for, worker_count
     from search.tuning.rundir import RunDirectory
 
     if settings.tensorboard:
         check_installed()
     directory = RunDirectory(settings.results)
-    directory.check_place()
+    check_place(settings.results)
     if not train and not directory.run_file.exists():
         raise ResultsError(f"--conclude: there is no run in {settings.results}")
     give_temporary_directory(settings.results)
@@ -423,7 +425,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         sides, more = read_sides(settings, progress), read_unlabelled(settings, progress)
         corpus = encode_sides(settings, sides, more)
         space = chosen_space(settings.space, settings.set, corpus)
-        learned, there = None, directory.features(corpus.fingerprint).exists()
+        learned, there = None, directory.cache(corpus.fingerprint).features.exists()
         if here and not there and settings.embeddings is None and starts_from_words(space):
             # In a worker that has nothing to do yet, while this process imports TensorFlow.
             learned = (

@@ -32,6 +32,22 @@ HOSTILE = (
 )
 
 
+def record(number, accuracy=None, loss=0.5, **changes):
+    history = () if accuracy is None else (Epoch(1, 0.6, loss, accuracy, 1.5, accuracy),)
+    options = dict(
+        trial_id=f"{number:04d}",
+        status="failed" if accuracy is None else "completed",
+        values={"dropout": 0.1},
+        seed=number,
+        space={"space": [], "values": {}},
+        batch_size=64,
+        started_at="2026-01-01T00:00:00+00:00",
+        ended_at="2026-01-01T00:00:09+00:00",
+        history=history,
+    )
+    return TrialRecord(**{**options, **changes})
+
+
 def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), best=True, seed=0):
     """A run of `count` trials, of which the last failed; returns the results directory."""
     generator = np.random.default_rng(seed)
@@ -51,10 +67,10 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
         directory.enter(facts)
         for number in range(count):
             record = _record(number, generator, failed=number == count - 1)
-            directory.save_record(record)
+            directory.trial(record.trial_id).save_record(record)
             if record.status != "failed":
-                directory.save_predictions(
-                    record.trial_id, _predictions(generator, labels, len(classes))
+                directory.trial(record.trial_id).save_predictions(
+                    _predictions(generator, labels, len(classes))
                 )
         cache = results / "cache" / ("f" * 16)
         cache.mkdir(parents=True)
@@ -62,8 +78,8 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
         for name, array in (("labels", labels), ("rows", np.arange(rows)), ("offsets", offsets)):
             (cache / f"validation_{name}.npy").write_bytes(npy(array))
         if best:
-            kept = directory.load_predictions("0001", rows)
-            directory.save_answers("f" * 64, {"networks": kept, "model": tempered(kept, 1.3)})
+            kept = directory.trial("0001").load_predictions(rows)
+            directory.cache("f" * 64).save_answers({"networks": kept, "model": tempered(kept, 1.3)})
             _conclude(results, classes, rows)
     return results
 

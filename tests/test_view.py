@@ -6,7 +6,7 @@ import pytest
 from search.settings import Settings
 from search.view import Events, Lines, Picture, chosen_view, left
 from tests.conftest import SAMPLE, run_here
-from tests.tuning.test_rundir import record
+from tests.made import record
 
 
 def test_what_fits(monkeypatch):

@@ -25,7 +25,7 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
         best_first: its trials, at least one.
     """
     best, finals = best_first[0], study.finals_in_force()
-    predicted = study.run.load_predictions(best.trial_id, len(study.corpus.validation))
+    predicted = study.run.trial(best.trial_id).load_predictions(len(study.corpus.validation))
     if predicted is None:
         return best
     objective, labels = study.settings.objective, study.corpus.validation.labels
@@ -60,7 +60,7 @@ def compared(
     """
     objective, labels = study.settings.objective, study.corpus.validation.labels
     rows = len(labels)
-    trials = {r.trial_id: study.run.load_predictions(r.trial_id, rows) for r in best_first}
+    trials = {r.trial_id: study.run.trial(r.trial_id).load_predictions(rows) for r in best_first}
 
     def values(predicted: Numbers) -> Values:
         return values_of(objective, predicted, labels, study.positive)
@@ -71,7 +71,7 @@ def compared(
         return {}, None
     bias = asdict(selection_bias(np.stack(list(known.values())), seed=0))
     bias["trials"] = len(known)
-    baselines = study.run.load_baselines(study.corpus.fingerprint)
+    baselines = study.run.cache(study.corpus.fingerprint).load_baselines()
     known |= {n: values(p) for n, p in baselines.items() if len(p) == rows}
     names = list(known)
     tied = tied_with_best(np.stack(list(known.values())), names.index(best))

@@ -145,12 +145,13 @@ def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:
     """Computes lost predictions of validation rows again, of trials whose weights are kept."""
     split = study.corpus.validation
     for trial in trials:
-        known = study.run.load_predictions(trial.trial_id, len(split)) is not None
-        if known or not study.run.has_weights(trial.trial_id):
+        files = study.run.trial(trial.trial_id)
+        known = files.load_predictions(len(split)) is not None
+        if known or not files.has_weights():
             continue
         engine = _engine(study, trial, with_stock_layers(study.model_of(trial)))
         reading = study.shape.reading(study.configuration(trial.values))
-        study.run.save_predictions(trial.trial_id, _answers(engine, split, reading))
+        files.save_predictions(_answers(engine, split, reading))
         study.warn(f"the validation predictions of trial {trial.trial_id} were computed again")
 
 
@@ -173,7 +174,7 @@ def _out_of_fold(
     study: Study, record: TrialRecord, split: Split, reading: Reading, outputs: int
 ) -> Any:
     """What a network said of the rows that it had not seen when it was trained."""
-    kept = study.run.load_predictions(record.trial_id, len(split))
+    kept = study.run.trial(record.trial_id).load_predictions(len(split))
     if kept is not None and kept.shape[1] == outputs:
         return kept
     engine = _engine(study, record, with_stock_layers(study.model_of(record)))

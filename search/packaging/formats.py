@@ -77,7 +77,7 @@ def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
             f"{run.path}: there is no best_model.json; `python -m search.run` with the settings "
             "of its run writes it"
         )
-    texts = _validation_texts(run.corpus(facts["data_fingerprint"]))
+    texts = _validation_texts(run.cache(facts["data_fingerprint"]).corpus)
     for name in formats:
         facts["formats"][name] = _export(run, file, name, texts)
         write_json(run.best_model_facts, facts)

@@ -25,8 +25,8 @@ from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, start
 from search.packaging.text_model import save_model, text_model
 from search.tuning.engine import Probabilities
 from search.tuning.objective import Labels, Numbers, measured
-from search.tuning.records import TrialRecord, trial_of
-from search.tuning.rundir import UNPROVEN, now
+from search.tuning.records import TrialRecord, now, trial_of
+from search.tuning.rundir import UNPROVEN
 from search.tuning.study import Study
 from search.version import __version__
 

@@ -30,7 +30,7 @@ from search.tuning.finals import final_ranking
 from search.tuning.finals import wanted as finals_wanted
 from search.tuning.objective import named
 from search.tuning.records import EPOCHS, TrialRecord
-from search.tuning.rundir import check_predictions, readable_records
+from search.tuning.trialdir import check_predictions, readable_records
 from search.untrusted import array_of, arrays_of, content_of
 
 State = Literal["running", "stopped", "finished"]

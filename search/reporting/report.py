@@ -23,7 +23,8 @@ from search.reporting.archive import Archive, read_archive
 from search.reporting.charts import Figure
 from search.reporting.templates import TEMPLATES, page_file
 from search.reproduce import command_line
-from search.tuning.rundir import TEST_OPENED, now
+from search.tuning.records import now
+from search.tuning.rundir import TEST_OPENED
 
 NAME = "report.html"
 MISTAKES = 25  # that are shown

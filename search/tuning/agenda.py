@@ -8,8 +8,7 @@ from search.tuning import finals
 from search.tuning.job import Job, job_of
 from search.tuning.oracles import trial_seed
 from search.tuning.proposals import Proposals
-from search.tuning.records import TrialRecord, trial_of
-from search.tuning.rundir import now
+from search.tuning.records import TrialRecord, now, trial_of
 from search.tuning.study import Study
 
 ALIKE_FAILURES = 3  # of the first trials; after them a search is given up
@@ -98,5 +97,5 @@ class Agenda:
         if len(ended) >= ALIKE_FAILURES and len(errors) == 1 and None not in errors:
             raise NothingUsable(
                 f"the first {len(ended)} trials all failed alike: {errors.pop()} (the whole "
-                f"traceback: {self._study.run.error_file(ended[0].trial_id)})"
-            ) from self._study.run.failure(ended[0].trial_id)
+                f"traceback: {self._study.run.trial(ended[0].trial_id).error_file})"
+            ) from self._study.run.trial(ended[0].trial_id).failure()

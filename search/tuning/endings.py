@@ -7,8 +7,7 @@ from search.tuning.agenda import Agenda
 from search.tuning.job import Job
 from search.tuning.machine import killed_for_memory
 from search.tuning.proposals import Proposals
-from search.tuning.records import Status, TrialRecord
-from search.tuning.rundir import now
+from search.tuning.records import Status, TrialRecord, now
 from search.tuning.study import Study
 
 MOST_DEATHS = 2  # of workers, that a trial survives
@@ -42,8 +41,8 @@ class Endings:
         """Ends a trial, or stops it for the time being; then its state stays while it may go on."""
         assert job.best is not None and job.predicted is not None
         run, record = self._study.run, job.record
-        run.save_weights(record.trial_id, job.best)
-        run.save_predictions(record.trial_id, job.predicted)
+        run.trial(record.trial_id).save_weights(job.best)
+        run.trial(record.trial_id).save_predictions(job.predicted)
         record = replace(
             record,
             status=status,
@@ -64,7 +63,7 @@ class Endings:
             details: all there is to say, for error.txt.
             machine_fault: whether the machine is to blame: then the next run tries it again.
         """
-        self._study.run.save_error(job.record.trial_id, details)
+        self._study.run.trial(job.record.trial_id).save_error(details)
         record = replace(
             job.record,
             status="failed",
@@ -74,7 +73,7 @@ class Endings:
             machine_fault=machine_fault,
         )
         self._put(record)
-        self._study.run.remove_state(record.trial_id)
+        self._study.run.trial(record.trial_id).remove_state()
         self._end(record)
 
     def _end(self, record: TrialRecord) -> None:
@@ -130,5 +129,5 @@ class Endings:
         notes = (*record.notes, note)
         record = replace(record, batch_size=half, attempts=record.attempts + 1, notes=notes)
         job.restart(record)
-        self._study.run.remove_state(record.trial_id)
+        self._study.run.trial(record.trial_id).remove_state()
         self._put(record)

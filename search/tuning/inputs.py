@@ -50,7 +50,7 @@ def save_inputs(
 
 
 def _saved_corpus(run: RunDirectory, corpus: Corpus) -> Path:
-    folder = run.corpus(corpus.fingerprint)
+    folder = run.cache(corpus.fingerprint).corpus
     if folder.exists() and not corpus.is_saved(folder):
         run.set_aside(folder, "it is not the encoded corpus")
     corpus.save(folder)
@@ -60,9 +60,9 @@ def _saved_corpus(run: RunDirectory, corpus: Corpus) -> Path:
 def _saved_features(
     study: Study, embeddings: Embeddings | None, learned: Callable[[], Vectors] | None
 ) -> Path:
-    data, (tokens, numbers) = study.corpus.fingerprint, features_size(study.space, study.corpus)
-    path = study.run.features(data)
-    if study.run.load_features(data, tokens) is None:
+    tokens, numbers = features_size(study.space, study.corpus)
+    cache = study.run.cache(study.corpus.fingerprint)
+    if cache.load_features(tokens) is None:
         found: npt.NDArray[Any] | None = None
         if embeddings is not None:
             found = embeddings.vectors[:tokens]
@@ -72,8 +72,8 @@ def _saved_features(
         if found is None:
             found = word_features(study.corpus, tokens, numbers)
         content = npy(found)
-        write_atomically(path, lambda file: file.write(content))
-    return path
+        write_atomically(cache.features, lambda file: file.write(content))
+    return cache.features
 
 
 def payload_for_nodes(inputs: Inputs, corpus: Corpus) -> dict[str, Any]:

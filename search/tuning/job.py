@@ -5,10 +5,11 @@ from pathlib import Path
 
 from search.tuning.early_stopping import finished
 from search.tuning.engine import Probabilities
+from search.tuning.quarantine import Arrays
 from search.tuning.records import Epoch, TrialRecord, trial_of
-from search.tuning.rundir import Arrays, Weights
 from search.tuning.study import Study
 from search.tuning.training import TrainResult
+from search.tuning.trialdir import Weights
 
 
 @dataclass
@@ -79,7 +80,7 @@ def job_of(record: TrialRecord, study: Study) -> Job:
         job = Job(record, best.epoch)
     else:
         job = Job(record, int(record.values.get("tuner/epochs", study.settings.max_epochs)))
-    saved = study.run.load_state(record.trial_id)
+    saved = study.run.trial(record.trial_id).load_state()
     if saved is not None:
         job.history, job.state = saved
         job.predicted = job.state.pop("predicted")
@@ -88,7 +89,7 @@ def job_of(record: TrialRecord, study: Study) -> Job:
             del job.state[name]
         job.best = _weights(kept or job.state, "best" if kept else "weights")
     elif not record.is_final and (parent := record.values.get("tuner/trial_id")):
-        inherited = study.run.load_state(str(parent))
+        inherited = study.run.trial(str(parent)).load_state()
         if inherited is not None:
             history, job.state = inherited
             job.state = {
@@ -104,7 +105,7 @@ def save_job(job: Job, study: Study) -> None:
     state = {**job.state, "predicted": job.predicted}
     if job.so_far.best != job.history[-1]:
         state.update({f"best/{n:04d}": array for n, array in enumerate(job.best)})
-    study.run.save_state(job.record.trial_id, job.history, state)
+    study.run.trial(job.record.trial_id).save_state(job.history, state)
 
 
 def _weights(state: Arrays, kind: str) -> Weights:

@@ -5,14 +5,28 @@ and the kernel kills whoever takes more memory.
 """
 
 import os
+import platform
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESS = Path("/proc/self/cgroup")
 UNLIMITED = 2**60  # bytes; version 1 writes a number above that
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a run's times and last decimals depend on, for run.json."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner", "numpy")},
+    }
 
 
 def cores() -> int:

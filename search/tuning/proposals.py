@@ -14,9 +14,9 @@ from search.network.weights import parameters
 from search.tuning import oracles
 from search.tuning.exact import with_exact_steps
 from search.tuning.objective import signed
-from search.tuning.records import Epoch, TrialRecord
-from search.tuning.rundir import now, winners
+from search.tuning.records import Epoch, TrialRecord, now
 from search.tuning.study import Study
+from search.tuning.warm_start import winners
 
 
 class Proposals:

@@ -147,6 +147,11 @@ SPACE = TypeAdapter(list[_Declared])
 EPOCHS = TypeAdapter(tuple[Epoch, ...])
 
 
+def now(timespec: str = "milliseconds") -> str:
+    """The time, ISO 8601 with the time zone; several trials may end in a second."""
+    return datetime.now().astimezone().isoformat(timespec=timespec)
+
+
 def trial_of(name: str) -> str:
     """The id of the trial that a final, or a trial itself, belongs to."""
     return name.partition("-")[0]

@@ -21,9 +21,10 @@ from search.network.weights import Shape, sizes
 from search.settings import Settings
 from search.tuning import finals
 from search.tuning.early_stopping import Halving, Ladder
+from search.tuning.machine import machine_facts
 from search.tuning.objective import positive_class
-from search.tuning.records import TrialRecord, ranked, trial_of
-from search.tuning.rundir import RunDirectory, machine, now
+from search.tuning.records import TrialRecord, now, ranked, trial_of
+from search.tuning.rundir import RunDirectory
 from search.version import __version__
 
 
@@ -154,7 +155,7 @@ class Study:
             "data": {name: fact for name, fact in self.corpus.facts.items() if name != "audit"},
             "class_names": list(self.corpus.class_names),
             "version": __version__,
-            "machine": machine(),
+            "machine": machine_facts(),
             "started_at": now(),
         }
 
@@ -175,7 +176,7 @@ class Study:
 
     def _fits(self, record: TrialRecord) -> bool:
         """Whether a trial's weights are there, and as large as its network."""
-        weights = self.run.load_weights(record.trial_id)
+        weights = self.run.trial(record.trial_id).load_weights()
         if weights is None or not self.ours:
             return weights is not None
         wanted = sizes(self.configuration(record.values), self.shape)
@@ -254,7 +255,8 @@ class Study:
 
     def _is_settled(self, name: str) -> bool:
         final = self.finals.get(name)
-        if final is not None and final.status == "completed" and not self.run.has_weights(name):
+        completed = final is not None and final.status == "completed"
+        if completed and not self.run.trial(name).has_weights():
             return False  # they were removed while other trials were better
         return finals.is_settled(final, self.records[trial_of(name)])
 
@@ -276,7 +278,7 @@ class Study:
         Raises:
             ResultsError: they were not kept.
         """
-        weights = self.run.load_weights(record.trial_id)
+        weights = self.run.trial(record.trial_id).load_weights()
         if weights is None:
             raise ResultsError(
                 f"the weights of trial {record.trial_id} are not kept; only those of the best "
@@ -292,7 +294,7 @@ class Study:
 
     def put(self, record: TrialRecord) -> None:
         """Saves a trial or a final as it now is."""
-        self.run.save_record(record)
+        self.run.trial(record.trial_id).save_record(record)
         self._remember(record)
 
     def _remember(self, record: TrialRecord) -> None:
@@ -314,15 +316,15 @@ class Study:
         """Removes the weights of trials that are not leading, and the states of ended ones."""
         there = [self.records[trial_id] for trial_id in self._with_weights]
         for record in ranked(there)[self.settings.keep :]:
-            self.run.remove_weights(record.trial_id)
+            self.run.trial(record.trial_id).remove_weights()
             self._with_weights.discard(record.trial_id)
         for record in [self.records[trial_id] for trial_id in self._with_state]:
             if not self._needs_state(record):
-                self.run.remove_state(record.trial_id)
+                self.run.trial(record.trial_id).remove_state()
                 self._with_state.discard(record.trial_id)
         wanted = self.finals_wanted() if self.finals else []
         for record in self.finals.values():
             if record.status != "running":
-                self.run.remove_state(record.trial_id)
+                self.run.trial(record.trial_id).remove_state()
             if record.trial_id not in wanted:
-                self.run.remove_weights(record.trial_id)
+                self.run.trial(record.trial_id).remove_weights()

@@ -189,7 +189,7 @@ class SearchTuner(keras_tuner.Tuner):
 
     def get_trial_dir(self, trial_id: str) -> str:
         """The folder of a trial."""
-        return str(self.study.run.folder(trial_id))
+        return str(self.study.run.trial(trial_id).path)
 
     def save(self) -> None:
         """Nothing: every trial is written when it changes."""

@@ -4,7 +4,7 @@ import pytest
 from search.errors import ResultsError
 from search.evaluation.leaderboard import COLUMNS, leaderboard, read_leaderboard, write_leaderboard
 from search.evaluation.statistics import wilson_interval
-from tests.tuning.test_rundir import record
+from tests.made import record
 
 
 def test_best_first_failures_last_running_left_out():

@@ -53,7 +53,7 @@ def test_reasons(failed_run, behaviour, reason):
     tuner, _, outcome = failed_run
     failed = row(outcome, behaviour)
     assert failed["error"].startswith(reason)
-    details = (tuner.study.run.folder(failed["trial_id"]) / "error.txt").read_text()
+    details = tuner.study.run.trial(failed["trial_id"]).error_file.read_text()
     assert details
     if behaviour == "raises":
         assert "misbehaving.py" in details, "the traceback of the worker"

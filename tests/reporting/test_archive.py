@@ -10,8 +10,7 @@ from search.errors import ResultsError
 from search.reporting.archive import read_archive
 from search.tuning.records import Epoch
 from search.tuning.rundir import RunDirectory
-from tests.made import made_run
-from tests.tuning.test_rundir import record
+from tests.made import made_run, record
 
 
 def content(folder):
@@ -67,9 +66,9 @@ def test_damage_is_passed_over_and_left(tmp_path):
 def test_a_run_that_goes_on(tmp_path):
     results = made_run(tmp_path / "r", 5, best=False)
     directory = RunDirectory(results)
-    directory.save_record(record(5, status="running"))
+    directory.trial("0005").save_record(record(5, status="running"))
     epochs = (Epoch(1, 0.6, 0.5, 0.7, 1.0, 0.7), Epoch(2, 0.6, 0.5, 0.8, 1.0, 0.8))
-    directory.save_state("0005", epochs, {"predicted": np.zeros(3)})
+    directory.trial("0005").save_state(epochs, {"predicted": np.zeros(3)})
     with directory.claimed():
         archive = read_archive(results)
     assert archive.state == "running"

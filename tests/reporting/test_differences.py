@@ -49,7 +49,7 @@ def test_a_winner_that_is_better(two):
     a, b = two
     certain = np.stack([b.labels != 1, b.labels == 1], axis=1).astype(np.float32)[:, 1:]
     answers = {"networks": certain, "model": certain}
-    RunDirectory(b.path).save_answers("f" * 64, answers)
+    RunDirectory(b.path).cache("f" * 64).save_answers(answers)
     assert "the winner of B is better than that of A: +" in compare(a, b).verdict
     assert "the winner of B is worse than that of A: -" in compare(b, a).verdict
 

@@ -1,8 +1,7 @@
 import numpy as np
 
 from search.reporting.importance import FEWEST, importances, searched
-from tests.made import SPACE
-from tests.tuning.test_rundir import record
+from tests.made import SPACE, record
 
 
 def trials(count, score):

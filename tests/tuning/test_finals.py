@@ -152,5 +152,5 @@ def test_a_final_whose_weights_are_gone_is_trained_again(finals_run, tmp_path):
         study.enter(json.loads((copy / "run.json").read_text())["identity"])
         assert study.next_final() is None
         name = sorted(study.finals)[0]
-        study.run.remove_weights(name)
+        study.run.trial(name).remove_weights()
         assert study.next_final() == name

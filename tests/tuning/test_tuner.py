@@ -188,7 +188,9 @@ def test_a_final_under_way_whose_trial_was_lost(tmp_path, corpus, tune):
     tuner = tune(wanted, corpus)
     final, *_ = tuner.study.finals.values()
     trial_id = final.trial_id.partition("-")[0]
-    tuner.study.run.save_record(replace(final, status="running", history=(), ended_at=None))
+    tuner.study.run.trial(final.trial_id).save_record(
+        replace(final, status="running", history=(), ended_at=None)
+    )
     (tmp_path / "r" / "trials" / trial_id / "best.npz").unlink()
     again = tune(wanted, corpus)
     assert again.records[trial_id].best.val_loss == tuner.records[trial_id].best.val_loss
