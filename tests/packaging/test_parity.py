@@ -132,6 +132,23 @@ def test_it_knows_nothing_of_this_project():
     assert "-I" in Path(f"/proc/{started()._process.pid}/cmdline").read_text().split("\0")
 
 
+def test_it_imports_no_more_than_a_model_needs(model_file):
+    """Keras takes a second to import scikit-learn and pandas, where they are."""
+    texts = TEXTS[:3]
+    check_parity(model_file, "keras", texts, load_classifier(model_file).score(texts))
+    mapped = Path(f"/proc/{started()._process.pid}/maps").read_text()
+    assert "/tensorflow/" in mapped and not re.search("/(sklearn|pandas)/", mapped)
+
+
+def test_a_model_is_traced_once(model_file, monkeypatch):
+    """Whatever the number of texts; each time takes a second or more."""
+    model = keras.models.load_model(model_file)
+    monkeypatch.setattr(keras.models, "load_model", lambda path: model)
+    run = parity.runtimes.keras_file(model_file)
+    assert [len(run(TEXTS[:count])) for count in (40, 1)] == [40, 1]
+    assert model.predict_function.experimental_get_tracing_count() == 1
+
+
 def test_tempered_both_ways(tmp_path):
     """A model file of three classes, tempered when it was made, against its own untempered one."""
     path = exported(tmp_path / "m.keras", classes=3)
