@@ -41,7 +41,7 @@ from search.packaging.text_model import sha256
 from search.reporting.report import read_report
 from search.tables import write_table
 from search.tuning.finals import standing
-from search.tuning.objective import Labels, Numbers, measured, score, signed
+from search.tuning.objective import Labels, Numbers, evaluate, score, to_score
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
@@ -161,7 +161,7 @@ def conclude(study: Study) -> Outcome:
         tied, bias = compared(study, best_first)
         finals = standing(chosen.trial_id, study.finals_in_force())
         if finals is not None:
-            mean = signed(study.settings.objective, finals.mean)
+            mean = to_score(study.settings.objective, finals.mean)
             facts["finals"] = {**asdict(finals), "mean": mean}
         else:
             facts["finals"] = None
@@ -246,7 +246,7 @@ def _tested(
     objective = study.settings.objective
     networks = ensemble.networks_say(test)
     mine = ensemble.mixture.probabilities(networks, test.texts)
-    accuracy = measured("val_accuracy", mine, test.labels)
+    accuracy = evaluate("val_accuracy", mine, test.labels)
     scores = ngram_scores((kind.model for kind in models.values()), test.texts)
     said = {baseline.name: baseline.predict(scores) for baseline in fitted}
     return {
@@ -256,10 +256,10 @@ def _tested(
         ),
         "test_accuracy": accuracy,
         "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
-        "test_loss": measured("val_loss", mine, test.labels),
+        "test_loss": evaluate("val_loss", mine, test.labels),
         "test_rows": len(test),
-        "test_accuracy_networks": measured("val_accuracy", networks, test.labels),
-        "test_loss_networks": measured("val_loss", networks, test.labels),
+        "test_accuracy_networks": evaluate("val_accuracy", networks, test.labels),
+        "test_loss_networks": evaluate("val_loss", networks, test.labels),
         "classes": of_each_class(mine, test.labels, study.corpus.class_names),
         "baselines": [_baseline_facts(study, baseline, said[baseline.name]) for baseline in fitted],
         "verdict": _compared(study, test.labels, mine, strongest, said[strongest.name]),
@@ -279,13 +279,13 @@ def _baseline_facts(study: Study, baseline: Baseline, tested: Numbers | None) ->
     known = baseline.answers[-len(validation) :], validation.labels
     on_test: dict[str, float | None] = {"test_accuracy": None}
     if tested is not None:
-        on_test["test_accuracy"] = measured("val_accuracy", tested, test.labels)
+        on_test["test_accuracy"] = evaluate("val_accuracy", tested, test.labels)
         on_test |= measures(tested, test.labels, "test_", study.positive)
     return {
         "name": baseline.name,
-        objective: measured(objective, *known, study.positive),
-        "val_accuracy": measured("val_accuracy", *known),
-        "val_loss": measured("val_loss", *known),
+        objective: evaluate(objective, *known, study.positive),
+        "val_accuracy": evaluate("val_accuracy", *known),
+        "val_loss": evaluate("val_loss", *known),
         **on_test,
         "parameters": baseline.parameters,
         "seconds": baseline.seconds,

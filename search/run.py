@@ -486,7 +486,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 
 def _trial_line(study: "Study", record: "TrialRecord") -> str:
     """One line for a trial that ended."""
-    from search.tuning.objective import signed
+    from search.tuning.objective import to_score
     from search.tuning.records import best_of
 
     objective, total = study.settings.objective, study.settings.trials
@@ -497,8 +497,8 @@ def _trial_line(study: "Study", record: "TrialRecord") -> str:
         leader = best_of(ended)
         assert leader is not None and leader.best is not None
         result = (
-            f"{objective} {signed(objective, record.best.score):.4f} "
-            f"(best {signed(objective, leader.best.score):.4f}, trial {leader.trial_id}), "
+            f"{objective} {to_score(objective, record.best.score):.4f} "
+            f"(best {to_score(objective, leader.best.score):.4f}, trial {leader.trial_id}), "
             f"{'stopped after ' if record.status == 'pruned' else ''}"
             f"{len(record.history)} epochs, {sum(e.seconds for e in record.history):.1f} s"
         )
@@ -507,7 +507,7 @@ def _trial_line(study: "Study", record: "TrialRecord") -> str:
 
 def _final_line(study: "Study", record: "TrialRecord") -> str:
     """One line for a final that ended."""
-    from search.tuning.objective import signed
+    from search.tuning.objective import to_score
 
     objective = study.settings.objective
     wanted = len(study.finals_wanted())
@@ -517,14 +517,14 @@ def _final_line(study: "Study", record: "TrialRecord") -> str:
     elif number == "0":
         result = f"trained for {len(record.history)} epochs"
     else:
-        result = f"{objective} {signed(objective, record.best.score):.4f}"
+        result = f"{objective} {to_score(objective, record.best.score):.4f}"
     part = f"fold {number}" if number != "0" else "all rows"
     return f"[final {study.finals_ended()}/{wanted}] trial {trial}, {part}: {result}"
 
 
 def _print_outcome(outcome: "Outcome") -> None:
     """The result, on stdout."""
-    from search.evaluation.measures import told_bias, told_gap
+    from search.evaluation.measures import describe_bias, describe_gap
 
     table = outcome.leaderboard
     best = outcome.best
@@ -564,11 +564,11 @@ def _print_outcome(outcome: "Outcome") -> None:
             f"standard deviation {best['finals']['std']:.4f}"
         )
     if best["selection_bias"] is not None:
-        lines.append(told_bias(objective, best["selection_bias"]))
+        lines.append(describe_bias(objective, best["selection_bias"]))
     lines += best["weak_slices"]
     lines += [
         *(_measured(best, objective, "test", "test") if best["test_rows"] else ()),
-        *([gap] if (gap := told_gap(objective, best)) else []),
+        *([gap] if (gap := describe_gap(objective, best)) else []),
         best["verdict"],
     ]
     if outcome.tested > 1:
@@ -582,14 +582,14 @@ def _print_outcome(outcome: "Outcome") -> None:
 
 def _measured(best: dict[str, Any], objective: Objective, side: str, name: str) -> list[str]:
     """The accuracy of one side and the objective, if it is another, with their intervals."""
-    from search.tuning.objective import named
+    from search.tuning.objective import display_name
 
     lines = []
     for one in dict.fromkeys((objective, "val_accuracy")):
         key = one.replace("val", side, 1)
         low, high = best[f"{key}_ci"]
         lines.append(
-            f"{name} {named(one, best['positive'])}: {best[key]:.4f} "
+            f"{name} {display_name(one, best['positive'])}: {best[key]:.4f} "
             f"(95% interval {low:.4f} to {high:.4f}, {best[f'{side}_rows']} rows)"
         )
     return lines

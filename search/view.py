@@ -171,13 +171,13 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
 
     from search.evaluation.statistics import wilson_interval
     from search.tuning.finals import standing
-    from search.tuning.objective import named, signed
+    from search.tuning.objective import display_name, to_score
 
     objective, finals = study.settings.objective, study.finals_in_force()
-    measure = named(objective, study.settings.positive)
+    measure = display_name(objective, study.settings.positive)
 
     def told(score: float) -> str:
-        return f"{signed(objective, score):.4f}"
+        return f"{to_score(objective, score):.4f}"
 
     leading = study.best_first()[:LEADING]
     room = max(1, console.height - ROOM - len(leading))

@@ -22,7 +22,7 @@ from search.evaluation.statistics import bootstrap_interval, row_values
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.tuning.engine import Engine, FastEngine, KerasEngine, predict
-from search.tuning.objective import measured, statistic
+from search.tuning.objective import evaluate, statistic
 
 WORDS, ROWS, CLASSES = 3000, 1500, 3
 SHAPE = Shape(WORDS + 2, CLASSES, 30)
@@ -73,7 +73,7 @@ def decided() -> dict[str, list[Any]]:
         "an epoch": [loss, scored(engine, data), *engine.state().values()],
         "baselines": [b.answers for b in baselines(data, models, even)],
         "n-gram models": [model.model.table for model in models.values()],
-        "a score": [measured("val_loss", p, labels)],
+        "a score": [evaluate("val_loss", p, labels)],
         "statistics": [*bootstrap_interval(losses, 2000, 0), row_values(losses, 2000)],
     }
 

@@ -14,7 +14,7 @@ from scipy.special import logsumexp, softmax
 
 from search.compiled.network import cross_entropy
 from search.evaluation.statistics import wilson_interval
-from search.tuning.objective import SMALLEST, Floats, Labels, Numbers, Rights, by_class, right
+from search.tuning.objective import SMALLEST, Correct, Floats, Labels, Numbers, by_class, correct
 
 LARGEST = 10.0  # temperature; the smallest is 1 / LARGEST
 
@@ -91,9 +91,9 @@ def _logits(probabilities: Numbers) -> Floats:
     return logits
 
 
-def _confidence(probabilities: Numbers, labels: Labels) -> tuple[Floats, Rights]:
+def _confidence(probabilities: Numbers, labels: Labels) -> tuple[Floats, Correct]:
     """The probability of each row's predicted class, and whether that class is right."""
-    return by_class(probabilities).max(axis=1), right(probabilities, labels)
+    return by_class(probabilities).max(axis=1), correct(probabilities, labels)
 
 
 def expected_calibration_error(probabilities: Numbers, labels: Labels, bins: int = 15) -> float:

@@ -17,7 +17,7 @@ from search.evaluation.statistics import wilson_interval
 from search.settings import Objective
 from search.tables import as_it_was, write_table
 from search.tuning.finals import final_ranking, standing
-from search.tuning.objective import signed
+from search.tuning.objective import to_score
 from search.tuning.records import TrialRecord
 
 COLUMNS = (
@@ -92,7 +92,7 @@ def leaderboard(
     for record in best_first:
         row = _row(record, validation_rows, objective)
         if (found := standing(record.trial_id, finals)) is not None:
-            mean = signed(objective, found.mean)
+            mean = to_score(objective, found.mean)
             row |= {"val_mean": mean, "val_std": found.std, "n_folds": found.folds}
         rows.append(row)
     others = [_baseline_row(b, validation_rows, objective) for b in exported.get("baselines", ())]
@@ -101,11 +101,11 @@ def leaderboard(
         others.append(_ensemble_row(exported, objective))
         selected = others[-1]["trial_id"]
     for other in others:
-        score = signed(objective, other[objective])
+        score = to_score(objective, other[objective])
         worse = (
             n
             for n, row in enumerate(rows)
-            if signed(objective, row.get("val_mean", row[objective])) < score
+            if to_score(objective, row.get("val_mean", row[objective])) < score
         )
         rows.insert(next(worse, len(rows)), other)
     for rank, row in enumerate(rows, start=1):
@@ -178,7 +178,7 @@ def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dic
     if best is not None:
         low, high = wilson_interval(best.val_accuracy * validation_rows, validation_rows)
         row |= {
-            objective: signed(objective, best.score),
+            objective: to_score(objective, best.score),
             "val_accuracy": best.val_accuracy,
             "val_accuracy_ci_low": low,
             "val_accuracy_ci_high": high,

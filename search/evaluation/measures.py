@@ -1,11 +1,19 @@
-"""The objective in the terms of statistics: by row, with its interval, in its unit."""
+"""The objective in statistical terms: per row, with its interval, in its unit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.evaluation.statistics import Values, bootstrap_interval, row_values, wilson_interval
 from search.settings import Objective
-from search.tuning.objective import Labels, Numbers, by_class, named, right, signed, statistic
+from search.tuning.objective import (
+    Labels,
+    Numbers,
+    by_class,
+    correct,
+    display_name,
+    statistic,
+    to_score,
+)
 
 LEARNING = 0.25  # measured: from half of rotten-tomatoes to all of it the errors fall by 0.23
 
@@ -13,23 +21,23 @@ LEARNING = 0.25  # measured: from half of rotten-tomatoes to all of it the error
 def values_of(
     objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
 ) -> Values:
-    """What a model's score owes to each row, for `search.evaluation.statistics` to compare.
+    """Each row's contribution to a model's score, (rows,), for `search.evaluation.statistics`.
 
-    Whether each row is right, where the objective is the accuracy; else `row_values`. For the
-    arguments see `search.tuning.objective.statistic`.
+    For the accuracy, whether each row is correct (bool); else `row_values`, of which higher is
+    better. For the arguments see `search.tuning.objective.statistic`.
     """
     if objective == "val_accuracy":
-        return right(probabilities, labels)
+        return correct(probabilities, labels)
     value = statistic(objective, probabilities, labels, positive)
-    return signed(objective, 1) * row_values(value, len(labels))
+    return to_score(objective, 1) * row_values(value, len(labels))
 
 
 def interval(
     objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
 ) -> tuple[float, float]:
-    """The 95% interval of an objective's value, not signed: by Wilson or by the bootstrap."""
+    """The 95% interval of an objective's value, in its own sign: by Wilson or by the bootstrap."""
     if objective == "val_accuracy":
-        return wilson_interval(float(right(probabilities, labels).sum()), len(labels))
+        return wilson_interval(float(correct(probabilities, labels).sum()), len(labels))
     value = statistic(objective, probabilities, labels, positive)
     return bootstrap_interval(value, len(labels), seed=0)
 
@@ -37,16 +45,16 @@ def interval(
 def with_all_rows(
     objective: Objective, ends: tuple[float, float], left_out: float
 ) -> tuple[float, float]:
-    """The interval of a model, from that of answers out of fold: its better end is farther.
+    """Extends an out-of-fold interval at its better end, to that of a model of all rows.
 
-    Answers out of fold are those of networks that learned from fewer rows than the model did, and
-    are worse for it. Errors fall with the number of rows as a power of it (Hestness et al. 2017),
-    here by `LEARNING`.
+    Out-of-fold predictions are those of networks trained on fewer rows than the model, and
+    therefore a little worse. Errors fall as a power of the number of rows (Hestness et al. 2017),
+    here with the exponent `LEARNING`.
 
     Args:
-        objective: what the interval is of.
-        ends: of the answers.
-        left_out: the share of rows that each network has not learned from, and the model has.
+        objective: whose interval it is.
+        ends: the out-of-fold interval, (low, high).
+        left_out: the share of rows that each network was not trained on, and the model was.
     """
     low, high = ends
     less = (1 - left_out) ** LEARNING
@@ -56,7 +64,7 @@ def with_all_rows(
 def of_each_class(
     probabilities: Numbers, labels: Labels, class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """How many rows each class has, and its precision, recall and F1; None where that is 0 / 0.
+    """Returns each class's rows, precision, recall and F1; None for those that are 0 / 0.
 
     Args:
         probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
@@ -85,14 +93,16 @@ def of_each_class(
 
 
 def unit(objective: Objective, positive: str | None = None) -> str:
-    """What a difference of scores is told in: see `verdict`."""
+    """The unit in which a difference of scores is given: see `verdict`."""
     if objective == "val_loss":
         return "nats of log-likelihood"
-    return "points" if objective == "val_accuracy" else f"points of {named(objective, positive)}"
+    if objective == "val_accuracy":
+        return "points"
+    return f"points of {display_name(objective, positive)}"
 
 
-def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
-    """What to say where the test rows are worse than the validation rows let expect.
+def describe_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
+    """Describes a test score that is below the interval of the validation score.
 
     Args:
         objective: of the run.
@@ -108,7 +118,7 @@ def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
     worse = found > high if objective == "val_loss" else found < low
     if not worse:
         return None
-    measure = named(objective, best.get("positive"))
+    measure = display_name(objective, best.get("positive"))
     return (
         f"the test {measure} of {found:.4f} is worse than the validation rows' interval "
         f"({low:.4f} to {high:.4f}): believe the test rows. The usual reasons: they are of another "
@@ -117,13 +127,14 @@ def told_gap(objective: Objective, best: Mapping[str, Any]) -> str | None:
     )
 
 
-def told_bias(objective: Objective, bias: Mapping[str, Any]) -> str:
-    """A selection bias, as best_model.json has it, in a sentence."""
-    scale, digits, worse = (100, 1, " points less")
+def describe_bias(objective: Objective, bias: Mapping[str, Any]) -> str:
+    """Describes a selection bias, as best_model.json has it, in one sentence."""
+    scale, digits, wrong = (100, 1, " points too high")
     if objective == "val_loss":
-        scale, digits, worse = (1, 3, " more")
+        scale, digits, wrong = (1, 3, " too low")
     expected, low, high = (f"{scale * bias[n]:.{digits}f}" for n in ("estimate", "low", "high"))
     return (
-        f"the best {objective} of {bias['trials']} trial{'s' * (bias['trials'] > 1)} is to be "
-        f"taken for {expected}{worse} (95% interval {low} to {high}): it was chosen on these rows"
+        f"the best {objective} of {bias['trials']} trial{'s' * (bias['trials'] > 1)} is probably "
+        f"about {expected}{wrong} (95% interval {low} to {high}), because it was selected on these "
+        "rows"
     )

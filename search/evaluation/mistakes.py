@@ -14,7 +14,7 @@ from search.corpus import Corpus
 from search.corpus.batches import Reading
 from search.corpus.encode import OOV
 from search.evaluation.statistics import wilson_interval
-from search.tuning.objective import Numbers, by_class, right, row_losses
+from search.tuning.objective import Numbers, by_class, correct, row_losses
 
 SURE = 0.9  # probability from which two models that agree are believed more than a label
 RARE = 0.5  # of an even share of the training rows; a class with fewer is rare
@@ -103,7 +103,7 @@ def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Number
         exact test for a lower accuracy than the rest's (Fisher 1935), corrected for the number of
         slices (Holm 1979); below_rest says whether it is at most `SIGNIFICANT`.
     """
-    is_right = right(probabilities, corpus.validation.labels)
+    is_right = correct(probabilities, corpus.validation.labels)
     count, good = len(is_right), int(is_right.sum())
     found = []
     for name, inside in _members(corpus, reading, texts).items():

@@ -19,10 +19,10 @@ CELLS = 4_000_000  # of a matrix of weights at a time: 32 MB
 LEFT_OUT = 1000  # groups of rows, at most
 WIDER = 1.2  # for the estimate's own error: by simulation, without it 90 to 95% are covered
 
-Rights = npt.NDArray[np.bool_]
+Correct = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
 Values = npt.NDArray[Any]
-"""What a score owes to each row: `Rights`, for the accuracy, or `row_values`."""
+"""What a score owes to each row: `Correct`, for the accuracy, or `row_values`."""
 Statistic = Callable[[Numbers], npt.ArrayLike]
 
 
@@ -43,7 +43,7 @@ def wilson_interval(successes: float, rows: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def mcnemar(first: Rights, second: Rights) -> Numbers:
+def mcnemar(first: Correct, second: Correct) -> Numbers:
     """The exact two-sided p-value that two classifiers are equally good (McNemar 1947).
 
     Only rows count that one has right and the other wrong; of those each has half by chance.
@@ -93,7 +93,7 @@ def p_values(first: Values, second: Values) -> Numbers:
     Returns:
         Shape (…).
     """
-    if _are_rights(first, second):
+    if _are_correct(first, second):
         return mcnemar(first, second)
     mean, error, freedom = _paired(first, second)
     # Two that agree on every row: no difference, and no doubt of it.
@@ -102,7 +102,7 @@ def p_values(first: Values, second: Values) -> Numbers:
     return p
 
 
-def _are_rights(first: Values, second: Values) -> bool:
+def _are_correct(first: Values, second: Values) -> bool:
     return bool(first.dtype == second.dtype == np.bool_)
 
 
@@ -267,7 +267,7 @@ def paired_difference(first: Values, second: Values) -> tuple[float, float, floa
         1998, method 10, else by Student's t), and the p-value.
     """
     p = float(p_values(first, second))
-    if not _are_rights(first, second):
+    if not _are_correct(first, second):
         mean, error, freedom = _paired(first, second)
         margin = float(student.ppf(0.975, freedom) * error)
         return float(mean), float(mean) - margin, float(mean) + margin, p

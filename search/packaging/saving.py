@@ -24,7 +24,7 @@ from search.packaging.modelfile import ModelFile, describe
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.packaging.text_model import save_model, text_model
 from search.tuning.engine import Probabilities
-from search.tuning.objective import Labels, Numbers, measured
+from search.tuning.objective import Labels, Numbers, evaluate
 from search.tuning.records import TrialRecord, now, trial_of
 from search.tuning.rundir import UNPROVEN
 from search.tuning.study import Study
@@ -57,8 +57,8 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     assert first.best is not None
     threshold = abstain_threshold(answers, labels)
     objective, names = study.settings.objective, corpus.class_names
-    accuracy = measured("val_accuracy", answers, labels)
-    alone = measured("val_accuracy", ensemble.unmixed, labels)
+    accuracy = evaluate("val_accuracy", answers, labels)
+    alone = evaluate("val_accuracy", ensemble.unmixed, labels)
     facts = {
         "trial_id": trial_of(first.trial_id),
         "weights": weights_id(ensemble.records),
@@ -82,10 +82,10 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "val_accuracy_ci": with_all_rows(
             "val_accuracy", wilson_interval(accuracy * len(labels), len(labels)), ensemble.left_out
         ),
-        "val_loss": measured("val_loss", answers, labels),
+        "val_loss": evaluate("val_loss", answers, labels),
         "val_rows": len(labels),
         "val_accuracy_networks": alone,
-        "val_loss_networks": measured("val_loss", ensemble.unmixed, labels),
+        "val_loss_networks": evaluate("val_loss", ensemble.unmixed, labels),
         "abstain": None if threshold is None else asdict(threshold),
         "best_epoch": first.best.epoch,
         "parameters": first.parameters,
@@ -206,7 +206,7 @@ def measures(
     """
     found = {}
     for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):
-        value = measured(objective, probabilities, labels, positive)
+        value = evaluate(objective, probabilities, labels, positive)
         name = before + objective.removeprefix("val_")
         found[name] = value if np.isfinite(value) else None
     return found

@@ -28,7 +28,7 @@ from search.tables import read_table
 from search.tuning.facts import record_of
 from search.tuning.finals import final_ranking
 from search.tuning.finals import wanted as finals_wanted
-from search.tuning.objective import named
+from search.tuning.objective import display_name
 from search.tuning.records import EPOCHS, TrialRecord
 from search.tuning.trialdir import check_predictions, readable_records
 from search.untrusted import array_of, arrays_of, content_of
@@ -86,7 +86,7 @@ class Archive:
     def measure(self) -> str:
         """What trials are ranked by, in words."""
         turned = " with its sign turned" if self.objective == "val_loss" else ""
-        return f"validation {named(self.objective, self.positive)}{turned}"
+        return f"validation {display_name(self.objective, self.positive)}{turned}"
 
     @property
     def class_names(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.evaluation.statistics import SIGNIFICANT, Rights, paired_difference
+from search.evaluation.statistics import SIGNIFICANT, Correct, paired_difference
 from search.reporting.archive import Archive, read_array
 from search.reporting.diagnostics import predicted
 
@@ -44,14 +44,14 @@ def compare(a: Archive, b: Archive) -> Comparison:
     """Compares two runs by their records."""
     first, second = _facts(a), _facts(b)
     facts = {name: (first.get(name), second.get(name)) for name in {**first, **second}}
-    rights, reason = _shared(a, b)
-    if rights is None:
+    correct, reason = _shared(a, b)
+    if correct is None:
         return Comparison(_differences(a, b), facts, 0, None, None, None, reason)
-    difference, low, high, p = paired_difference(rights[1], rights[0])
+    difference, low, high, p = paired_difference(correct[1], correct[0])
     relation = "not distinguishable from"
     if p < SIGNIFICANT:
         relation = "better than" if difference > 0 else "worse than"
-    rows = len(rights[0])
+    rows = len(correct[0])
     verdict = (
         f"the winner of B is {relation} that of A: {100 * difference:+.1f} points on {rows} "
         f"validation rows that both have (95% interval {100 * low:+.1f} to {100 * high:+.1f}, "
@@ -102,7 +102,7 @@ def _facts(archive: Archive) -> dict[str, Any]:
     return facts | {f"its {k}": v for k, v in (winner.values if winner else {}).items()}
 
 
-def _shared(a: Archive, b: Archive) -> tuple[tuple[Rights, Rights] | None, str]:
+def _shared(a: Archive, b: Archive) -> tuple[tuple[Correct, Correct] | None, str]:
     """Which of the rows that both validate on each winner has right; or why that is not known."""
     found = []
     for name, archive in (("A", a), ("B", b)):
@@ -123,8 +123,8 @@ def _shared(a: Archive, b: Archive) -> tuple[tuple[Rights, Rights] | None, str]:
     numbers = [{number for number, _, _ in one} for one in found]
     if len(both) < FEWEST or len(both) < len(numbers[0] & numbers[1]):
         return None, f"no paired test: fewer than {FEWEST} validation rows are the same in both"
-    return (_rights(found[0], both), _rights(found[1], both)), ""
+    return (_correct(found[0], both), _correct(found[1], both)), ""
 
 
-def _rights(right: dict[Any, bool], rows: list[Any]) -> npt.NDArray[np.bool_]:
+def _correct(right: dict[Any, bool], rows: list[Any]) -> npt.NDArray[np.bool_]:
     return np.array([right[row] for row in rows], dtype=np.bool_)

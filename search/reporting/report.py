@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from search.evaluation.measures import told_bias, told_gap
+from search.evaluation.measures import describe_bias, describe_gap
 from search.files import write_text
 from search.reporting import diagnostics, figures, sensitivity
 from search.reporting.archive import Archive, read_archive
@@ -106,7 +106,7 @@ class Report:
             failures=[r for r in archive.trials if r.error or r.notes],
             command=command_line(archive.facts["settings"]),
             opened=len(opened),
-            bias=None if bias is None else told_bias(archive.objective, bias),
+            bias=None if bias is None else describe_bias(archive.objective, bias),
             gap=_gap(archive),
             written_at=now("seconds"),
             style=Markup(page_file("figure.css") + page_file("report.css")),
@@ -167,7 +167,7 @@ class Rewriting:
 def _gap(archive: Archive) -> str | None:
     wanted = archive.objective.replace("val", "test", 1), f"{archive.objective}_ci"
     there = all(name in archive.best for name in (*wanted, "test_rows"))
-    return told_gap(archive.objective, archive.best) if there else None
+    return describe_gap(archive.objective, archive.best) if there else None
 
 
 def _short(error: Exception) -> str:

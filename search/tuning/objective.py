@@ -1,7 +1,7 @@
-"""What a search makes as good as it can: one number of the validation rows.
+"""Objectives: the score of the validation rows that a search optimises.
 
-Every measure here is a function of how often each row counts, so that the same lines give its
-value, its bootstrap interval and, row by row, what it owes to each of them.
+Every objective is a function of the rows' weights (how often each row counts), so that the same
+code gives its value, its bootstrap interval and each row's influence on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ SMALLEST = 1e-7  # probability that a logarithm is taken of: the bound is that o
 Numbers = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int32]
-Rights = npt.NDArray[np.bool_]
+Correct = npt.NDArray[np.bool_]
 Statistic = Callable[[Floats], Floats]
-"""From how often each row counts, shape (samples, rows), to values, shape (samples,)."""
+"""Maps row weights, (samples, rows), to values of the objective, (samples,)."""
 
 
 def by_class(probabilities: Numbers) -> Floats:
@@ -37,14 +37,14 @@ def row_losses(p: Floats, labels: Labels) -> Floats:
     return losses
 
 
-def right(probabilities: Numbers, labels: Labels) -> Rights:
-    """Which rows are given their own class, shape (rows,).
+def correct(probabilities: Numbers, labels: Labels) -> Correct:
+    """Whether each row's most probable class is its label, shape (rows,).
 
     Args:
         probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
         labels: class indices, shape (rows,).
     """
-    found: Rights = by_class(probabilities).argmax(axis=1) == labels
+    found: Correct = by_class(probabilities).argmax(axis=1) == labels
     return found
 
 
@@ -53,20 +53,25 @@ def direction(objective: Objective) -> str:
     return "min" if objective == "val_loss" else "max"
 
 
-def signed(objective: Objective, value: float) -> float:
+def to_score(objective: Objective, value: float) -> float:
     """Negates minimised objectives so that higher is always better; its own inverse."""
     return -value if direction(objective) == "min" else value
 
 
-def named(objective: Objective, positive: str | None = None) -> str:
-    """An objective in words; for `positive` see `Settings`."""
+def display_name(objective: Objective, positive: str | None = None) -> str:
+    """The name of an objective for people, such as "balanced accuracy" or "F1 of 'spam'".
+
+    Args:
+        objective: its name.
+        positive: the class whose F1 it is: see `Settings`.
+    """
     name = objective.removeprefix("val_").replace("_", " ")
     name = name.upper() if name in ("f1", "auc") else name
     return f"{name} of {positive!r}" if name == "F1" and positive is not None else name
 
 
 def positive_class(settings: Settings, class_names: Sequence[str]) -> int | None:
-    """The number of the class whose F1 is meant by val_f1; None for the mean of all.
+    """The index of the class named by `settings.positive`; None if none is named.
 
     Raises:
         SettingsError: there is no such class.
@@ -85,8 +90,8 @@ def check_measurable(settings: Settings, corpus: Corpus) -> None:
     """Checks that the objective is a number on the validation and on the test rows.
 
     Raises:
-        SettingsError: it needs rows of every class, and there is a class without one; or it is of
-            a class that there is not.
+        SettingsError: it needs rows of every class, and a class has none; or `positive` is not
+            a class.
     """
     objective = settings.objective
     positive_class(settings, corpus.class_names)
@@ -102,16 +107,16 @@ def check_measurable(settings: Settings, corpus: Corpus) -> None:
 
 
 def balanced_weights(labels: Labels, classes: int) -> tuple[float, ...]:
-    """What the rows of each class must count for all classes to count as much.
+    """The weight of a row of each class that gives all classes the same total weight.
 
-    The mean over all rows is 1, as with scikit-learn's class_weight="balanced".
+    As scikit-learn's class_weight="balanced": the mean over all rows is 1.
     """
     rows = np.bincount(labels, minlength=classes)
     return tuple((len(labels) / (classes * np.maximum(rows, 1))).tolist())
 
 
 @one_thread
-def measured(
+def evaluate(
     objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
 ) -> float:
     """The value of an objective; for the arguments see `statistic`."""
@@ -122,14 +127,14 @@ def measured(
 def score(
     objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
 ) -> float:
-    """The same as `signed` has it."""
-    return signed(objective, measured(objective, probabilities, labels, positive))
+    """The value of an objective as a score, of which higher is better: see `to_score`."""
+    return to_score(objective, evaluate(objective, probabilities, labels, positive))
 
 
 def statistic(
     objective: Objective, probabilities: Numbers, labels: Labels, positive: int | None = None
 ) -> Statistic:
-    """An objective as a function of how often each row counts.
+    """Returns an objective as a function of the rows' weights.
 
     Args:
         objective: val_accuracy; val_loss, the mean cross-entropy; val_balanced_accuracy, the mean
@@ -182,7 +187,7 @@ def _auc(p: Floats, labels: Labels) -> Statistic:
     return lambda weights: _mean(np.stack([area(weights) for area in areas], axis=1))
 
 
-def _area(p: Floats, positive: Rights) -> Statistic:
+def _area(p: Floats, positive: Correct) -> Statistic:
     """How often a row of the class has a higher probability than one that is not of it.
 
     That is the area under the ROC curve (Hanley & McNeil 1982); equal ones count half.
@@ -200,9 +205,9 @@ def _area(p: Floats, positive: Rights) -> Statistic:
     return value
 
 
-def _members(p: Floats, labels: npt.NDArray[np.integer]) -> Rights:
+def _members(p: Floats, labels: npt.NDArray[np.integer]) -> Correct:
     """Which class each row is of, (rows, classes)."""
-    of: Rights = np.arange(p.shape[1]) == labels[:, None]
+    of: Correct = np.arange(p.shape[1]) == labels[:, None]
     return of
 
 

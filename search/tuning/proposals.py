@@ -13,7 +13,7 @@ from search.network.spacefile import values_of
 from search.network.weights import parameters
 from search.tuning import oracles
 from search.tuning.exact import with_exact_steps
-from search.tuning.objective import signed
+from search.tuning.objective import to_score
 from search.tuning.records import Epoch, TrialRecord, now
 from search.tuning.study import Study
 from search.tuning.warm_start import winners
@@ -175,7 +175,7 @@ class Proposals:
         objective = self._study.settings.objective
         return {
             "loss": epoch.loss,
-            objective: signed(objective, epoch.score),
+            objective: to_score(objective, epoch.score),
             "val_loss": epoch.val_loss,
             "val_accuracy": epoch.val_accuracy,
         }

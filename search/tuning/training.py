@@ -25,7 +25,7 @@ from search.settings import Objective
 from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
 from search.tuning.finals import NO_FOLD
 from search.tuning.foreign import sent_home, unpacked
-from search.tuning.objective import measured, score
+from search.tuning.objective import evaluate, score
 from search.tuning.records import Epoch
 
 
@@ -146,8 +146,8 @@ def _train(task: TrainTask) -> TrainResult:
 
             check_probabilities(probabilities)
         labels = held_out.labels
-        val_loss = measured("val_loss", probabilities, labels)
-        val_accuracy = measured("val_accuracy", probabilities, labels)
+        val_loss = evaluate("val_loss", probabilities, labels)
+        val_accuracy = evaluate("val_accuracy", probabilities, labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
             if not np.isfinite(value):
                 raise NotFinite(f"the {name} became {value} in epoch {epoch + 1}")

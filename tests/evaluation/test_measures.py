@@ -5,15 +5,15 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from search.evaluation.measures import (
+    describe_bias,
     interval,
     of_each_class,
-    told_bias,
     unit,
     values_of,
     with_all_rows,
 )
 from search.evaluation.statistics import wilson_interval
-from search.tuning.objective import right, score, signed
+from search.tuning.objective import correct, score, to_score
 from tests.tuning.test_objective import OBJECTIVES, predictions
 
 
@@ -40,9 +40,9 @@ def test_what_learned_from_more_rows_may_be_better():
 def test_an_interval_is_around_the_value(objective):
     p, labels, _ = predictions(2, rows=200)
     low, high = interval(objective, p, labels)
-    assert low < signed(objective, score(objective, p, labels)) < high < low + 0.25
+    assert low < to_score(objective, score(objective, p, labels)) < high < low + 0.25
     if objective == "val_accuracy":
-        assert (low, high) == wilson_interval(right(p, labels).sum(), 200)
+        assert (low, high) == wilson_interval(correct(p, labels).sum(), 200)
 
 
 def test_only_the_accuracy_is_compared_by_rights():
@@ -51,13 +51,13 @@ def test_only_the_accuracy_is_compared_by_rights():
     assert values_of("val_loss", p, labels).max() < 0, "a loss counts with its sign turned"
 
 
-def test_what_is_told():
+def test_what_is_described():
     bias = {"trials": 1, "estimate": 0.0123, "low": -0.01, "high": 0.03}
-    assert told_bias("val_auc", bias) == (
-        "the best val_auc of 1 trial is to be taken for 1.2 points less (95% interval -1.0 to "
-        "3.0): it was chosen on these rows"
+    assert describe_bias("val_auc", bias) == (
+        "the best val_auc of 1 trial is probably about 1.2 points too high (95% interval -1.0 to "
+        "3.0), because it was selected on these rows"
     )
-    assert "of 2 trials is to be taken for 0.012 more (95% interval -0.010" in told_bias(
+    assert "2 trials is probably about 0.012 too low (95% interval -0.010" in describe_bias(
         "val_loss", {**bias, "trials": 2}
     )
     assert [unit(o) for o in ("val_accuracy", "val_f1")] == ["points", "points of F1"]

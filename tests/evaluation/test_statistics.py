@@ -31,7 +31,7 @@ def test_wilson_covers():
         assert np.mean(inside) == pytest.approx(0.95, abs=0.02)
 
 
-def rights(both, only_first, only_second, neither):
+def correct(both, only_first, only_second, neither):
     first = [True] * (both + only_first) + [False] * (only_second + neither)
     second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
     return np.array(first), np.array(second)
@@ -43,15 +43,15 @@ def rights(both, only_first, only_second, neither):
 def test_mcnemar_is_the_exact_binomial_test(counts):
     _, b, c, _ = counts
     expected = binomtest(b, b + c).pvalue if b + c else 1.0
-    assert mcnemar(*rights(*counts)) == pytest.approx(expected)
-    first, second = rights(*counts)
+    assert mcnemar(*correct(*counts)) == pytest.approx(expected)
+    first, second = correct(*counts)
     many = mcnemar(np.stack([first, second, ~first]), second)
     assert many[0] == pytest.approx(expected) and many[1] == 1
 
 
 def test_a_difference_of_pairs_is_that_of_newcombe():
     """His example: 36 pairs both yes, 12 yes and no, 2 no and yes, 0 both no (1998, table II)."""
-    difference, low, high, p = paired_difference(*rights(36, 12, 2, 0))
+    difference, low, high, p = paired_difference(*correct(36, 12, 2, 0))
     assert difference == pytest.approx(0.20)
     assert (low, high) == pytest.approx((0.0569, 0.3404), abs=6e-5)
     assert p == pytest.approx(2 * (1 + 14 + 91) / 2**14)
@@ -62,20 +62,20 @@ def test_a_difference_of_pairs_that_agree_is_corrected_for_continuity():
     phi = (10 * 8 - 5 * 2 - 25 / 2) / (15 * 10 * 12 * 13) ** 0.5
     a, b = 0.6 - first.low, second.high - 0.48
     c, d = first.high - 0.6, 0.48 - second.low
-    _, low, high, _ = paired_difference(*rights(10, 5, 2, 8))
+    _, low, high, _ = paired_difference(*correct(10, 5, 2, 8))
     assert low == pytest.approx(0.12 - (a * a - 2 * phi * a * b + b * b) ** 0.5)
     assert high == pytest.approx(0.12 + (c * c - 2 * phi * c * d + d * d) ** 0.5)
 
 
 def test_a_difference_with_itself_is_nothing():
-    first, _ = rights(40, 12, 5, 3)
+    first, _ = correct(40, 12, 5, 3)
     difference, low, high, p = paired_difference(first, first)
     assert difference == 0 and low <= 0 <= high and p == 1
 
 
 def test_a_difference_turns_with_its_sides():
-    difference, low, high, p = paired_difference(*rights(40, 12, 5, 3))
-    turned = paired_difference(*rights(40, 5, 12, 3))
+    difference, low, high, p = paired_difference(*correct(40, 12, 5, 3))
+    turned = paired_difference(*correct(40, 5, 12, 3))
     assert turned == pytest.approx((-difference, -high, -low, p))
 
 
@@ -88,7 +88,7 @@ def test_a_difference_turns_with_its_sides():
     ],
 )
 def test_the_verdict(counts, words):
-    sentence = verdict(*rights(*counts), "A", "B", 41.3, 0.25, sum(counts))
+    sentence = verdict(*correct(*counts), "A", "B", 41.3, 0.25, sum(counts))
     assert sentence.startswith(words)
     assert sentence.endswith("for 41 s of training against 0.2 s")
 
@@ -163,7 +163,7 @@ def test_the_order_of_classifiers_does_not_matter():
 
 
 def test_all_pairs_are_counted_for_a_tie():
-    first, second = rights(40, 12, 1, 3)
+    first, second = correct(40, 12, 1, 3)
     p = float(mcnemar(first, second))
     assert 0.05 / 45 < p < 0.05 / 3, "three classifiers are three pairs, ten are 45"
     assert tied_with_best(np.stack([first, first, second]), 0).tolist() == [True, True, False]

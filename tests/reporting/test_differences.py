@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.evaluation.calibration import right
+from search.evaluation.calibration import correct
 from search.evaluation.statistics import paired_difference
 from search.files import npy
 from search.reporting.archive import read_archive
@@ -36,11 +36,11 @@ def test_the_paired_test_is_on_the_rows_of_both(two):
     shifted = np.concatenate([kept[100:], np.zeros(100, np.int32)])
     found = compare(a, replace(b, labels=shifted))
     assert found.rows == 200
-    rights = [
-        right(a.predictions("0001")[100:], kept[100:]),
-        right(b.predictions("0001")[:200], shifted[:200]),
+    hits = [
+        correct(a.predictions("0001")[100:], kept[100:]),
+        correct(b.predictions("0001")[:200], shifted[:200]),
     ]
-    expected = paired_difference(rights[1], rights[0])
+    expected = paired_difference(hits[1], hits[0])
     assert (found.difference, *found.interval, found.p_value) == pytest.approx(expected)
     assert "on 200 validation rows" in found.verdict
 

@@ -19,12 +19,12 @@ from search.tuning.objective import (
     by_class,
     check_measurable,
     direction,
-    measured,
-    named,
+    display_name,
+    evaluate,
     positive_class,
     score,
-    signed,
     statistic,
+    to_score,
 )
 from tests.made import corpus_of
 
@@ -64,7 +64,7 @@ def test_an_objective_is_scikit_learns(objective, classes):
     expected = [theirs(objective, p, labels, w) for w in weights]
     assert statistic(objective, p, labels)(weights) == pytest.approx(expected, abs=1e-6)
     value = theirs(objective, p, labels, np.ones(len(labels)))
-    assert signed(objective, score(objective, p, labels)) == pytest.approx(value, abs=1e-6)
+    assert to_score(objective, score(objective, p, labels)) == pytest.approx(value, abs=1e-6)
 
 
 def test_more_is_better_of_a_score():
@@ -108,7 +108,7 @@ def test_the_f1_of_one_class_is_scikit_learns(classes):
     for k in range(classes):
         expected = [f1_score(labels == k, found == k, sample_weight=w) for w in weights]
         assert statistic("val_f1", p, labels, k)(weights) == pytest.approx(expected)
-        assert measured("val_accuracy", p, labels, k) == measured("val_accuracy", p, labels)
+        assert evaluate("val_accuracy", p, labels, k) == evaluate("val_accuracy", p, labels)
 
 
 def test_the_positive_class_is_one_of_the_classes():
@@ -131,5 +131,11 @@ def test_balanced_weights_are_scikit_learns():
 
 
 def test_names_in_words():
-    assert [named(o) for o in OBJECTIVES] == ["accuracy", "loss", "balanced accuracy", "F1", "AUC"]
-    assert named("val_f1", "a") == "F1 of 'a'" and named("val_auc", "a") == "AUC"
+    assert [display_name(o) for o in OBJECTIVES] == [
+        "accuracy",
+        "loss",
+        "balanced accuracy",
+        "F1",
+        "AUC",
+    ]
+    assert display_name("val_f1", "a") == "F1 of 'a'" and display_name("val_auc", "a") == "AUC"
