@@ -40,7 +40,7 @@ from search.packaging.saving import measures, save_ensemble, save_runners_up, we
 from search.packaging.text_model import sha256
 from search.reporting.report import read_report
 from search.tables import write_table
-from search.tuning.finals import standing
+from search.tuning.finals import fold_summary
 from search.tuning.objective import Labels, Numbers, evaluate, score, to_score
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
@@ -159,7 +159,7 @@ def conclude(study: Study) -> Outcome:
 
         facts = _exported(study, chosen) or _export(study, chosen, models())
         tied, bias = compared(study, best_first)
-        finals = standing(chosen.trial_id, study.finals_in_force())
+        finals = fold_summary(chosen.trial_id, study.finals_in_force())
         if finals is not None:
             mean = to_score(study.settings.objective, finals.mean)
             facts["finals"] = {**asdict(finals), "mean": mean}
@@ -215,7 +215,7 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
         **saved.facts,
         **_tested(study, ensemble, models, fitted, strongest),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
-        "weak_slices": where_it_fails(study, ensemble.reading, answers["model"], strongest),
+        "weak_slices": error_analysis(study, ensemble.reading, answers["model"], strongest),
         "size_bytes": path.stat().st_size,
         "sha256": sha256(path),
         "parity": saved.proof["parity"],
@@ -317,7 +317,7 @@ def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
     return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels, of))
 
 
-def where_it_fails(
+def error_analysis(
     study: Study, reading: Reading, answers: Numbers, strongest: Baseline
 ) -> list[str]:
     """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""

@@ -50,7 +50,7 @@ def chosen_view(*, quiet: bool, as_json: bool) -> View:
     if quiet:
         return Lines(silent=True)
     if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return Picture()
+        return LiveTable()
     return Lines()
 
 
@@ -110,7 +110,7 @@ def _event(name: str, content: dict[str, Any]) -> None:
     print(json.dumps({"event": name, **content}), flush=True)  # noqa: T201
 
 
-class Picture:
+class LiveTable:
     """One table in place, as wide as the window and no higher; messages scroll by above it."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
     from rich.text import Text
 
     from search.evaluation.statistics import wilson_interval
-    from search.tuning.finals import standing
+    from search.tuning.finals import fold_summary
     from search.tuning.objective import display_name, to_score
 
     objective, finals = study.settings.objective, study.finals_in_force()
@@ -201,7 +201,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
     table = _table("rank", "trial", measure, "mean", "epochs", "with")
     for rank, record in enumerate(leading, start=1):
         assert record.best is not None
-        found = standing(record.trial_id, finals)
+        found = fold_summary(record.trial_id, finals)
         table.add_row(
             str(rank),
             record.trial_id,

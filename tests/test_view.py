@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from search.settings import Settings
-from search.view import Events, Lines, Picture, chosen_view, left
+from search.view import Events, Lines, LiveTable, chosen_view, left
 from tests.conftest import SAMPLE, run_here
 from tests.made import record
 
@@ -15,7 +15,7 @@ def test_what_fits(monkeypatch):
     assert isinstance(chosen_view(quiet=True, as_json=True), Events)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(chosen_view(quiet=False, as_json=False), Picture)
+    assert isinstance(chosen_view(quiet=False, as_json=False), LiveTable)
     assert isinstance(chosen_view(quiet=True, as_json=False), Lines)
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(chosen_view(quiet=False, as_json=False), Lines)

@@ -7,7 +7,7 @@ import numpy as np
 
 from search.evaluation.measures import values_of
 from search.evaluation.statistics import Values, selection_bias, tied_with_best
-from search.tuning.finals import standing
+from search.tuning.finals import fold_summary
 from search.tuning.objective import Numbers
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
@@ -31,7 +31,7 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
     objective, labels = study.settings.objective, study.corpus.validation.labels
     values = values_of(objective, predicted, labels, study.positive).astype(np.float64)
     error = float(values.std() / np.sqrt(len(values)))
-    means = {r.trial_id: standing(r.trial_id, finals) for r in best_first}
+    means = {r.trial_id: fold_summary(r.trial_id, finals) for r in best_first}
     if means[best.trial_id] is not None:
         scores = {r.trial_id: m.mean for r in best_first if (m := means[r.trial_id]) is not None}
     else:

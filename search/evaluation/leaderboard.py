@@ -16,7 +16,7 @@ from search.errors import ResultsError, one_line
 from search.evaluation.statistics import wilson_interval
 from search.settings import Objective
 from search.tables import as_it_was, write_table
-from search.tuning.finals import final_ranking, standing
+from search.tuning.finals import final_ranking, fold_summary
 from search.tuning.objective import to_score
 from search.tuning.records import TrialRecord
 
@@ -91,7 +91,7 @@ def leaderboard(
     rows = []
     for record in best_first:
         row = _row(record, validation_rows, objective)
-        if (found := standing(record.trial_id, finals)) is not None:
+        if (found := fold_summary(record.trial_id, finals)) is not None:
             mean = to_score(objective, found.mean)
             row |= {"val_mean": mean, "val_std": found.std, "n_folds": found.folds}
         rows.append(row)

@@ -33,7 +33,7 @@ class Agenda:
     def is_empty(self) -> bool:
         """Whether there is nothing to do at all."""
         study = self._study
-        left = study.remaining_trials or study.unfinished() or study.ladder.promoted()
+        left = study.remaining_trials or study.unfinished() or study.rungs.promoted()
         return not (left or study.next_final())
 
     def take_up(self) -> None:
@@ -51,7 +51,7 @@ class Agenda:
         """
         if self.waiting:
             return self.waiting.popleft()
-        if (promoted := self._study.ladder.promoted()) is not None:
+        if (promoted := self._study.rungs.promoted()) is not None:
             return self._reopened(promoted)
         proposed = self._proposed(others_running=bool(running))
         # Which finals there should be is not known before every trial has ended.

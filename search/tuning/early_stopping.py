@@ -4,7 +4,7 @@
 epochs, or when so many in a row (the patience) were no better than the best one before them. It is
 "completed" then, and never goes on.
 
-`Ladder` is asynchronous successive halving (Li et al. 2020): after 1, 2, 4, … epochs (rungs) a
+`RungTable` is asynchronous successive halving (Li et al. 2020): after 1, 2, 4, … epochs (rungs) a
 trial goes on only if it is in the better half of those that came as far. Nobody waits for the
 others: it is compared with what is there. One that was stopped is "pruned", and goes on later, from
 its saved state, if the trials after it turn out weaker.
@@ -61,7 +61,7 @@ class Halving:
         return tuple(found)
 
 
-class Ladder:
+class RungTable:
     """The trials that ended, in order at every rung.
 
     The order is kept, not found again for every question: with thousands of trials, a question

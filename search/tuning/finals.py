@@ -20,7 +20,7 @@ from search.tuning.records import TrialRecord, ranked
 
 
 @dataclass(frozen=True)
-class Standing:
+class FoldSummary:
     """What a configuration's finals gave.
 
     Attributes:
@@ -100,13 +100,13 @@ def _own(record: TrialRecord) -> dict[str, Any]:
     return {k: v for k, v in record.values.items() if not k.startswith("tuner/")}
 
 
-def standing(trial_id: str, finals: Mapping[str, TrialRecord]) -> Standing | None:
+def fold_summary(trial_id: str, finals: Mapping[str, TrialRecord]) -> FoldSummary | None:
     """What a trial's finals gave; None where it has none."""
     scores = [r.best.score for r in finals_of(trial_id, finals) if r.best is not None]
     if not scores:
         return None
     spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-    return Standing(float(np.mean(scores)), spread, len(scores))
+    return FoldSummary(float(np.mean(scores)), spread, len(scores))
 
 
 def finals_of(trial_id: str, finals: Mapping[str, TrialRecord]) -> list[TrialRecord]:
@@ -126,7 +126,7 @@ def final_ranking(
     """Trials that can be used: those with finals by their mean, then the others as ranked."""
 
     def key(record: TrialRecord) -> tuple[bool, float]:
-        found = standing(record.trial_id, finals)
+        found = fold_summary(record.trial_id, finals)
         return found is None, 0.0 if found is None else -found.mean
 
     return sorted(ranked(records), key=key)  # sorting is stable

@@ -174,7 +174,7 @@ class Loop:
         if job.record.is_final or len(job.history) <= job.record.granted:
             return False
         running = [other.history for other in others if not other.record.is_final]
-        return self._study.ladder.stops(job.history, running)
+        return self._study.rungs.stops(job.history, running)
 
     def _wait(self) -> None:
         """Waits a moment, and deals with what came back until then."""

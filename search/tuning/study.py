@@ -20,7 +20,7 @@ from search.network.spacefile import spec_text
 from search.network.weights import Shape, sizes
 from search.settings import Settings
 from search.tuning import finals
-from search.tuning.early_stopping import Halving, Ladder
+from search.tuning.early_stopping import Halving, RungTable
 from search.tuning.machine import machine_facts
 from search.tuning.objective import positive_class
 from search.tuning.records import TrialRecord, now, ranked, trial_of
@@ -55,7 +55,7 @@ class Study:
         space: what is searched; empty for a HyperModel of somebody's own.
         records: the trials by their ids.
         finals: the finals by theirs, those that are not wanted any more included.
-        ladder: the trials that ended, at every rung.
+        rungs: the trials that ended, at every rung.
         keeps_states: whether the states of trials that are over are kept.
         trials_begun: by this process, those that were continued included.
         epochs_trained: by this process.
@@ -92,7 +92,7 @@ class Study:
         self.keeps_states = own_epochs
         reduction = 1 if own_epochs else settings.reduction
         self._halving = Halving(settings.min_epochs, reduction, settings.max_epochs)
-        self.ladder = Ladder(self._halving)
+        self.rungs = RungTable(self._halving)
         # Trials whose files may be there: not all are looked at whenever one ends.
         self._with_weights: set[str] = set()
         self._with_state: set[str] = set()
@@ -116,7 +116,7 @@ class Study:
         found = self.run.records(self._check)
         self.records = {record.trial_id: record for record in found if not record.is_final}
         self.finals = {record.trial_id: record for record in found if record.is_final}
-        self.ladder = Ladder(self._halving, self.records.values())
+        self.rungs = RungTable(self._halving, self.records.values())
         self._with_weights, self._with_state = set(self.records), set(self.records)
         self._try_failed_again()
         self._check_kept_weights()
@@ -302,7 +302,7 @@ class Study:
             self.finals[record.trial_id] = record
             return
         self.records[record.trial_id] = record
-        self.ladder.put(record)
+        self.rungs.put(record)
         for names in (self._with_weights, self._with_state):
             (names.discard if record.status == "failed" else names.add)(record.trial_id)
 
@@ -310,7 +310,7 @@ class Study:
         """Whether a trial may still go on, or another one start where it ended."""
         if record.status == "running" or self.keeps_states:
             return True
-        return record.status == "pruned" and self.ladder.may_go_on(record, self.settings.trials)
+        return record.status == "pruned" and self.rungs.may_go_on(record, self.settings.trials)
 
     def remove_unneeded(self) -> None:
         """Removes the weights of trials that are not leading, and the states of ended ones."""

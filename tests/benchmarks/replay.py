@@ -30,7 +30,7 @@ from search.network.space import (
     wide,
 )
 from search.tuning.algorithms import make_oracle
-from search.tuning.early_stopping import Halving, Ladder, finished
+from search.tuning.early_stopping import Halving, RungTable, finished
 from search.tuning.oracles import reopen
 from search.tuning.records import Epoch, TrialRecord
 
@@ -153,7 +153,7 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
     oracle.first = starting_points(table.space, ())[:first]
     if first == 0:
         generator = np.random.default_rng(seed)
-    ladder = Ladder(Halving(1, reduction, MAX_EPOCHS))
+    rungs = RungTable(Halving(1, reduction, MAX_EPOCHS))
     rows: dict[str, int] = {}
     reached = [0.0]
 
@@ -164,10 +164,10 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
             history = whole[:epochs]
             reached.append(max(reached[-1], history[-1].val_accuracy))
             over = finished(history, MAX_EPOCHS, patience) or len(whole) == epochs
-            if over or ladder.stops(history):
+            if over or rungs.stops(history):
                 break
         status = "completed" if over else "pruned"
-        ladder.put(TrialRecord(trial.trial_id, status, {}, 0, {}, 64, "", history=history))
+        rungs.put(TrialRecord(trial.trial_id, status, {}, 0, {}, 64, "", history=history))
         for epoch in history:
             oracle.update_trial(
                 trial.trial_id,
@@ -178,9 +178,9 @@ def replay(table: Table, tuner: str, reduction: int, patience: int, first: int, 
         oracle.end_trial(trial)
 
     while True:
-        promoted = ladder.promoted()
+        promoted = rungs.promoted()
         if promoted is not None:
-            ladder.put(replace(promoted, status="running"))
+            rungs.put(replace(promoted, status="running"))
             trial = oracle.trials[promoted.trial_id]
             reopen(oracle, trial)
             run(trial, len(promoted.history))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from search.tuning.early_stopping import Halving, Ladder, _score, finished
+from search.tuning.early_stopping import Halving, RungTable, _score, finished
 from search.tuning.records import Epoch, TrialRecord
 
 RULE = Halving(min_epochs=1, reduction=3, max_epochs=10)
@@ -14,15 +14,15 @@ RULE = Halving(min_epochs=1, reduction=3, max_epochs=10)
 
 def stops(history, others):
     running = [other.history for other in others if other.status == "running"]
-    return Ladder(RULE, others).stops(history, running)
+    return RungTable(RULE, others).stops(history, running)
 
 
 def promoted(records):
-    return Ladder(RULE, records).promoted()
+    return RungTable(RULE, records).promoted()
 
 
 def may_go_on(record, records, trials):
-    return Ladder(RULE, records).may_go_on(record, trials)
+    return RungTable(RULE, records).may_go_on(record, trials)
 
 
 def history(*accuracies):
@@ -178,7 +178,7 @@ def by_the_rule(records):
 def test_the_kept_order_says_what_looking_at_everybody_says(seed):
     """Trials come, end, are stopped, go on and fail, with many equal scores among them."""
     generator = np.random.default_rng(seed)
-    ladder, records = Ladder(RULE), {}
+    rungs, records = RungTable(RULE), {}
     for _ in range(150):
         name = int(generator.integers(40))
         status = str(generator.choice(["running", "pruned", "completed", "failed"]))
@@ -186,22 +186,22 @@ def test_the_kept_order_says_what_looking_at_everybody_says(seed):
         records[name] = trial(name, *accuracies, status=status)
         if status == "running" and generator.random() < 0.5:
             records[name] = replace(records[name], history=())
-        ladder.put(records[name])
+        rungs.put(records[name])
         ended = [record for record in records.values() if record.status != "running"]
-        assert ladder.promoted() == by_the_rule(ended)
+        assert rungs.promoted() == by_the_rule(ended)
         mine = records.pop(name)
         if mine.history:
             rank, count = place(mine.history, records.values())
             # Its own place does not count.
-            ladder.put(replace(mine, status="running"))
+            rungs.put(replace(mine, status="running"))
             running = [r.history for r in records.values() if r.status == "running"]
             weak = len(mine.history) in RULE.rungs and rank > max(1, count // RULE.reduction)
-            assert ladder.stops(mine.history, running) == weak
-            ladder.put(mine)
+            assert rungs.stops(mine.history, running) == weak
+            rungs.put(mine)
             if mine.status == "pruned":
                 rank, _ = place(
                     mine.history, [r for r in records.values() if r.status != "running"]
                 )
                 wanted = len(mine.history) not in RULE.rungs or rank <= 30 // RULE.reduction
-                assert ladder.may_go_on(mine, trials=30) == wanted
+                assert rungs.may_go_on(mine, trials=30) == wanted
         records[name] = mine

@@ -13,7 +13,7 @@ from search.tuning.finals import (
     final_ranking,
     finals_of,
     fold_of,
-    standing,
+    fold_summary,
     wanted,
 )
 from search.tuning.records import Epoch, TrialRecord
@@ -54,7 +54,7 @@ def test_every_finalist_has_its_first_one_before_any_has_its_second():
 def test_what_is_trained_on_all_rows_comes_last_and_is_no_measure():
     assert wanted(TRIALS, 1, 2, single=True) == ["0001-1", "0001-2", "0001-0"]
     seen = {**FINALS, "0000-0": record("0000-0", 1.0, units=1)}
-    assert standing("0000", seen) == standing("0000", FINALS)
+    assert fold_summary("0000", seen) == fold_summary("0000", FINALS)
     assert fold_of("0000-0") == NO_FOLD and fold_of("0000-1") == 0 and fold_of("0000") is None
 
 
@@ -63,12 +63,12 @@ def test_equal_hyperparameters_come_once():
 
 
 def test_the_last_epoch_counts_and_only_of_what_came_to_its_end():
-    found = standing("0000", FINALS)
+    found = fold_summary("0000", FINALS)
     assert found.mean == pytest.approx(0.82) and found.folds == 2
     assert found.std == pytest.approx(0.02 / 2**0.5)
     assert [r.trial_id for r in finals_of("0001", FINALS)] == ["0001-1"]
-    assert standing("0001", FINALS).std == 0
-    assert standing("0002", FINALS) is None
+    assert fold_summary("0001", FINALS).std == 0
+    assert fold_summary("0002", FINALS) is None
 
 
 def test_the_mean_decides_and_those_without_one_come_behind():
