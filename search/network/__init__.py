@@ -1,1 +1,1 @@
-"""What is searched: the space, the network it describes, and the fast layers that train it."""
+"""What is searched: the search space, and the Keras network that a configuration describes."""

@@ -1,4 +1,4 @@
-"""HyperModels that others wrote: what of them is trained here, and what cannot be."""
+"""HyperModels written by users: checks that they can be trained here, and builds their networks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,10 +18,10 @@ NEVER_CALLED = (
 
 
 def check_hypermodel(hypermodel: Any) -> None:
-    """Refuses a HyperModel that trains its networks itself.
+    """Checks that a HyperModel does not override `fit`.
 
-    A search trains epoch by epoch, to stop weak trials and to go on after a kill, so what `fit`
-    says would not be done.
+    A search trains epoch by epoch, to prune weak trials and to resume after a kill, so `fit` would
+    never be called.
 
     Raises:
         SettingsError: it does; the message says what to do instead.
@@ -36,7 +36,7 @@ def check_hypermodel(hypermodel: Any) -> None:
 
 
 def check_tuner(tuner: keras_tuner.Tuner, base: type[keras_tuner.Tuner]) -> None:
-    """Refuses a tuner that overrides what a search never calls.
+    """Checks that a tuner does not override methods that a search never calls.
 
     Args:
         tuner: of a class that was derived from `base`.
@@ -55,7 +55,7 @@ def check_tuner(tuner: keras_tuner.Tuner, base: type[keras_tuner.Tuner]) -> None
 
 
 def check_search(data: Sequence[Any], options: Mapping[str, Any]) -> None:
-    """Refuses what a search in KerasTuner would hand on to `keras.Model.fit`.
+    """Checks that `search` got no arguments meant for `keras.Model.fit`.
 
     Raises:
         SettingsError: there is something.
@@ -69,11 +69,11 @@ def check_search(data: Sequence[Any], options: Mapping[str, Any]) -> None:
 
 
 def adopted(model: keras.Model) -> keras.Model:
-    """The network that a HyperModel built, with weights, and with probabilities as its outputs.
+    """Returns a HyperModel's network with weights, and with probabilities as its outputs.
 
-    A Sequential without an Input has no weights yet. A network that gives logits, as its loss says,
-    gets its activation in the last layer, and its loss is told: what is scored, calibrated and
-    exported are probabilities.
+    A Sequential without an Input is built here. If the loss has from_logits=True, the last layer
+    gets the activation and the loss from_logits=False: what is scored, calibrated and exported are
+    probabilities.
 
     Raises:
         ValueError: it trains in a way of its own, or gives logits that cannot be activated.
@@ -101,7 +101,7 @@ def adopted(model: keras.Model) -> keras.Model:
 
 
 def check_probabilities(outputs: npt.NDArray[np.float32]) -> None:
-    """Refuses outputs that are no probabilities.
+    """Checks that a network's outputs are probabilities.
 
     Args:
         outputs: (rows, 1) or (rows, classes).

@@ -17,9 +17,9 @@ def build(configuration: Configuration, shape: Shape) -> keras.Model:
     """Builds and compiles the network.
 
     Args:
-        configuration: the hyperparameters. What happens to a text before it is ids in a batch,
-            `max_length`, `cut` and `word_dropout`, is left to the batches.
-        shape: what the data dictate.
+        configuration: the hyperparameters. `max_length`, `cut` and `word_dropout` are applied when
+            batches are made, not here.
+        shape: vocabulary size, number of classes and maximum length.
 
     Returns:
         A compiled keras.Model: int ids of shape (batch, time), 0 for padding, to probabilities of

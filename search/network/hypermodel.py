@@ -1,4 +1,4 @@
-"""The KerasTuner HyperModel: for our tuner, and for any other KerasTuner script."""
+"""The search space and network as a KerasTuner HyperModel, for this tuner and any other."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from search.network.weights import Shape
 
 
 class SentimentHyperModel(keras_tuner.HyperModel):
-    """Builds the Embedding → Bidirectional(LSTM) → Dense network over the search space.
+    """A KerasTuner HyperModel of Embedding → Bidirectional(LSTM) → Dense text classifiers.
 
     With a stock KerasTuner tuner::
 
@@ -21,10 +21,10 @@ class SentimentHyperModel(keras_tuner.HyperModel):
     where ids are ints of shape (rows, time) with 0 for padding and labels ints of shape (rows,).
 
     Args:
-        vocabulary_size: ids there are, with padding (0) and OOV (1).
-        classes: how many; two share one sigmoid output, more have a softmax.
-        max_length: tokens of the longest text; the tuner of this package reads no more.
-        space: what is searched.
+        vocabulary_size: number of token ids, including padding (0) and OOV (1).
+        classes: number of classes; two share one sigmoid output, more have a softmax.
+        max_length: tokens of the longest text; the tuner of this package truncates longer ones.
+        space: the search space.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class SentimentHyperModel(keras_tuner.HyperModel):
         self.space = space
 
     def declare_hyperparameters(self, hp: Any) -> None:
-        """Declares the whole space on `hp` without building a network."""
+        """Declares all hyperparameters on `hp` without building a network."""
         declare(hp, self.space)
 
     def build(self, hp: Any) -> Any:
-        """A compiled keras.Model of plain Keras layers for the values in `hp`."""
+        """Returns a compiled keras.Model of standard Keras layers for the values in `hp`."""
         return build(declare(hp, self.space), self.shape)

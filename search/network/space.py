@@ -23,12 +23,12 @@ Value = int | float | str
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers from `low` to `high`, both included; whole ones where the default is whole.
+    """A range of numbers from `low` to `high`, both included; integers if the default is one.
 
     Attributes:
-        low, high: the ends.
-        step: between neighbouring values, counted from `low`; None for none.
-        log: whether equal ratios are equally far apart, and not equal differences.
+        low, high: the bounds.
+        step: between neighbouring values, counted from `low`; None for a continuous range.
+        log: whether to sample on a logarithmic scale.
     """
 
     low: int | float
@@ -45,43 +45,43 @@ Space = dict[str, Spec]
 
 
 def _number(default: int | float, lowest: float, highest: float) -> Any:
-    """A field with the ends of what makes sense at all."""
+    """A numeric field with the bounds of its valid values."""
     return field(default=default, metadata={"lowest": lowest, "highest": highest})
 
 
 def _one_of(default: str, *values: str) -> Any:
-    """A field with all its values."""
+    """A field with its valid choices."""
     return field(default=default, metadata={"values": values})
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One network and how it is trained. The defaults are a good first guess.
+    """The hyperparameters of one network and its training. The defaults are a good first guess.
 
     Attributes:
-        embedding_dim: numbers for each token.
+        embedding_dim: size of the embedding of a token.
         lstm_units: units of each of the two directions.
-        dropout: share of the embedding's channels and of the LSTM's outputs dropped in training.
-        learning_rate: Adam's.
-        pooling: what is made of the LSTM's outputs: of every unit the largest one of all steps,
-            their mean, or the last one.
-        layers: bidirectional LSTMs on top of each other.
-        vocabulary_size: tokens the network knows, the most frequent ones, with padding and OOV.
-        max_length: tokens of a text that are read.
-        cut: what is read of a longer text: its head, its tail, or half of each.
+        dropout: rate of the spatial dropout on the embedding and of the dropout on the LSTM's
+            outputs.
+        learning_rate: initial learning rate of Adam.
+        pooling: of the LSTM's outputs over time: maximum or mean of each unit, or the last output.
+        layers: number of stacked bidirectional LSTMs.
+        vocabulary_size: number of token ids, most frequent first, including padding and OOV.
+        max_length: longer texts are truncated to this many tokens.
+        cut: which part of a longer text is kept: its head, its tail, or half of each.
         batch_size: texts in a training batch.
-        embedding_dropout: share of the embedding's channels dropped in training; -1 for `dropout`.
-        word_dropout: share of the tokens that are unknown ones (OOV) in training.
-        weight_decay: how much of every kernel is lost in a step, times the learning rate (AdamW,
-            Loshchilov & Hutter 2019); biases and the embedding lose nothing.
-        clipnorm: the largest norm of a gradient, of all weights together; 0 for any.
-        learning_rate_decay: what the learning rate is multiplied with after every epoch.
+        embedding_dropout: rate of the spatial dropout on the embedding, if it differs from
+            `dropout`; -1 if it does not.
+        word_dropout: share of the tokens that are replaced by OOV in training.
+        weight_decay: decoupled weight decay of every kernel, times the learning rate (AdamW,
+            Loshchilov & Hutter 2019); biases and the embedding have none.
+        clipnorm: gradients are clipped to this global norm; 0 for no clipping.
+        learning_rate_decay: factor of the learning rate after every epoch.
         label_smoothing: share of a label that is spread over all classes.
-        embedding_init: what the embedding starts from: all word features, those of words'
-            neighbours and texts but not of labels, the vectors of a file, or nothing. See
-            `search.corpus.words`.
-        ngrams: which n-gram models are mixed with the networks that are exported: of words and
-            their stems, of characters, or both; a trial's own score is its network's alone. See
+        embedding_init: initial embedding: all word features (words), those that need no labels
+            (neighbours), vectors of a file (file), or random. See `search.corpus.words`.
+        ngrams: which n-gram models are mixed into the exported model: of words and their stems, of
+            characters, both or none; a trial's own score is its network's alone. See
             `search.evaluation.ngram_models`.
     """
 
@@ -106,7 +106,7 @@ class Configuration:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
-        """From hyperparameters by name; others that are among them are left out."""
+        """Returns the configuration of hyperparameters by name; unknown names are ignored."""
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
@@ -114,10 +114,10 @@ FIELDS = {f.name: f for f in fields(Configuration)}
 
 
 def check_values(values: Mapping[str, Any]) -> None:
-    """Looks whether hyperparameters are what they can be; others among them are passed over.
+    """Checks that hyperparameters are valid; unknown names are ignored.
 
     Raises:
-        ValueError: one is of another type or out of its ends.
+        ValueError: one has another type or is out of bounds.
     """
     for name in FIELDS.keys() & values.keys():
         value, usual, limits = values[name], FIELDS[name].default, FIELDS[name].metadata
@@ -161,14 +161,14 @@ _MOST_TOKENS = 1000  # of a text, however long
 
 
 def core(corpus: Corpus) -> Space:
-    """`CORE`, with batches that are small enough for few texts."""
+    """The default space: `CORE`, with smaller batches for small data."""
     size = max(8, 2 ** int(np.log2(max(1, len(corpus.train) / 60))))
     usual = Configuration.batch_size
     return CORE if size >= usual else {**CORE, "batch_size": size}
 
 
 def wide(corpus: Corpus) -> Space:
-    """`CORE` and everything else that won in papers, with ranges that follow the corpus."""
+    """The larger space: `CORE` and further hyperparameters, with ranges that follow the corpus."""
     rows = len(corpus.train)
     known = min(len(corpus.vocabulary) + 2, FIELDS["vocabulary_size"].metadata["highest"])
     sizes = [size for size in (5_000, 10_000, 20_000, 30_000, 50_000) if size < 0.9 * known]
@@ -201,18 +201,18 @@ def wide(corpus: Corpus) -> Space:
 
 
 def features_size(space: Space, corpus: Corpus) -> tuple[int, int]:
-    """How many tokens, and how many numbers for each, the largest network starts from."""
+    """The number of tokens and of features per token that the largest network starts from."""
     tokens = min(most(space, "vocabulary_size"), len(corpus.vocabulary) + 2)
     return tokens, most(space, "embedding_dim")
 
 
 def starts_from_words(space: Space) -> bool:
-    """Whether any embedding of the space starts from features of words."""
+    """Whether any configuration of the space initialises its embedding with word features."""
     return space.get("embedding_init") != "random"
 
 
 def default(name: str, spec: Spec) -> Value:
-    """The default of a hyperparameter, or what is nearest to it in its space."""
+    """The default of a hyperparameter, or the value of its space that is nearest to it."""
     usual: Any = FIELDS[name].default
     if isinstance(spec, Range):
         inside = min(max(float(usual), spec.low), spec.high)
@@ -237,15 +237,15 @@ def declare(hp: Any, space: Space = CORE) -> Configuration:
 
 
 def starting_points(space: Space, told: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
-    """What is tried before an algorithm is asked: what a user says, then `KNOWN_GOOD`.
+    """Returns the configurations to try first: the user's, then `KNOWN_GOOD`.
 
     Args:
         space: what is searched; where a value is not in it, the default of the space takes its
             place.
-        told: hyperparameters by name; others have their defaults.
+        told: the user's, hyperparameters by name; those left out have their defaults.
 
     Returns:
-        All hyperparameters of the space each; none twice.
+        Distinct configurations, each with all hyperparameters of the space.
     """
     found: list[dict[str, Value]] = []
     for point in (*told, *KNOWN_GOOD):
@@ -261,7 +261,7 @@ def starting_points(space: Space, told: Sequence[Mapping[str, Value]]) -> list[d
 
 
 def inside(value: Value, spec: Spec) -> bool:
-    """Whether a value is in what is searched."""
+    """Whether a value is in the space of its hyperparameter."""
     if isinstance(spec, tuple):
         return value in spec
     if isinstance(spec, Range):
@@ -280,7 +280,7 @@ def _declared(hp: Any, name: str, spec: Spec) -> Any:
 
 
 def smallest(space: Space) -> dict[str, Any]:
-    """The least of every hyperparameter that is a number; of the others the first."""
+    """The smallest value of every numeric hyperparameter, and the first choice of every other."""
     ends = {name: spec.low if isinstance(spec, Range) else spec for name, spec in space.items()}
     return {
         name: (spec[0] if isinstance(spec[0], str) else min(spec))
@@ -291,7 +291,7 @@ def smallest(space: Space) -> dict[str, Any]:
 
 
 def most(space: Space, name: str) -> int:
-    """The largest value a hyperparameter of whole numbers can have."""
+    """The largest value that an integer hyperparameter can have."""
     usual: Any = FIELDS[name].default
     spec = space.get(name, usual)
     if isinstance(spec, Range):

@@ -1,4 +1,4 @@
-"""The space as a user writes it: a TOML file, and `--set` on the command line.
+"""Search spaces in TOML files and in `--set` options.
 
 embedding_dim = [32, 64, 128]                        one of these
 learning_rate = {low = 3e-4, high = 1e-2, log = true}  between the two
@@ -24,15 +24,15 @@ _RANGE_KEYS = ("low", "high", "step", "log")
 
 
 def chosen_space(name: str, changes: Iterable[str], corpus: Corpus) -> Space:
-    """The space that a user asked for.
+    """Returns the search space that the settings describe.
 
     Args:
         name: "core", "wide" or the path of a TOML file.
-        changes: `name=value`, `name=low..high` or `name=a,b` each, in place of what is there.
-        corpus: whose texts "wide" follows.
+        changes: overrides: `name=value`, `name=low..high` or `name=a,b` each.
+        corpus: the data, from which "wide" takes its ranges.
 
     Raises:
-        SettingsError: with the name of what cannot be, and what can.
+        SettingsError: a name or a value is invalid; the message lists the valid ones.
     """
     everything = wide(corpus)
     space = {"core": core(corpus), "wide": everything}.get(name) or read_space(Path(name))
@@ -40,10 +40,10 @@ def chosen_space(name: str, changes: Iterable[str], corpus: Corpus) -> Space:
 
 
 def read_space(path: Path) -> Space:
-    """Reads a TOML file.
+    """Reads a search space from a TOML file.
 
     Raises:
-        SettingsError: it cannot be read, or has something in it that cannot be.
+        SettingsError: it cannot be read, or something in it is invalid.
     """
     try:
         content = content_of(path).decode()
@@ -65,7 +65,7 @@ def read_space(path: Path) -> Space:
 
 
 def written(space: Space) -> str:
-    """A space as the content of a TOML file."""
+    """Returns a search space as the content of a TOML file."""
     meanings = _meanings()
     entries = [
         textwrap.fill(meanings[name], 96, initial_indent="# ", subsequent_indent="# ")
@@ -76,7 +76,7 @@ def written(space: Space) -> str:
 
 
 def spec_text(spec: Spec) -> str:
-    """What is searched of one hyperparameter, as TOML."""
+    """Returns the space of one hyperparameter as TOML."""
     if isinstance(spec, tuple):
         return f"[{', '.join(map(spec_text, spec))}]"
     if isinstance(spec, Range):
@@ -88,10 +88,10 @@ def spec_text(spec: Spec) -> str:
 
 
 def values_of(text: str) -> dict[str, Value]:
-    """`name=value,name=value,…` as hyperparameters by name.
+    """Parses `name=value,name=value,…` into hyperparameters by name.
 
     Raises:
-        SettingsError: it is something else.
+        SettingsError: the text has another form.
     """
     found = {}
     for part in text.split(","):
@@ -105,7 +105,7 @@ def values_of(text: str) -> dict[str, Value]:
 
 
 def _change(text: str, known: Space) -> tuple[str, Spec]:
-    """What one `--set` says."""
+    """Parses one `--set`."""
     name, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not value:
         raise SettingsError(

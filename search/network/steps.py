@@ -10,18 +10,18 @@ Number = int | float
 
 
 def count(low: Number, high: Number, step: Number) -> int:
-    """How many values there are from `low` to `high`, which is one of them if the steps meet it."""
+    """The number of values from `low` up to `high`; `high` is one of them if the steps meet it."""
     return int((_exact(high) - _exact(low)) // _exact(step)) + 1
 
 
 def value_at(low: Number, step: Number, index: int) -> Number:
-    """The value after `index` steps; whole where both are."""
+    """The value after `index` steps; an int if `low` and `step` are."""
     value = _exact(low) + index * _exact(step)
     return float(value) if isinstance(low, float) or isinstance(step, float) else int(value)
 
 
 def nearest(low: Number, high: Number, step: Number, value: Number) -> Number:
-    """Of the values that there are, the one nearest to another."""
+    """The value of the range that is nearest to another number."""
     index = round((_exact(value) - _exact(low)) / _exact(step))
     return value_at(low, step, min(max(index, 0), count(low, high, step) - 1))
 

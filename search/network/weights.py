@@ -1,4 +1,4 @@
-"""What the data dictate of a network, and the numbers it starts from; without Keras."""
+"""The shape of a network that follows from the data, and its initial weights; without Keras."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ FEATURE_SCALE = 0.3
 
 @dataclass(frozen=True)
 class Shape:
-    """What the data dictate of the network.
+    """The sizes of a network that follow from the data.
 
     Attributes:
-        vocabulary_size: ids there are, with padding (0) and OOV (1).
-        classes: how many; two share one sigmoid output.
-        max_length: tokens of a text that are read.
+        vocabulary_size: number of token ids, including padding (0) and OOV (1).
+        classes: number of classes; two share one sigmoid output.
+        max_length: longer texts are truncated to this many tokens.
     """
 
     vocabulary_size: int
@@ -38,7 +38,7 @@ class Shape:
         return 1 if self.classes == 2 else self.classes
 
     def of(self, configuration: Configuration) -> Self:
-        """The shape of one network, which may know fewer tokens and read less of a text."""
+        """The shape for one configuration: vocabulary and length are no larger than its own."""
         return replace(
             self,
             vocabulary_size=min(self.vocabulary_size, configuration.vocabulary_size),
@@ -46,7 +46,7 @@ class Shape:
         )
 
     def reading(self, configuration: Configuration) -> Reading:
-        """What one network sees of a text."""
+        """How one configuration truncates texts and limits the vocabulary."""
         own = self.of(configuration)
         return Reading(own.vocabulary_size, own.max_length, configuration.cut)
 
@@ -63,7 +63,7 @@ def sizes(configuration: Configuration, shape: Shape) -> list[tuple[int, ...]]:
 
 
 def parameters(configuration: Configuration, shape: Shape) -> int:
-    """How many trainable numbers a network has."""
+    """The number of trainable parameters of a network."""
     return sum(math.prod(size) for size in sizes(configuration, shape))
 
 
@@ -74,7 +74,7 @@ def initial_weights(
     seed: int,
     features: npt.NDArray[np.float32] | None = None,
 ) -> Weights:
-    """Keras' default initial values, drawn with NumPy so that a seed means the same everywhere.
+    """Draws initial weights as Keras does, but with NumPy: a seed gives the same everywhere.
 
     Embedding: uniform in ±0.05, or a token's features where it has any. Kernels: Glorot uniform
     (Glorot & Bengio 2010). Recurrent kernels: orthogonal (Saxe et al. 2014). Biases: 0, and 1 for
@@ -82,11 +82,11 @@ def initial_weights(
 
     Args:
         configuration: the hyperparameters.
-        shape: what the data dictate.
+        shape: of the network.
         seed: non-negative.
-        features: of tokens, as `search.corpus.words.word_features` gives them, or vectors from a
-            file, or None. They fill the first columns; all rows get the same length, the columns
-            of polarity aside.
+        features: of tokens, as `search.corpus.words.word_features` returns them, vectors from a
+            file, or None. They fill the first columns of the embedding; all rows are scaled to the
+            same norm, the columns of polarity aside.
 
     Returns:
         Arrays in the order of `model.trainable_weights`.
