@@ -1,4 +1,4 @@
-"""What is trained next: what is under way, then what deserves more epochs, then what is new."""
+"""What to train next: interrupted trials, then promoted ones, then new ones, then finals."""
 
 from collections import deque
 from dataclasses import replace
@@ -15,14 +15,14 @@ ALIKE_FAILURES = 3  # of the first trials; after them a search is given up
 
 
 class Agenda:
-    """What there is to train, in order.
+    """The queue of trials and finals to train.
 
     Args:
         study: the run.
         proposals: where new trials come from.
 
     Attributes:
-        waiting: trials and finals that are under way, but in no slot.
+        waiting: trials and finals that have begun, but are in no slot.
     """
 
     def __init__(self, study: Study, proposals: Proposals) -> None:
@@ -31,20 +31,20 @@ class Agenda:
         self.waiting: deque[Job] = deque()
 
     def is_empty(self) -> bool:
-        """Whether there is nothing to do at all."""
+        """Whether nothing is left to train."""
         study = self._study
         left = study.remaining_trials or study.unfinished() or study.rungs.promoted()
         return not (left or study.next_final())
 
     def take_up(self) -> None:
-        """Has everything wait that an earlier process was at."""
+        """Queues the trials and finals that an earlier process left unfinished."""
         self.waiting = deque(self._begun(record) for record in self._study.unfinished())
 
     def next(self, running: list[Job]) -> Job | None:
-        """The next one to train; None while there is none.
+        """Returns the next trial or final to train; None if there is none at present.
 
         Args:
-            running: what is being trained.
+            running: the jobs that are being trained.
 
         Raises:
             NothingUsable: the first trials all failed in the same way.
@@ -64,13 +64,13 @@ class Agenda:
         return job_of(record, self._study)
 
     def _stored(self, record: TrialRecord) -> Job:
-        """A job that is recorded before anything else happens."""
+        """Writes a record, and returns its job."""
         self._study.put(record)
         self._proposals.save()
         return self._begun(record)
 
     def _reopened(self, record: TrialRecord) -> Job:
-        """A stopped trial on its way again."""
+        """Resumes a pruned trial."""
         self._proposals.reopen(record)
         granted = len(record.history)
         return self._stored(

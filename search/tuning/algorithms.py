@@ -38,7 +38,7 @@ def make_oracle(
         trials: how many trials there may be in all.
         seed: any integer.
         max_epochs: for hyperband, the epochs of its longest trials.
-        objective: what it makes as good as it can.
+        objective: the score to optimise.
     """
     extra: dict[str, Any] = {"max_trials": trials}
     if algorithm == "hyperband":  # no end of iterations: the number of trials ends it

@@ -1,8 +1,8 @@
-"""What a run has made in its directory: artefacts.json, its own record of names and of contents.
+"""artefacts.json: the files that a run has made in its results directory, with their hashes.
 
-A results directory may be somebody's home. Nothing is removed, moved or replaced in it that is not
-listed here, and no link is followed. Files that are made once have their hashes in the list, so
-that one which a power cut left empty is made again.
+A results directory may be somebody's home directory. Nothing is removed, moved or replaced in it
+that is not listed here, and no link is followed. Files that are made once have their hashes in the
+list, so that a file which a power cut left empty is made again.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ _MADE = TypeAdapter(Made)
 
 
 class Artefacts:
-    """The list of one results directory.
+    """The list of the files that a run has made.
 
     Args:
-        folder: the directory.
-        warn: gets one sentence if the list is damaged.
+        folder: the results directory.
+        warn: called with one sentence if the list is damaged.
     """
 
     def __init__(self, folder: Path, warn: Callable[[str], None] = lambda message: None) -> None:
@@ -38,7 +38,7 @@ class Artefacts:
 
     @property
     def made(self) -> Made:
-        """What is listed; nothing where there is no list, or no readable one."""
+        """The list; empty if the file is missing or damaged."""
         path = self._folder / NAME
         try:
             return _MADE.validate_python(json.loads(content_of(path)), strict=True)
@@ -49,19 +49,19 @@ class Artefacts:
             return {}
 
     def is_there(self, name: str) -> bool:
-        """Whether something has a name, be it a link to nothing."""
+        """Whether a name exists in the directory, even as a dangling link."""
         path = self._folder / name
         return path.is_symlink() or path.exists()
 
     def claim(self, names: Iterable[str], *, known: bool = False) -> None:
-        """Lists names before anything is made under them.
+        """Adds names to the list, before files are made under them.
 
         Args:
             names: in the results directory.
-            known: whether what is there is this run's, though it is not listed.
+            known: whether files that exist but are not listed belong to this run.
 
         Raises:
-            ResultsError: something is there that is not listed, or a link.
+            ResultsError: a file that is not listed, or a link, has one of the names.
         """
         made = self.made
         new = [name for name in names if name not in made]
@@ -75,21 +75,21 @@ class Artefacts:
             write_json(self._folder / NAME, made | {name: {} for name in new})
 
     def record(self, name: str, at: Path | None = None) -> None:
-        """Lists the content of what was made.
+        """Adds the hashes of a file or folder to the list.
 
         Args:
             name: in the results directory.
-            at: where it still is, if it has another name before it is whole.
+            at: its temporary path, if it is not renamed to its final name yet.
         """
         write_json(self._folder / NAME, self.made | {name: _hashes(at or self._folder / name)})
 
     def is_whole(self, name: str) -> bool:
-        """Whether something is there as it was listed."""
+        """Whether a file or folder exists with the listed hashes."""
         listed = self.made.get(name)
         return bool(listed) and _hashes(self._folder / name) == listed
 
     def remove(self, name: str) -> None:
-        """Removes a folder's files that are listed, and the folder if nothing else is in it."""
+        """Removes the listed files of a folder, and the folder if it is empty then."""
         made, folder = self.made, self._folder / name
         if name not in made or folder.is_symlink():
             return
@@ -105,7 +105,7 @@ class Artefacts:
 
 
 def _hashes(path: Path) -> dict[str, str]:
-    """The hash of a file, or of every file in a folder; of links, none."""
+    """The SHA-256 of a file, or of every file in a folder; nothing for a link."""
     if path.is_symlink():
         return {}
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())

@@ -19,18 +19,18 @@ Rows = npt.NDArray[np.int64]
 
 
 class Engine(Protocol):
-    """A network that stands somewhere in its training.
+    """A network in training.
 
     Attributes:
-        parameters: how many trainable numbers it has.
-        outputs: numbers it gives for a text.
+        parameters: number of trainable parameters.
+        outputs: number of outputs per text: 1 for two classes, otherwise one per class.
     """
 
     parameters: int
     outputs: int
 
     def train_epoch(self, batches: Batches, seed: int, epoch: int) -> float:
-        """Trains on every batch once and returns the mean loss of a row.
+        """Trains one epoch and returns the mean training loss per row.
 
         Args:
             batches: token ids (batch, time), 0 after a text's end, and class indices (batch,).
@@ -39,17 +39,17 @@ class Engine(Protocol):
         """
 
     def probabilities(self, ids: Ids) -> Probabilities:
-        """(batch, outputs) for token ids (batch, time)."""
+        """Returns probabilities, (batch, outputs), of token ids, (batch, time)."""
 
     def state(self) -> State:
-        """Copies of everything that training changes: weights/N, and what else it takes."""
+        """Returns a checkpoint: copies of weights, optimizer state and random state, by name."""
 
     def restore(self, state: State) -> None:
-        """Puts back what `state` gave."""
+        """Restores what `state` returned."""
 
 
 def predict(engine: Engine, batches: list[tuple[Rows, Ids]], rows: int) -> Probabilities:
-    """Probabilities of all rows, shape (rows, outputs), in the rows' own order."""
+    """Returns the probabilities of all rows, (rows, outputs), in the order of the rows."""
     result = np.empty((rows, engine.outputs), np.float32)
     for numbers, ids in batches:
         result[numbers] = engine.probabilities(ids)
@@ -61,10 +61,10 @@ class FastEngine:
 
     Args:
         configuration: the hyperparameters.
-        shape: what the data dictate.
+        shape: of the network.
         seed: of the initial weights.
-        features: of words, for the embedding to start from; see `initial_weights`.
-        class_weights: what the loss of a row of each class counts; None for 1 each.
+        features: word features that initialise the embedding; see `initial_weights`.
+        class_weights: weight of each class in the loss; None for equal weights.
     """
 
     def __init__(
@@ -125,8 +125,8 @@ class KerasEngine:
 
     Args:
         model: token ids to probabilities.
-        learning_rate_decay: what the learning rate is multiplied with after every epoch.
-        class_weights: what the loss of a row of each class counts; None for 1 each.
+        learning_rate_decay: factor of the learning rate after every epoch.
+        class_weights: weight of each class in the loss; None for equal weights.
     """
 
     def __init__(

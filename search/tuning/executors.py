@@ -1,8 +1,8 @@
-"""Where trials are trained: slots, each with one worker process of its own.
+"""Slots, in which trials are trained: each has one worker process of its own.
 
 On this machine a slot is a `concurrent.futures` executor with a single process. An executor whose
-process dies is broken for good, and with one process a slot it is clear which trial died with it.
-Those of a cluster are in `search.tuning.cluster`.
+process dies is broken for good; with one process per slot it is clear which trial it was training.
+The slots of a cluster are in `search.tuning.cluster`.
 """
 
 import contextlib
@@ -36,20 +36,20 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def default_workers(work: int) -> int:
-    """As many workers as there are cores to run and memory to hold them, and work for them.
+    """The default number of workers: limited by cores, by memory and by the work there is.
 
     Args:
-        work: how many trials or finals there are to train.
+        work: number of trials or finals to train.
     """
     return max(1, min(cores(), free_memory() // WORKER_MEMORY, work))
 
 
 class MachineLost(BrokenProcessPool):
-    """The process is gone with the machine, or the way to it: no trial is to blame."""
+    """A worker was lost with its machine or its connection: the trial is not to blame."""
 
 
 class Slot(Protocol):
-    """One place where a trial can be trained.
+    """A worker process that trains one trial at a time.
 
     Attributes:
         holds: the network in the process's memory, as `TrainTask.at` gives it; None for none.
@@ -62,7 +62,7 @@ class Slot(Protocol):
         """Whether the process has started and can train."""
 
     def threads(self, trials: int) -> int:
-        """How many a trial may use, with so many trained at a time."""
+        """The number of threads per trial if `trials` are trained at a time."""
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Runs a function in the process; it raises BrokenProcessPool if that dies."""
@@ -78,26 +78,28 @@ class Slot(Protocol):
 
 
 class Slots(Protocol):
-    """The slots there are; their number may change with every `refresh`."""
+    """All slots of a run; on a cluster their number may change with every `refresh`."""
 
     def __iter__(self) -> Iterator[Slot]: ...
 
     def __len__(self) -> int: ...
 
     def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
-        """Gets ready to train.
+        """Prepares all worker processes for training.
 
         Args:
-            given: gives what the processes would read from files, by path: see `training.give`.
-            hypermodel: whose networks Keras trains, and had better be imported early; or None.
+            given: returns the contents of the files that training reads, by path, for machines
+                that do not share a file system: see `training.give`.
+            hypermodel: the HyperModel whose networks are trained by Keras; None if the compiled
+                code trains.
         """
 
     def refresh(self) -> None:
-        """Looks which slots there are now."""
+        """Updates which slots there are."""
 
 
 class LocalSlots(list["LocalSlot"]):
-    """Slots of this machine: always the same."""
+    """The slots of this machine; their number is fixed."""
 
     def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
         """See `Slots`; the processes read the files."""
@@ -110,13 +112,13 @@ class LocalSlots(list["LocalSlot"]):
 
 
 class LocalSlot:
-    """A place on this machine where a trial can be trained: see `Slot`.
+    """A worker process of this machine: see `Slot`.
 
     Args:
-        threads: how many TensorFlow may keep busy there, if it is needed at all.
+        threads: number of threads that TensorFlow may use, if it is imported.
 
     Attributes:
-        keras: whether it will train networks of Keras, and had better import that early.
+        keras: whether Keras trains here, and should be imported early.
         holds: the network in the process's memory, as `TrainTask.at` gives it; None for none.
     """
 
@@ -138,7 +140,7 @@ class LocalSlot:
         )
 
     def warm_up(self) -> None:
-        """Starts the process, if there is none, and lets it import what its first trial needs."""
+        """Starts the process if there is none, and has it import what its first trial needs."""
         if not self._processes():
             self._warm = self.submit(import_training, self.keras)
 
@@ -197,7 +199,7 @@ class LocalSlot:
             self.replace()
 
     def close(self) -> None:
-        """Ends the process; nothing that it holds is needed."""
+        """Ends the process for good."""
         self.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
@@ -208,7 +210,7 @@ class LocalSlot:
 
 @contextlib.contextmanager
 def slots(count: int) -> Iterator[LocalSlots]:
-    """`count` slots, whose processes end with the block."""
+    """Makes `count` slots for a block; their processes end with it."""
     made = LocalSlots(LocalSlot(threads_for(count)) for _ in range(count))
     try:
         yield made
@@ -218,11 +220,10 @@ def slots(count: int) -> Iterator[LocalSlots]:
 
 
 def threads_for(trials: int) -> int:
-    """How many threads each of some trials should use: its share of the cores, and two at most.
+    """The number of threads per trial: its share of the cores, at most two.
 
-    The matrices of these networks are so small that two threads on one product are slower than
-    one; the two directions of the network are what can run side by side. TF_NUM_INTEROP_THREADS
-    overrides it.
+    The matrices are so small that two threads on one product are slower than one; only the two
+    directions of the network run in parallel. TF_NUM_INTEROP_THREADS overrides the two.
     """
     most = int(os.environ.get("TF_NUM_INTEROP_THREADS", 2))
     return max(1, min(most, cores() // max(1, trials)))
@@ -241,10 +242,10 @@ def _start_worker(threads: int = 2) -> None:
 
 
 def keep_memory() -> None:
-    """Lets glibc, where that is the C library, keep what arrays leave for the next ones.
+    """Has glibc, if that is the C library, keep freed memory instead of returning it.
 
-    A training step on long texts makes and drops tens of megabytes. By default they go back to the
-    kernel, which fills every page with zeros when it is touched again: a quarter of an IMDB epoch.
+    A training step on long texts allocates and frees tens of megabytes. By default they go back to
+    the kernel, which zeroes every page when it is touched again: a quarter of an IMDB epoch.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
@@ -253,7 +254,7 @@ def keep_memory() -> None:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """What a process that trains must have in its environment before it imports anything."""
+    """Environment variables that a training process needs before it imports anything."""
     return {
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": str(threads),
@@ -262,7 +263,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def import_training(keras: bool) -> None:
-    """Lets a process import, or compile, what its first trial needs."""
+    """Imports, or compiles, what the first trial of a process needs."""
     import search.tuning.training
 
     if keras:
@@ -282,9 +283,9 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _without_main() -> Iterator[None]:
-    """A process that is started meanwhile does not run the user's script to import its names.
+    """Processes that are started in this block do not import the user's main script.
 
-    Nothing of a script is needed there: what a HyperModel needs of it travels by value.
+    Nothing of it is needed there: HyperModels are pickled by value.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
@@ -296,7 +297,7 @@ def _without_main() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _blocked_interrupts() -> Iterator[None]:
-    """A process that is started meanwhile inherits the blocked Ctrl-C from its first instant."""
+    """Processes that are started in this block inherit blocked SIGINT and SIGTERM."""
     if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         yield
         return

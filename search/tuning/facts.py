@@ -1,7 +1,7 @@
-"""What the records of a run must look like to be believed: one model for each file.
+"""Pydantic models of the JSON files of a run, one for each, to check them when they are read.
 
-A record that was cut, emptied or changed is found here, wherever it is read: the run that owns it
-sets it aside, and who only looks passes it over. Names that are not known stay as they are.
+A file that was truncated, emptied or changed is detected here: the run that owns it sets it aside,
+and other readers skip it. Unknown keys are kept.
 """
 
 from pathlib import Path
@@ -154,7 +154,7 @@ class ModelFacts(_Record):
 
     @model_validator(mode="after")
     def _has_measures(self) -> Self:
-        """The further measures, whose names depend on the objective, are numbers and intervals."""
+        """Checks the scores whose names depend on the objective: numbers and intervals."""
         for name, value in (self.model_extra or {}).items():
             if name.startswith(("val_", "test_")):
                 (_ENDS if name.endswith("_ci") else _MEASURE).validate_python(value)
@@ -184,14 +184,14 @@ MODELS: dict[str, type[_Record]] = {
 
 
 def record_of(path: Path, content: bytes) -> dict[str, Any]:
-    """The record in a file, as it stands there.
+    """Parses a JSON file and checks it against its model.
 
     Args:
-        path: its name says which it is; of other names, any object is good.
+        path: its name selects the model in `MODELS`; without one, any JSON object is valid.
         content: of the file.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not valid.
     """
     plain = object_of(content)
     if path.name in MODELS:

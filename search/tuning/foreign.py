@@ -1,7 +1,7 @@
-"""HyperModels of somebody's own on their way to the processes that train.
+"""Pickles HyperModels written by users, for the worker processes.
 
-What is defined in a script or in a cell of a notebook exists in that process alone: it travels by
-value. What is in a module that can be imported travels by name.
+What is defined in a script or a notebook cell exists in that process alone, so it is pickled by
+value. What is in a module that can be imported is pickled by name.
 """
 
 import io
@@ -19,10 +19,10 @@ from search.errors import SettingsError, one_line
 
 
 def packed(hypermodel: Any) -> bytes:
-    """A HyperModel as bytes, with the lines of cells that its tracebacks will show.
+    """Pickles a HyperModel, with the source lines of notebook cells for its tracebacks.
 
     Raises:
-        SettingsError: it holds something that cannot be sent.
+        SettingsError: something in it cannot be pickled.
     """
     cells = {
         name: entry
@@ -53,12 +53,12 @@ class _Packer(cloudpickle.Pickler):
 
 
 def named_code(name: str, make: Callable[..., CodeType], arguments: tuple[Any, ...]) -> CodeType:
-    """Code that knows where it stands, for tracebacks."""
+    """Returns a code object with its file name and first line, for tracebacks."""
     return make(*arguments).replace(co_filename=name)
 
 
 def unpacked(content: bytes) -> Any:
-    """The HyperModel in what `packed` returned."""
+    """Restores the HyperModel that `packed` pickled."""
     cells, hypermodel = pickle.loads(content)
     linecache.cache.update(cells)
     return hypermodel
@@ -66,9 +66,9 @@ def unpacked(content: bytes) -> Any:
 
 @contextmanager
 def sent_home() -> Iterator[None]:
-    """Has an error that could not be sent home arrive as a plain one, with its traceback.
+    """Replaces exceptions of this block that cannot be pickled by plain ones with a traceback.
 
-    Such as one of a class that is defined in a notebook.
+    Those of classes that are defined in a notebook, for example.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What every trial is trained on, as files that the workers find."""
+"""The training data as files, which the workers map into memory."""
 
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
@@ -22,11 +22,11 @@ from search.tuning.study import Study
 
 @dataclass(frozen=True)
 class Inputs:
-    """What trials are trained on.
+    """The files that trials are trained on.
 
     Attributes:
         corpus: the folder of the encoded corpus.
-        features: the .npy file of what embeddings start from; None where they start from nothing.
+        features: the .npy file of the initial embeddings; None if they are drawn at random.
     """
 
     corpus: str
@@ -36,12 +36,12 @@ class Inputs:
 def save_inputs(
     study: Study, embeddings: Embeddings | None, learned: Callable[[], Vectors] | None
 ) -> Inputs:
-    """Writes what is not there yet, and again what is damaged.
+    """Writes the encoded corpus and the word features, unless they are there undamaged.
 
     Args:
-        study: that has entered its directory.
-        embeddings: what embeddings start from with `embedding_init` "file".
-        learned: gives the word features, where they are being learned already.
+        study: the run, which has entered its directory.
+        embeddings: the word vectors of `embedding_init` "file", if that is used.
+        learned: returns the word features, if another process computes them already.
     """
     corpus, features = _saved_corpus(study.run, study.corpus), None
     if study.ours and starts_from_words(study.space):
@@ -77,7 +77,7 @@ def _saved_features(
 
 
 def payload_for_nodes(inputs: Inputs, corpus: Corpus) -> dict[str, Any]:
-    """What other machines get of this one's files, by path: all but the test rows and the texts."""
+    """Contents of these files by path, for other machines; without test rows and texts."""
     nothing = np.empty(0, np.int32)
     none = Split(nothing, np.zeros(1, np.int64), nothing, np.empty(0, np.int64))
     payload: dict[str, Any] = {inputs.corpus: replace(without_texts(corpus), test=none)}

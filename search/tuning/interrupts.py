@@ -8,11 +8,11 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether, and by which signal, the user asked to stop.
+    """Whether the user asked to stop, and by which signal.
 
     Attributes:
         signal_number: of the first signal; None before.
-        at_once: whether there was a second one: epochs in flight are given up.
+        at_once: whether there was a second signal: epochs in flight are abandoned.
     """
 
     def __init__(self) -> None:
@@ -24,18 +24,17 @@ class StopRequest:
 
     @property
     def notice(self) -> str:
-        """What to say when it is first seen."""
+        """The message for the user when a stop is requested."""
         again = "press again" if self.signal_number == signal.SIGINT else "a second signal"
         return f"finishing this epoch; {again} to stop now"
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Collects signals while the block runs; a third one raises KeyboardInterrupt in it.
+    """Handles SIGINT and SIGTERM in a block; the third signal raises KeyboardInterrupt.
 
-    The second does not: wherever it came, it could take an epoch with it that is just being saved.
-
-    Outside the main thread, where Python allows no handlers, nothing is ever requested.
+    The second does not raise, because it could interrupt the saving of an epoch. Outside the main
+    thread, where Python allows no signal handlers, a stop is never requested.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""A trial or a final on its way through the loop, and how it is saved and taken up again."""
+"""A trial or final while it is trained, and how it is saved and resumed."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,20 +14,20 @@ from search.tuning.trialdir import Weights
 
 @dataclass
 class Job:
-    """A trial or a final on its way.
+    """A trial or final in training.
 
     Attributes:
         record: its record, without the epochs.
-        last_epoch: the one that it ends with at the latest.
-        history: its epochs so far.
-        first_epoch: epochs of another trial that it goes on from.
-        state: after the last epoch; None before the first.
-        best: the weights of the best epoch.
-        predicted: what they say of the validation rows.
-        deaths: of workers that trained it.
-        losses: of machines.
-        submitted_at: when its epoch in flight was begun, by the monotonic clock.
-        timed_out: whether that epoch was ended because the trial took too long.
+        last_epoch: the maximum number of epochs.
+        history: the epochs so far.
+        first_epoch: number of epochs of the trial that it continues, with hyperband; otherwise 0.
+        state: checkpoint after the last epoch; None before the first.
+        best: weights of the best epoch.
+        predicted: probabilities of the validation rows with these weights.
+        deaths: how many workers died while they trained it.
+        losses: how many machines were lost while they trained it.
+        submitted_at: when the epoch in flight was started, by the monotonic clock.
+        timed_out: whether that epoch was killed because the trial took too long.
     """
 
     record: TrialRecord
@@ -47,18 +47,18 @@ class Job:
         return self.history[-1].epoch if self.history else self.first_epoch
 
     def is_over(self, patience: int) -> bool:
-        """Whether it has all its epochs, or has stopped getting better."""
+        """Whether it has reached its last epoch, or has run out of patience."""
         if self.record.is_final:  # which stops where its trial was best
             return self.done_epochs >= self.last_epoch
         return finished(self.history, self.last_epoch, patience)
 
     @property
     def so_far(self) -> TrialRecord:
-        """Its record with the epochs it has."""
+        """Its record with the epochs so far."""
         return replace(self.record, history=self.history)
 
     def advance(self, result: TrainResult) -> None:
-        """Takes in what a worker trained."""
+        """Adds an epoch that a worker trained."""
         self.history += result.epochs
         self.state = result.state
         self.record = replace(self.record, parameters=result.parameters)
@@ -67,13 +67,13 @@ class Job:
             self.predicted = result.probabilities
 
     def restart(self, record: TrialRecord) -> None:
-        """Begins it anew, with another record."""
+        """Restarts it from the first epoch, with another record."""
         self.record = record
         self.history, self.state, self.best, self.predicted = (), None, None, None
 
 
 def job_of(record: TrialRecord, study: Study) -> Job:
-    """A trial or a final, ready to go on from what is saved of it."""
+    """Returns the job of a trial or final, resumed from its checkpoint if there is one."""
     if record.is_final:
         best = study.records[trial_of(record.trial_id)].best
         assert best is not None
@@ -100,7 +100,7 @@ def job_of(record: TrialRecord, study: Study) -> Job:
 
 
 def save_job(job: Job, study: Study) -> None:
-    """Saves what `job_of` reads: after a kill it goes on from here."""
+    """Writes the checkpoint that `job_of` resumes from."""
     assert job.state is not None and job.best is not None and job.predicted is not None
     state = {**job.state, "predicted": job.predicted}
     if job.so_far.best != job.history[-1]:

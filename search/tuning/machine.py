@@ -1,7 +1,7 @@
-"""What of this machine a process may use: cores and memory, as a container's limits leave them.
+"""Cores and memory that this process may use, container limits included.
 
-psutil and os know what the machine has. A control group (cgroup, version 1 or 2) may allow less,
-and the kernel kills whoever takes more memory.
+psutil and os report what the machine has. A control group (cgroup, version 1 or 2) may allow less,
+and the kernel kills processes that use more memory.
 """
 
 import os
@@ -19,7 +19,7 @@ UNLIMITED = 2**60  # bytes; version 1 writes a number above that
 
 
 def machine_facts() -> dict[str, Any]:
-    """What a run's times and last decimals depend on, for run.json."""
+    """The machine and versions that times and last digits depend on, for run.json."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -37,7 +37,7 @@ def cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes that this process may still take."""
+    """Bytes of memory that this process may still allocate."""
     free = int(psutil.virtual_memory().available)
     limit = memory_left()
     return free if limit is None else min(free, limit)
@@ -65,7 +65,7 @@ def cpu_limit(root: Path = CGROUPS, process: Path = PROCESS) -> float | None:
 def memory_left(root: Path = CGROUPS, process: Path = PROCESS) -> int | None:
     """How many bytes the control groups still allow; None where they set no limit.
 
-    What the kernel keeps of files in memory does not count: it is given back when it is needed.
+    The page cache does not count as used: the kernel drops it when memory is needed.
     """
     left = []
     for group in _groups("memory", root, process):
@@ -81,7 +81,7 @@ def memory_left(root: Path = CGROUPS, process: Path = PROCESS) -> int | None:
 
 
 def killed_for_memory(root: Path = CGROUPS, process: Path = PROCESS) -> int:
-    """How often the kernel has killed somebody for want of memory, here and on the machine."""
+    """How many processes the kernel has killed for lack of memory, in these groups and overall."""
     here = max(
         (
             _counted(group / name, "oom_kill")
@@ -94,7 +94,7 @@ def killed_for_memory(root: Path = CGROUPS, process: Path = PROCESS) -> int:
 
 
 def _groups(controller: str, root: Path, process: Path) -> Iterator[Path]:
-    """The folders of the groups that this process is in, with all those around them."""
+    """The folders of the control groups of this process and of their parents."""
     try:
         lines = process.read_text().splitlines()
     except OSError:
@@ -125,7 +125,7 @@ def _number(path: Path) -> int | None:
 
 
 def _counted(path: Path, name: str) -> int:
-    """A number behind its name in a file of such lines; 0 where there is none."""
+    """The value of a key in a file of "key value" lines; 0 if it is missing."""
     words = _words(path)
     try:
         return int(words[words.index(name) + 1])
