@@ -70,6 +70,12 @@ def in_memory(value: Any) -> InMemory | None:
             f"them, such as data[{next(iter(value), 'train')!r}]"
         )
     if hasattr(value, "column_names") and hasattr(value, "features"):
+        if not hasattr(value, "__len__"):
+            raise ValueError(
+                f"expected a Dataset, found an {type(value).__name__}, which can be read only "
+                "once; load it without streaming, or make a Dataset of it: "
+                "Dataset.from_generator(lambda: (yield from data))"
+            )
         return InMemory(value, "dataset")
     if hasattr(value, "element_spec") and hasattr(value, "as_numpy_iterator"):
         return InMemory(value, "stream")

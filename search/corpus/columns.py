@@ -1,18 +1,38 @@
 """Which columns of a table are the text and the label: those named, numbered or usual."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from search.errors import DataError
 
 TEXT_COLUMNS = (
-    *("text", "review", "review_text", "reviews", "sentence", "comment", "content", "body"),
+    *("text", "review", "review text", "reviews", "sentence", "comment", "content", "body"),
     *("document", "message", "phrase", "tweet"),
+    *("review body", "review content", "reviews text", "comment text", "tweet text", "feedback"),
 )
 LABEL_COLUMNS = (
     *("label", "labels", "sentiment", "class", "target", "category", "polarity"),
     *("rating", "stars", "score"),
+    *("star rating", "review rating", "reviews rating", "overall", "sentiment label"),
+    *("airline sentiment", "intent", "emotion"),
 )
+"""Usual names, however they are written: review_text, Review Text, reviewText, review.text."""
+
+LONGEST_NAME, MOST_NAMES = 60, 50  # of columns, in messages
 JOINED = " "  # between the texts of several columns
+
+
+class NoLabels(DataError):
+    """There are texts, and no labels with them."""
+
+
+def usual_among(columns: Iterable[str], usual: Iterable[str]) -> list[str]:
+    """The columns that have a usual name."""
+    names = set(map(_letters, usual))
+    return [column for column in columns if _letters(column) in names]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def chosen_columns(
@@ -29,7 +49,7 @@ def chosen_columns(
         name: the file, for messages.
         columns: their names.
         wanted: what the user asked for: a name, a number from 1, or several, separated by commas.
-        usual: names that are looked for otherwise, in small letters.
+        usual: names that are looked for otherwise.
         what: "text" or "label".
         advice: what to say in place of the columns' names, where they have none.
 
@@ -37,6 +57,7 @@ def chosen_columns(
         0-based places.
 
     Raises:
+        NoLabels: there is no column for the label.
         DataError: there is no such column, or it cannot be told.
     """
     if wanted is not None:
@@ -46,7 +67,9 @@ def chosen_columns(
         if len(parts) > 1 and what != "text":
             raise DataError(f"{name}: --{what}-column: expected one column, found {wanted!r}")
         return tuple(_place(name, columns, part, what) for part in parts)
-    found = [column for column in columns if column.strip().lower() in usual]
+    found = usual_among(columns, usual) or [
+        column for column in columns if usual_among([column.rpartition(".")[2]], usual)
+    ]
     if len(found) == 1:
         return (columns.index(found[0]),)
     if len(set(found)) == 1:
@@ -54,10 +77,10 @@ def chosen_columns(
     if advice:
         raise DataError(f"{name}: {advice}")
     several = f"several could be it ({', '.join(found)})" if found else "none has a usual name"
-    listed = ", ".join(column or "(no name)" for column in columns)
-    raise DataError(
-        f"{name}: cannot tell which column is the {what}: {several}. Its columns are: {listed}. "
-        f"Name it with --{what}-column"
+    raise (NoLabels if what == "label" and not found else DataError)(
+        f"{name}: cannot tell which column is the {what}: {several}. Its columns are: "
+        f"{_listed(columns)}. Name it with --{what}-column"
+        + ("; another separator, with --delimiter" if len(columns) == 1 and what == "text" else "")
     )
 
 
@@ -69,10 +92,19 @@ def _place(name: str, columns: Sequence[str], wanted: str, what: str) -> int:
     if times > 1:
         numbers = [str(n) for n, column in enumerate(columns, start=1) if column == wanted]
         raise DataError(
-            f"{name}: line 1 names the column {wanted!r} {times} times; say which one by its "
+            f"{name}: has the column {wanted!r} {times} times; say which one by its "
             f"number: --{what}-column {' or '.join(numbers)}"
         )
     if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(columns):
         return int(wanted) - 1
-    listed = ", ".join(column or "(no name)" for column in columns)
-    raise DataError(f"{name}: there is no column {wanted!r}; its columns are: {listed}")
+    raise (NoLabels if what == "label" else DataError)(
+        f"{name}: there is no column {wanted!r}; its columns are: {_listed(columns)}"
+    )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = [
+        f"{column[:LONGEST_NAME]}…" if len(column) > LONGEST_NAME else column or "(no name)"
+        for column in columns[:MOST_NAMES]
+    ]
+    return ", ".join([*shown, *["…"][: len(columns) - len(shown)]])

@@ -16,6 +16,7 @@ from search.untrusted import Unpacked
 from search.untrusted import opened as plain
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+TABLES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 SHOWN_MEMBERS = 5
 
@@ -115,13 +116,16 @@ def member_kind(file: IO[bytes], path: PurePath) -> str:
 
 
 def _only_member(archive: zipfile.ZipFile, path: PurePath) -> zipfile.ZipInfo:
-    """The one file in an archive, but for what macOS puts beside it."""
+    """The one file in an archive, or the one table, but for what macOS puts beside it."""
     members = [
         member
         for member in archive.infolist()
         if not member.is_dir()
         and not any(part.startswith((".", "__MACOSX")) for part in PurePath(member.filename).parts)
     ]
+    found = [one for one in members if PurePath(one.filename).suffix.lower() in TABLES]
+    if len(found) == 1:
+        members = found
     if len(members) != 1:
         listed = ", ".join(member.filename for member in members[:SHOWN_MEMBERS])
         more = ", …" if len(members) > SHOWN_MEMBERS else ""

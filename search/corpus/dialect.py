@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, NamedTuple
 
-from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS
+from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
+from search.display import counted
 from search.errors import DataError
 from search.settings import Quote
 
 MARKS: dict[Quote, str | None] = {"double": '"', "single": "'", "none": None}
 DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+MOST_ABOVE = 20  # lines of a title, comments or settings above the header
 HEAD = 1_000_000  # characters that are looked at before one way of reading is chosen
 LONGEST_CELL = 20_000_000  # characters; csv's own limit is far below a long review
 FEW_VALUES = 0.25  # of the rows: a column with fewer different values than that has labels
@@ -77,8 +79,9 @@ class Dialect:
         escape: before a quotation mark in a cell; None where it is doubled.
         header: whether the first row has the columns' names.
         reason: why there is no header, where that was recognised.
-        guess: the likeliest (text, label) columns, 0-based, of a table without a header.
-        clear: whether they can be no others: there are two, one with texts.
+        guess: the likeliest (text, label) columns, 0-based, of a table without usual names.
+        clear: whether they can be no others: there are two, one with texts, one with labels.
+        above: lines of the file above the header, which are no rows.
     """
 
     delimiter: str
@@ -88,9 +91,13 @@ class Dialect:
     reason: str = ""
     guess: tuple[int, int] | None = None
     clear: bool = False
+    above: int = 0
 
     def rows(self, lines: Iterable[str]) -> Iterator[Row]:
         """The rows that have something in them.
+
+        Args:
+            lines: of the whole file.
 
         Raises:
             csv.Error: a cell's quotation marks are wrong, or the cell is endless.
@@ -98,25 +105,27 @@ class Dialect:
         previous = csv.field_size_limit(LONGEST_CELL)
         try:
             reader = csv.reader(
-                lines,
+                itertools.islice(lines, self.above, None),
                 delimiter=self.delimiter,
                 quotechar=self.quote,
                 quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
                 escapechar=self.escape,
                 strict=True,
             )
-            begin = 1
+            begin = 1 + self.above
             while True:
                 try:
                     row = next(reader, None)
                 except csv.Error as error:
-                    more = f"the row from line {begin} on, " if reader.line_num > begin else ""
-                    raise csv.Error(f"{more}line {reader.line_num}: {error}") from None
+                    line = self.above + reader.line_num
+                    more = f"the row from line {begin} on, " if line > begin else ""
+                    raise csv.Error(f"{more}line {line}: {error}") from None
                 if row is None:
                     return
-                begin = reader.line_num + 1
+                line = self.above + reader.line_num
+                begin = line + 1
                 if row:  # not an empty line
-                    yield reader.line_num, row
+                    yield line, row
         finally:
             csv.field_size_limit(previous)
 
@@ -145,6 +154,8 @@ class Dialect:
             words.append("a header")
         else:
             words.append(f"no header{f' ({self.reason})' if self.reason else ''}")
+        if self.above:
+            words.append(f"{counted(self.above, 'line')} above it passed over")
         return ", ".join(words)
 
 
@@ -163,20 +174,27 @@ def recognised(
     Raises:
         DataError: it cannot be told, or a row is not as the others; the message says which line.
     """
-    head = _head(lines)
+    above, separator = (0, None) if form.no_header else _above(lines(), wanted)
+    if separator is not None and form.delimiter is None:
+        form = replace(form, delimiter=separator)
+    head = _head(itertools.islice(lines(), above, None))
     if not head.lines:
         raise DataError(f"{name}: the file is empty")
-    dialect = _delimited(name, head, ending, form, wanted)
-    first, *rest = _tried(dialect, head)
+    dialect = replace(_delimited(name, head, ending, form, wanted), above=above)
+    first, *rest = _tried(replace(dialect, above=0), head)
     reason = ""
-    if not form.no_header and not _names_something(first, wanted):
+    unnamed = form.no_header or not _names_something(first, wanted)
+    if unnamed and not form.no_header:
         reason = _looks_like_data(first, rest)
-    if form.no_header or reason:
+    if unnamed and not form.no_header and not reason:
+        guess = clear_columns(list(zip(*(row[: len(first)] for row in rest), strict=False)))
+        dialect = replace(dialect, guess=guess, clear=guess is not None)
+    elif unnamed:
         columns = list(
             zip(*(row for row in (first, *rest) if len(row) >= len(first)), strict=False)
         )
         guess = _guess(columns)
-        clear = guess is not None and len(columns) == 2 and _has_texts(columns[guess[0]])
+        clear = clear_columns(columns) is not None
         dialect = replace(dialect, header=False, reason=reason, guess=guess, clear=clear)
     if dialect.delimiter == "\t" and dialect.quote is not None and form.quote is None:
         try:
@@ -190,10 +208,33 @@ def recognised(
     return dialect
 
 
-def _head(lines: Lines) -> Head:
+def _above(lines: Iterable[str], wanted: Sequence[str]) -> tuple[int, str | None]:
+    """How many lines stand above the header, and what they say the separator is.
+
+    The header is the first line that names both a text and a label, where all above it have less
+    in them: a title, comments, or the `sep=;` that Excel understands.
+    """
+    separator = None
+    fullest, above = 0, 0
+    for number, line in enumerate(itertools.islice(lines, MOST_ABOVE)):
+        if number == 0 and (said := re.fullmatch(r"sep=([^\r\n])[\r\n]*", line)):
+            separator, above = said[1], 1
+            continue
+        rows = [[cell.strip(" \r\n\"'") for cell in line.split(one)] for one in DELIMITERS]
+        row = max(rows, key=len)
+        filled = sum(map(bool, row))
+        texts, labels = (usual_among(row, usual) for usual in (TEXT_COLUMNS, LABEL_COLUMNS))
+        known = len({*texts, *labels, *(set(row) & set(wanted))})
+        if (texts and labels) or known > 1 or (known and fullest <= 1 < filled):
+            return (number if fullest < filled else above), separator
+        fullest = max(fullest, filled)
+    return above, separator
+
+
+def _head(lines: Iterable[str]) -> Head:
     """The first lines from one that is not blank on, and whether they are all there are."""
     found, characters = list[str](), 0
-    for line in itertools.dropwhile(lambda line: not line.strip(), lines()):
+    for line in itertools.dropwhile(lambda line: not line.strip(), lines):
         if characters >= HEAD:
             return Head(found, whole=False)
         found.append(line)
@@ -292,8 +333,8 @@ def _is_certain(dialect: Dialect, head: Head) -> bool:
 
 def _names_something(first: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether a row has the name of a column in it: one the user named, or a usual one."""
-    usual = {*TEXT_COLUMNS, *LABEL_COLUMNS}
-    return any(cell.strip().lower() in usual or cell in wanted for cell in first)
+    usual = usual_among(first, (*TEXT_COLUMNS, *LABEL_COLUMNS))
+    return bool(usual) or any(cell in wanted for cell in first)
 
 
 def _looks_like_data(first: Sequence[str], rest: Sequence[Sequence[str]]) -> str:
@@ -316,6 +357,12 @@ def _has_texts(column: Sequence[str]) -> bool:
     return 2 * len(set(column)) > len(column)
 
 
+def clear_columns(columns: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """The columns of (text, label) where they can be no others: of two, one has texts."""
+    guess = _guess(columns) if len(columns) == 2 else None
+    return guess if guess is not None and _has_texts(columns[guess[0]]) else None
+
+
 def _guess(columns: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     """The likeliest columns of (text, label): the longest, and the first with few values."""
     labels = [place for place, column in enumerate(columns) if _has_labels(column)]
@@ -335,6 +382,12 @@ def _check(name: str, dialect: Dialect, lines: Lines, head: Sequence[Sequence[st
                 width = len(row)
                 labels = _label_values(head, width)
             elif not _fits_in(row, width):
+                if width == 1:
+                    raise DataError(
+                        f"{name}: line {line} has {len(row)} fields, and the first has one: remove "
+                        "what stands above the names of the columns, or name another separator "
+                        "with --delimiter"
+                    )
                 raise DataError(
                     f"{name}: line {line}: expected {width} fields, found {len(row)} "
                     f"({dialect.delimiter.join(row)[:SHOWN]!r}); is a text with {where} in it "

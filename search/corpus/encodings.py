@@ -14,6 +14,24 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+KINDS = {
+    b"PAR1": "a Parquet file: give it the ending .parquet",
+    b"ARROW1": "an Arrow file: give it the ending .arrow",
+    b"\x1f\x8b": "compressed by gzip: give it the ending .gz behind that of its content",
+    b"BZh": "compressed by bzip2: give it the ending .bz2 behind that of its content",
+    b"\xfd7zXZ": "compressed by xz: give it the ending .xz behind that of its content",
+    b"(\xb5/\xfd": "compressed by Zstandard: give it the ending .zst behind that of its content",
+    b"PK\x03\x04": "a zip archive or a workbook: give it the ending .zip or .xlsx",
+    b"\xd0\xcf\x11\xe0": "an old workbook or document of Office: save it as .xlsx or .csv",
+    b"%PDF": "a PDF: save its texts as .csv",
+    b"\x89PNG": "a picture",
+    b"\x89HDF": "an HDF5 file: save its table as .csv or .parquet",
+    b"SQLite format 3": "a database: save its table as .csv or .parquet",
+    b"\x80\x04\x95": "a pickle, which is not read because it may run code: save it as .parquet",
+    b"\x80\x05\x95": "a pickle, which is not read because it may run code: save it as .parquet",
+}
+"""What files are that are no text, by their first bytes."""
+
 PLAIN = "utf-8"
 MET = [
     *("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
@@ -24,6 +42,7 @@ MET = [
 """Encodings that files are met in; most are those that browsers know."""
 
 MOST_USUAL = "cp1252"  # of what is not UTF-8: what Windows writes in the west
+MOST_NULS = 20  # bytes on each NUL in a file that is text but for them; of UTF-16 it is two
 BEFORE, BEHIND = 20_000, 80_000  # bytes around a wrong one that charset-normalizer looks at
 
 
@@ -74,6 +93,7 @@ def decoded(name: str, content: bytes, asked: str | None = None) -> tuple[str, s
     """
     if not content.strip():
         raise DataError(f"{name}: the file is empty")
+    refuse_binary(name, content)
     encoding = chosen_encoding(content[:4], asked)
     try:
         # Binary files are told as such, and not by their first byte above 127.
@@ -83,14 +103,29 @@ def decoded(name: str, content: bytes, asked: str | None = None) -> tuple[str, s
     except UnicodeDecodeError as error:
         raise not_decoded(name, content, error.start, encoding, asked) from error
     if "\0" in text:
-        place = text[: text.index("\0")]
+        line = line_ends(text[: text.index("\0")]) + 1
+        if content.count(b"\0") * MOST_NULS < len(content):
+            raise DataError(
+                f"{name}: line {line} has a NUL character, which no text has: remove it"
+            )
         raise DataError(
-            f"{name}: line {line_ends(place) + 1} has a NUL byte: this is not a text file in "
+            f"{name}: line {line} has a NUL byte: this is not a text file in "
             f"{encoding.upper()}{_likeliest(content)}"
         )
     if not text.strip():
         raise DataError(f"{name}: the file is empty")
     return text, encoding.removesuffix("-sig").upper()
+
+
+def refuse_binary(name: str, head: bytes) -> None:
+    """Refuses a file that begins as one of another kind.
+
+    Raises:
+        DataError: it does; the message says what it is, whatever its name says.
+    """
+    for begin, told in KINDS.items():
+        if head.startswith(begin):
+            raise DataError(f"{name}: this is no text, but {told}")
 
 
 def not_decoded(

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.corpus.compression import kind
+from search.corpus.compression import TABLES, kind
 from search.errors import DataError
+from search.untrusted import opened
 
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 SIDES = {
@@ -14,7 +15,9 @@ SIDES = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
 }
-TABLES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+MOST_FILES = 20  # of texts, one a line; more are texts themselves
+FEWEST_LINES = 10  # of such a file,
+LOOKED_AT = 100_000  # in its first bytes
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,31 @@ HUGGING_FACE = ("dataset_info.json", "state.json", "dataset_dict.json")
 def class_folders(folder: Path) -> list[Path]:
     """The folders in a folder that are classes."""
     return [p for p in visible(folder) if p.is_dir() and not is_unlabelled(p)]
+
+
+def class_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder that are a class each, one text a line: pos.txt, rt-polarity.pos.
+
+    Nothing where they are something else. What all names have in common is no part of a class.
+    """
+    files = [p for p in visible(folder) if p.is_file() and not p.name.lower().startswith("readme")]
+    if not 2 <= len(files) <= MOST_FILES or any(kind(path) in TABLES for path in files):
+        return {}
+    endings = {path.suffix for path in files}
+    names = [path.stem if len(endings) == 1 else path.name for path in files]
+    begin = os.path.commonprefix(names)  # noqa: RUF071  (of letters, not of folders)
+    common = re.sub(r"[^-_. ]*$", "", begin)
+    classes = [name.removeprefix(common) for name in names]
+    return dict(zip(classes, files, strict=True)) if all(map(_has_lines, files)) else {}
+
+
+def _has_lines(file: Path) -> bool:
+    """Whether a file has so many lines that each is a text."""
+    try:
+        with opened(file) as content:
+            return content.read(LOOKED_AT).count(b"\n") >= FEWEST_LINES
+    except OSError:
+        return False
 
 
 def text_files(folder: Path) -> tuple[list[Path], int]:

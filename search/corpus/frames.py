@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.corpus.readers import Table, with_classes
+from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
+from search.corpus.dialect import clear_columns
+from search.corpus.readers import with_classes
+from search.corpus.table import Table
 from search.errors import DataError
 from search.memory import InMemory
 
@@ -20,8 +23,15 @@ def table_of(memory: InMemory) -> Table:
     """
     content = memory.content
     if memory.kind == "frame":
-        names = [str(name) for name in content.columns]
-        return Table(names, len(content), lambda place: _plain(content.iloc[:, place]), TOLD)
+        names = [_name(name) for name in content.columns]
+
+        def column(place: int) -> Sequence[object]:
+            return _plain(content.iloc[:, place])
+
+        guess = None
+        if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
+            guess = clear_columns([list(map(str, column(place))) for place in range(2)])
+        return Table(names, len(content), column, TOLD, guess)
     if memory.kind == "dataset":
         return _dataset(content)
     if memory.kind == "stream":
@@ -30,6 +40,11 @@ def table_of(memory: InMemory) -> Table:
     return Table(
         COLUMNS[: len(columns)], len(columns[0]), lambda place: _plain(columns[place]), TOLD
     )
+
+
+def _name(name: object) -> str:
+    """The name of a column; of several levels those that are not empty."""
+    return ".".join(str(part) for part in name if part) if isinstance(name, tuple) else str(name)
 
 
 def _plain(column: Any) -> Sequence[object]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from search.corpus.columns import LONGEST_NAME, NoLabels
 from search.corpus.split import folded
 from search.display import counted
 from search.errors import DataError
@@ -88,6 +89,8 @@ def clean(
     label = table["label"].fillna("").astype(str).str.strip()
     kept = (text != "") & ~label.isin([value for value in label.unique() if not _plain(value)])
     dropped = int((~kept).sum())
+    if kept.any() < (text != "").any():
+        raise NoLabels(f"{source}: no row has a label")
     if dropped > MOST_DROPPED * len(table):
         first = table.index[~kept][0]
         raise DataError(
@@ -230,16 +233,18 @@ def _rare(
             "classes"
         )
     if len(left) > MOST_CLASSES or len(names) > MOST_CLASSES > 2 * len(left):
-        examples = ", ".join([*names.values()][:SHOWN_CLASSES])
+        examples = ", ".join(name[:LONGEST_NAME] for name in [*names.values()][:SHOWN_CLASSES])
         raise DataError(
             f"{source}: {len(names)} different labels ({examples}, …), more than "
             f"{MOST_CLASSES}; is another column the label?"
         )
     if len(left) < 2:
         rarest = min(names, key=lambda key: (counts[key] >= fewest, different[key], counts[key]))
+        few = different[rarest]
         raise DataError(
-            f"{source}: the class {names[rarest]!r} has {counted(int(counts[rarest]), 'row')}"
-            + (f" of {counted(few, 'text')}" if (few := different[rarest]) < FEWEST_TEXTS else "")
+            f"{source}: the class {names[rarest][:LONGEST_NAME]!r} has "
+            + counted(int(counts[rarest]), "row")
+            + (f" of {counted(few, 'text')}" if few < FEWEST_TEXTS else "")
             + f"; at least {fewest} rows of {FEWEST_TEXTS} different texts are needed for each "
             "class, and two such classes"
         )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from search.corpus.audit import audit, leaking_rows
+from search.corpus.columns import NoLabels
 from search.corpus.dialect import Form
 from search.corpus.duplicates import near_duplicates
 from search.corpus.encode import OOV, encode, learn_vocabulary
@@ -110,8 +111,19 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     if laid.test == NO_TEXTS:
         given["test"] = _take(reviews, np.arange(0))
     for side, source in (("validation", laid.validation), ("test", laid.test)):
-        if source is not None and side not in given:
+        if source is None or side in given:
+            continue
+        try:
             given[side] = _reviews(source, laid, tell, reviews.class_names, reviews.rare)
+        except NoLabels as error:
+            if getattr(settings, side) is not None:
+                raise NoLabels(
+                    f"{error}. A {side} side needs labels; search.predict classifies texts without"
+                ) from None
+            tell(
+                f"{source}: passed over, because its texts have no labels; a part of the training "
+                f"rows is the {side} side"
+            )
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
     reviews, *others = _bound(list(_numbered((reviews, *given.values()), groups)))
     given = dict(zip(given, others, strict=True))

@@ -8,14 +8,14 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from search.corpus.dialect import Form, recognised
-from search.corpus.encodings import decoded
+from search.corpus.dialect import recognised
+from search.corpus.objects import json_file, json_lines
 from search.corpus.parquet import parquet
+from search.corpus.table import Source, Table, numbered_columns
 from search.errors import DataError
 from search.startup import check_modules
 from search.untrusted import most_unpacked
@@ -24,49 +24,9 @@ FASTTEXT = "__label__"
 BATCH_ROWS = 10_000  # of a Parquet file, that are unpacked at a time
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file that is to be read.
-
-    Attributes:
-        name: what to call it in messages.
-        content: its bytes, decompressed.
-        ending: of its name, such as ".csv".
-        form: what the user said of how it is written.
-        wanted: columns that the user named.
-    """
-
-    name: str
-    content: bytes
-    ending: str
-    form: Form
-    wanted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """What is in a file.
-
-    Attributes:
-        names: of the columns; "1", "2", … where they have none.
-        rows: how many there are.
-        column: gives the cells of one, by its 0-based place.
-        told: how the file was read, in words.
-        guess: the (text, label) columns where they have no names, but are clear.
-        advice: what to say where they are not clear.
-    """
-
-    names: list[str]
-    rows: int
-    column: Callable[[int], Sequence[object]]
-    told: str
-    guess: tuple[int, int] | None = None
-    advice: str = ""
-
-
 def delimited(source: Source) -> Table:
     """A table in a text file: .csv, .tsv, or with whatever else between its columns."""
-    text, encoding = decoded(source.name, source.content, source.form.encoding)
+    text, encoding = source.text()
 
     def lines() -> io.StringIO:
         return io.StringIO(text, newline="")
@@ -85,18 +45,9 @@ def delimited(source: Source) -> Table:
     return Table(names, len(rows), column, told, guess, advice)
 
 
-def numbered_columns(guess: tuple[int, int] | None, reason: str) -> str:
-    """How to name the columns of a table without a header."""
-    text, label = (1, 2) if guess is None else (guess[0] + 1, guess[1] + 1)
-    return (
-        f"{reason or 'there is no header'}: say which columns are which by their numbers, such as "
-        f"--no-header --text-column {text} --label-column {label}"
-    )
-
-
 def plain_text(source: Source) -> Table:
     """A .txt file with labels in it: fastText's format, or a table."""
-    text, encoding = decoded(source.name, source.content, source.form.encoding)
+    text, encoding = source.text()
     lines = [line for line in re.split("\r\n|\n|\r", text) if line.strip()]
     if not lines[0].startswith(FASTTEXT):
         table = delimited(source)
@@ -109,7 +60,7 @@ def plain_text(source: Source) -> Table:
         return table
     labels, texts = list[str | None](), list[str | None]()
     for number, line in enumerate(lines, start=1):
-        label, _, rest = line.strip().partition(" ")
+        label, rest = (*line.split(maxsplit=1), "")[:2]
         if not label.startswith(FASTTEXT) or rest.lstrip().startswith(FASTTEXT):
             found = "two labels" if label.startswith(FASTTEXT) else f"{line[:40]!r}"
             raise DataError(
@@ -126,66 +77,9 @@ def plain_text(source: Source) -> Table:
 
 def text_lines(source: Source) -> Table:
     """A .txt file without labels: one text a line."""
-    text, encoding = decoded(source.name, source.content, source.form.encoding)
+    text, encoding = source.text()
     lines = re.split("\r\n|\n|\r", text)
     return Table(["text"], len(lines), lambda place: lines, f"{encoding}, one text a line")
-
-
-def json_lines(source: Source) -> Table:
-    """One JSON object a line, or an array of them."""
-    text, encoding = decoded(source.name, source.content, source.form.encoding)
-    if text.lstrip()[:1] == "[" and source.ending == ".json":
-        return _objects(_json_array(source.name, text), f"{encoding}, an array of objects")
-    rows = []
-    for number, line in enumerate(re.split("\r\n|\n|\r", text), start=1):
-        if not line.strip():
-            continue
-        rows.append(json_object(source.name, number, line))
-    return _objects(rows, f"{encoding}, an object a line")
-
-
-def json_object(name: str, number: int, line: str) -> dict[str, Any]:
-    """The object on one line.
-
-    Raises:
-        DataError: there is something else.
-    """
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise DataError(f"{name}: line {number} is not JSON: {told}") from error
-    if not isinstance(row, dict):
-        raise DataError(
-            f"{name}: line {number}: expected an object such as "
-            f'{{"text": "…", "label": "…"}}, found {line.strip()[:40]!r}'
-        )
-    return row
-
-
-def _json_array(name: str, text: str) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise DataError(f"{name}: this is not JSON: {told}") from error
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise DataError(
-                f"{name}: element {number}: expected an object such as "
-                f'{{"text": "…", "label": "…"}}, found {json.dumps(row)[:40]}'
-            )
-    found: list[dict[str, Any]] = rows
-    return found
-
-
-def _objects(rows: list[dict[str, Any]], told: str) -> Table:
-    names = list(dict.fromkeys(key for row in rows for key in row))
-
-    def column(place: int) -> list[object]:
-        return [row.get(names[place]) for row in rows]
-
-    return Table(names, len(rows), column, told)
 
 
 def parquet_file(source: Source) -> Table:
@@ -295,7 +189,7 @@ READERS: dict[str, Reader] = {
     ".tsv": delimited,
     ".jsonl": json_lines,
     ".parquet": parquet_file,
-    ".json": json_lines,
+    ".json": json_file,
     ".ndjson": json_lines,
     ".txt": plain_text,
     ".tab": delimited,
@@ -308,3 +202,4 @@ READERS: dict[str, Reader] = {
 """By the ending of a file's name, without that of a compression."""
 
 ENDINGS = ", ".join(ending for ending in READERS if ending)
+READERS |= dict.fromkeys((".train", ".valid", ".dev", ".test", ".data", ".dat", ".ft"), plain_text)

@@ -16,13 +16,22 @@ import pandas as pd
 from search.corpus.addresses import fetched, file_name, is_address
 from search.corpus.cells import refuse_impossible, texts_of, whole
 from search.corpus.columns import JOINED, LABEL_COLUMNS, TEXT_COLUMNS, chosen_columns
-from search.corpus.compression import ARCHIVES, content, content_of, kind, member_kind
+from search.corpus.compression import (
+    ARCHIVES,
+    TABLES,
+    content,
+    content_of,
+    kind,
+    member_kind,
+)
 from search.corpus.dialect import Form
 from search.corpus.encodings import decoded
-from search.corpus.folders import TABLES, class_folders, tables, text_files
+from search.corpus.folders import class_files, class_folders, tables, text_files
 from search.corpus.frames import table_of
 from search.corpus.named import NAMED, is_named, movie_reviews
-from search.corpus.readers import ENDINGS, READERS, Source, Table, text_lines
+from search.corpus.readers import ENDINGS, READERS, text_lines
+from search.corpus.table import Source, Table
+from search.display import counted
 from search.errors import DataError
 from search.memory import InMemory
 from search.untrusted import content_of as content_of_file
@@ -79,6 +88,9 @@ def read(
         if path.is_dir() and class_folders(path):
             _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
             return _mended(str(path), _classes(path, form, tell), tell)
+        if path.is_dir() and (classes := class_files(path)):
+            _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
+            return _mended(str(path), _lines_of_classes(path, classes, form, tell), tell)
         files = _files(source, form, (text_column, label_column, group_column))
         named_tables = ((file.name, _read(file, READERS)) for file in files)
     parts = []
@@ -328,15 +340,33 @@ def _classes(path: Path, form: Form, tell: Say) -> pd.DataFrame:
         passed += others
         if not files:
             raise DataError(f"{folder}: expected .txt files, one review each, found none")
+        if kind(files[0]) in (".parquet", ".arrow"):
+            raise DataError(
+                f"{folder}: expected .txt files, one review each, found {files[0].name}; is one of "
+                f"the folders the data, such as --data {folder}?"
+            )
         for file in files:
             text = _file_text(file, form)
             empty += not text
             rows.append((str(file), text or None, folder.name))
-    told = f"{path}: {len(folders)} folders, one a class; {len(rows):,} files"
+    told = f"{path}: {counted(len(folders), 'folder')}, one a class; {counted(len(rows), 'file')}"
     told += f", {empty} of them empty" if empty else ""
-    told += f"; {passed} others passed over" if passed else ""
+    told += f"; {counted(passed, 'other')} passed over" if passed else ""
     tell(told)
     return pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
+
+
+def _lines_of_classes(path: Path, classes: dict[str, Path], form: Form, tell: Say) -> pd.DataFrame:
+    """Reads a file for each class, one review a line."""
+    parts = []
+    for label, file in classes.items():
+        plain = text_lines(Source(str(file), content(file), ".txt", form))
+        texts = [str(line).strip() for line in plain.column(0)]
+        texts = [text for text in texts if text]
+        tell(f"{file}: {plain.told}, all of them {label!r}")
+        columns = {"text": texts, "label": [label] * len(texts)}
+        parts.append((str(file), pd.DataFrame(columns, dtype=object)))
+    return _together(parts)
 
 
 def _file_text(file: Path, form: Form) -> str:

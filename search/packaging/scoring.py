@@ -23,10 +23,12 @@ from search.corpus.cells import LONGEST_TEXT, text_of, texts_of
 from search.corpus.columns import JOINED, TEXT_COLUMNS, chosen_columns
 from search.corpus.compression import content, ending, kind, member_kind, opened, packed
 from search.corpus.dialect import Form, recognised
-from search.corpus.encodings import chosen_encoding, not_decoded
+from search.corpus.encodings import chosen_encoding, not_decoded, refuse_binary
+from search.corpus.objects import fields, json_object
 from search.corpus.parquet import parquet
-from search.corpus.readers import ENDINGS, READERS, Source, json_object, numbered_columns
+from search.corpus.readers import ENDINGS, READERS
 from search.corpus.sources import ANY_FORM, Say, check_kind, silent
+from search.corpus.table import Source, numbered_columns
 from search.errors import DataError
 from search.files import write_atomically
 from search.packaging.classifier import Answers, Classifier
@@ -165,7 +167,9 @@ class _Job:
     def opened(self) -> Iterator[tuple[IO[str], str]]:
         """The file's text with its line ends, and how it is encoded."""
         with opened(self.path) as file:
-            encoding = chosen_encoding(file.read(4), self.form.encoding)
+            head = file.read(16)
+        refuse_binary(str(self.path), head)
+        encoding = chosen_encoding(head[:4], self.form.encoding)
         with opened(self.path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
             yield text, encoding
 
@@ -263,7 +267,7 @@ def _json_lines(job: _Job, file: IO[bytes]) -> list[str]:
     head = list(itertools.islice(objects, MOST_ROWS))
     if not head:
         raise DataError(f"{path}: there are no rows in it")
-    keys = list(dict.fromkeys(key for _, _, row in head for key in row))
+    keys = list(dict.fromkeys(key for _, _, row in head for key in fields(row)))
     columns = [keys[place] for place in job.columns(keys)]
     names = _new_columns(path, keys)
     job.tell(f"{path}: an object a line; text: {', '.join(columns)}")
@@ -275,7 +279,8 @@ def _json_lines(job: _Job, file: IO[bytes]) -> list[str]:
                     f"{path}: line {number} has {sorted(taken)[0]!r}, which the first lines have "
                     "not, and which is the name of an answer; give it another name"
                 )
-            cells = (text_of(row.get(column), str(path), column, number) for column in columns)
+            flat = fields(row)
+            cells = (text_of(flat.get(column), str(path), column, number) for column in columns)
             yield _joined(cells), (line, bool(row))
 
     with packed(file, path) as out:

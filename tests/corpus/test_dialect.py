@@ -187,3 +187,55 @@ def test_whatever_python_writes(
         assert str(path) in str(error)
         return
     assert found == data
+
+
+@pytest.mark.parametrize(
+    ("above", "line_ends"),
+    [
+        ("Reviews of 2024\n\n", "\n"),
+        ("# exported by a tool\n# rows: 40\n", "\n"),
+        ("Reviews of 2024,,\r\n,,\r\n", ",\r\n"),
+    ],
+    ids=["a title", "comments", "a title in a table"],
+)
+def test_lines_above_the_header(tmp_path, above, line_ends):
+    lines = ["id,text,label", *(f"{i},{t},{y}" for i, (t, y) in enumerate(EXPECTED))]
+    text = above + "".join(line + line_ends for line in lines)
+    found, told = rows(file(tmp_path, text))
+    assert found == EXPECTED and "2 lines above it passed over" in told
+
+
+def test_what_excel_says_of_the_separator(tmp_path):
+    text = "sep=;\r\ntext;label\r\n" + "".join(f"{t}, and long;{y}\r\n" for t, y in EXPECTED)
+    found, told = rows(file(tmp_path, text))
+    assert found == [(f"{t}, and long", y) for t, y in EXPECTED]
+    assert "';' between columns, a header, 1 line above it passed over" in told
+
+
+def test_wrong_rows_below_a_title_have_their_line(tmp_path):
+    lines = ["Reviews of 2024", "text,label", *(f"{t},{y}" for t, y in EXPECTED)]
+    with pytest.raises(DataError, match=r"line 8: expected 2 fields, found 3"):
+        rows(file(tmp_path, "\n".join([*lines[:7], "a,b,c", *lines[7:]])))
+
+
+def test_a_title_above_unusual_names_is_told(tmp_path):
+    lines = ["Reviews of 2024", "eins,zwei,drei", *(f"{t},{y},x" for t, y in EXPECTED)]
+    with pytest.raises(DataError, match=r"line 2 has 3 fields, and the first has one: remove what"):
+        rows(file(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["review_body,star_rating", "Review Text,Sentiment Label", "reviewText,overall", "Satz,Ton"],
+)
+def test_names_however_they_are_written(tmp_path, names):
+    """Of two columns even unknown ones, if only one can be the text."""
+    text = names + "\n" + "".join(f"{t},{y}\n" for t, y in EXPECTED)
+    found, told = rows(file(tmp_path, text))
+    assert found == EXPECTED and "text: {}, label: {}".format(*names.split(",")) in told
+
+
+def test_two_columns_of_which_both_may_be_the_text_are_not_guessed_between(tmp_path):
+    text = "eins,zwei\n" + "".join(f"{t},{t[::-1]}\n" for t in TEXTS)
+    with pytest.raises(DataError, match="cannot tell which column is the text"):
+        rows(file(tmp_path, text))

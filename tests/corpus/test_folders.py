@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.corpus.load import read_sides, read_unlabelled
+from search.corpus.load import load_corpus, read_sides, read_unlabelled
 from search.corpus.sources import read
 from search.errors import DataError
 from search.settings import Settings
@@ -145,3 +145,47 @@ def test_an_empty_class_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(DataError, match=r"other: expected .txt files, one review each, found none"):
         read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"neg": "neg.txt", "pos": "pos.txt"},
+        {"neg": "rt-polarity.neg", "pos": "rt-polarity.pos"},
+        {"neg": "train_neg.txt", "pos": "train_pos.txt"},
+    ],
+    ids=lambda names: names["neg"],
+)
+def test_a_file_for_each_class(tmp_path, names):
+    told = []
+    for label, name in names.items():
+        (tmp_path / name).write_text("".join(f"a {label} film, {i}\n" for i in range(12)))
+    (tmp_path / "README.txt").write_text("where it is from")
+    table = read(str(tmp_path), tell=told.append)
+    assert table["label"].value_counts().to_dict() == {"neg": 12, "pos": 12}
+    assert table["text"].iloc[0] == "a neg film, 0" and "all of them 'neg'" in told[0]
+
+
+def test_configurations_of_a_data_set_are_no_classes(tmp_path):
+    for name in ("sst2", "cola"):
+        (tmp_path / name).mkdir()
+        pd.DataFrame({"text": ["a"], "label": [0]}).to_parquet(tmp_path / name / "train.parquet")
+    with pytest.raises(DataError, match=r"found train.parquet; is one of the folders the data"):
+        read(str(tmp_path))
+
+
+@pytest.mark.parametrize("labels", [None, -1], ids=["no column", "all missing"])
+def test_a_test_side_without_labels_is_passed_over(tmp_path, labels):
+    """As competitions have it, and Hugging Face's copies of them."""
+    path, told = tmp_path / "data", []
+    path.mkdir()
+    texts = [f"film number {i} was {('dull', 'warm')[i % 2]}" for i in range(60)]
+    side = {"text": texts} if labels is None else {"text": texts, "label": [None] * 60}
+    train = pd.DataFrame({"text": texts, "label": [i % 2 for i in range(60)]})
+    train.to_csv(path / "train.csv", index=False)
+    pd.DataFrame(side).to_csv(path / "test.csv", index=False)
+    corpus = load_corpus(Settings(data=str(path)), told.append)
+    assert corpus.facts["rows"]["train"] + len(corpus.validation) + len(corpus.test) == 60
+    assert any("test.csv: passed over, because its texts have no labels" in one for one in told)
+    with pytest.raises(DataError, match=r"A test side needs labels; search\.predict classifies"):
+        load_corpus(Settings(data=str(path / "train.csv"), test=str(path / "test.csv")))

@@ -55,6 +55,7 @@ def test_data_in_memory_are_those_of_the_file(kind, of_file):
 
 def test_columns_are_named_as_those_of_a_file():
     frame = FILE.rename(columns={"text": "said", "label": "mood"}).set_index(FILE.index + 1000)
+    frame.insert(0, "number", range(len(frame)))
     with pytest.raises(DataError, match=r"<DataFrame, 300 rows>: cannot tell .*--text-column"):
         search.load_corpus(frame)
     settings = search.Settings(data=frame, text_column="said", label_column="mood")
@@ -106,3 +107,20 @@ def test_labels_in_another_file_are_for_files(tmp_path):
     settings = search.Settings(data=FILE, labels=tmp_path / "labels.txt")
     with pytest.raises(DataError, match="--labels has no meaning for <DataFrame, 300 rows>"):
         search.load_corpus(settings)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[0, 1], ["Satz", "Ton"], [("a", "text"), ("a", "label")], [("text", ""), ("label", "")]],
+    ids=["numbers", "unknown", "levels", "empty levels"],
+)
+def test_names_of_columns(names, of_file):
+    columns = pd.MultiIndex.from_tuples(names) if isinstance(names[0], tuple) else names
+    frame = pd.DataFrame(FILE[["text", "label"]].to_numpy(), columns=columns)
+    assert search.load_corpus(frame).fingerprint == of_file.fingerprint
+
+
+def test_a_stream_of_hugging_face_is_told():
+    stream = datasets.Dataset.from_pandas(FILE).to_iterable_dataset()
+    with pytest.raises(SettingsError, match="which can be read only once; load it without"):
+        search.load_corpus(stream)

@@ -218,3 +218,37 @@ def test_texts_and_labels_in_two_files(tmp_path):
     (tmp_path / "y.txt").write_text("good\nbad\n" * 19)
     with pytest.raises(DataError, match=r"each of the 40 lines of .*t.txt, found 38"):
         read_sides(settings)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(LINES.encode()), "compressed by gzip: give it the ending .gz"),
+        (zstandard.compress(LINES.encode()), "compressed by Zstandard"),
+        (b"PAR1" + bytes(99), "a Parquet file: give it the ending .parquet"),
+        (b"PK\x03\x04" + bytes(99), "a zip archive or a workbook"),
+        (b"\xd0\xcf\x11\xe0" + bytes(99), "an old workbook or document of Office"),
+        (b"\x80\x04\x95" + bytes(99), "a pickle, which is not read"),
+        (b"<!DOCTYPE html>\n<html></html>\n", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid 1\n", "git lfs pull"),
+        (b"text,label\nfi\0ne,1\n" + b"fine,1\n" * 9, "line 2 has a NUL character"),
+    ],
+)
+def test_what_a_file_is_whatever_its_name_says(tmp_path, content, message):
+    (tmp_path / "r.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read(str(tmp_path / "r.csv"))
+
+
+def test_the_endings_of_fasttexts_own_files(tmp_path):
+    path = tmp_path / "cooking.train"
+    path.write_text("".join(f"__label__{y}\t{' '.join(t.split())}\n" for t, y in ROWS))
+    assert rows(path) == [(" ".join(t.split()), y) for t, y in ROWS]
+
+
+def test_the_one_table_of_an_archive(tmp_path):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("reviews/README.md", "what it is")
+        archive.writestr("reviews/r.csv", FRAME.to_csv(index=False))
+    assert rows(path) == ROWS

@@ -173,6 +173,16 @@ TRAINED = {
     "an array": ("r.json", FRAME.to_json(orient="records").encode(), {}, True),
     "bzip2": ("r.csv.bz2", bz2.compress(FRAME.to_csv(index=False).encode()), {}, True),
     "xz": ("r.jsonl.xz", lzma.compress(OBJECTS), {}, True),
+    "a title above": ("r.csv", b"Reviews of 2024\n" + FRAME.to_csv(index=False).encode(), {}, True),
+    "unknown names": (
+        "r.csv", FRAME.set_axis(["Satz", "Ton"], axis=1).to_csv(index=False).encode(), {}, True,
+    ),
+    "fields of objects": (
+        "r.jsonl",
+        "".join(f'{{"id": {{"n": 1}}, "review": {{"text": "{t}"}}, "label": "{y}"}}\n'
+                for t, y in PAIRS).encode(),
+        {}, True,
+    ),
     "a workbook": ("r.xlsx", lambda path: FRAME.to_excel(path, index=False), {}, True),
     "Feather": ("r.feather", lambda path: FRAME.to_feather(path), {}, True),
     "two columns": (

@@ -1,0 +1,63 @@
+"""JSON in the shapes that programs write gives the same rows, or says what to do."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from search.corpus.sources import read
+from search.errors import DataError
+
+ROWS = [(f"film {i} was {('dull', 'warm')[i % 2]}", "ab"[i % 2]) for i in range(30)]
+FRAME = pd.DataFrame(ROWS, columns=["text", "label"])
+OBJECTS = FRAME.to_dict("records")
+SHAPES = {
+    "pandas' default": FRAME.to_json(),
+    "pandas' index": FRAME.to_json(orient="index"),
+    "pandas' split": FRAME.to_json(orient="split"),
+    "pandas' table": FRAME.to_json(orient="table"),
+    "pandas' values": FRAME.to_json(orient="values"),
+    "an array for each column": json.dumps(FRAME.to_dict("list")),
+    "in another object": json.dumps({"version": "1", "data": OBJECTS}),
+    "over several lines": "\n".join(json.dumps(row, indent=2) for row in OBJECTS),
+    "with a byte-order mark": "\ufeff" + json.dumps(OBJECTS),
+}
+
+
+def rows(path, *columns):
+    return list(read(str(path), *columns).itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes_of_programs(tmp_path, shape):
+    path = tmp_path / "r.json"
+    path.write_text(SHAPES[shape], encoding="utf-8")
+    assert rows(path) == ROWS
+
+
+@pytest.mark.parametrize(
+    "columns", [(), ("review.text", "meta.label")], ids=["found", "named by the user"]
+)
+def test_fields_of_objects_in_objects(tmp_path, columns):
+    path = tmp_path / "r.jsonl"
+    lines = [{"id": 1, "review": {"text": t}, "meta": {"label": y}} for t, y in ROWS]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert rows(path, *columns) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.jsonl", json.dumps(OBJECTS), "found an array of them; give the file the ending .json"),
+        ("r.json", json.dumps(OBJECTS)[:-1] + ",\n]", "not JSON: .* line 2 column 1"),
+        ("r.json", "\n".join(map(str, OBJECTS)), "line 1 is not JSON"),
+        ("r.json", "[]", r"expected an array of objects, found '\[\]'"),
+        ("r.json", "5", "expected an array of objects, found '5'"),
+        ("r.json", "[[], []]", "its columns have no names: say which columns are which"),
+        ("r.json", json.dumps([*OBJECTS, 5]), "element 31: expected an object such as"),
+    ],
+)
+def test_what_is_no_table(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=message):
+        read(str(tmp_path / name))
