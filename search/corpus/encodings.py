@@ -3,8 +3,7 @@
 import codecs
 import re
 
-from charset_normalizer import from_bytes
-
+from search.corpus.guesses import likeliest
 from search.errors import DataError
 
 MARKS = (
@@ -33,17 +32,8 @@ KINDS = {
 """What files are that are no text, by their first bytes."""
 
 PLAIN = "utf-8"
-MET = [
-    *("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
-    *("gb18030", "big5", "cp932", "euc_jp", "cp949", "cp874", "koi8_r", "koi8_u", "cp866"),
-    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_15", "mac_roman", "mac_cyrillic"),
-    *("utf_16_le", "utf_16_be"),
-]
-"""Encodings that files are met in; most are those that browsers know."""
-
-MOST_USUAL = "cp1252"  # of what is not UTF-8: what Windows writes in the west
+MOST_WRONG = 0.1  # of the bytes beyond ASCII, in a file that is UTF-8 but for some lines
 MOST_NULS = 20  # bytes on each NUL in a file that is text but for them; of UTF-16 it is two
-BEFORE, BEHIND = 20_000, 80_000  # bytes around a wrong one that charset-normalizer looks at
 
 
 def marked(head: bytes) -> str | None:
@@ -148,6 +138,11 @@ def not_decoded(
         return DataError(
             f"{name}: line {line} has the byte {byte}, which is not {told}; name another --encoding"
         )
+    if encoding == PLAIN and _is_mostly(PLAIN, content):
+        return DataError(
+            f"{name}: line {line} has the byte {byte}, which is not {told}, as the rest of the "
+            "file is; mend that line"
+        )
     return DataError(
         f"{name}: line {line} has the byte {byte}, which is not {told}"
         f"{_likeliest(content, start)}; or save the file as UTF-8"
@@ -162,14 +157,15 @@ def line_ends(text: bytes | str) -> int:
 
 
 def _likeliest(content: bytes, start: int = 0) -> str:
-    """What charset-normalizer takes some bytes for, as an advice."""
-    sample = content[max(0, start - BEFORE) : start + BEHIND]
-    found = list(from_bytes(sample, cp_isolation=MET))
-    if not found:
+    """An advice."""
+    if (found := likeliest(content, start)) is None:
         return "; if it is text, say how it is encoded: --encoding NAME"
-    # Of what reads the same, or is as likely, what is most often met.
-    rank = (found[0].chaos, found[0].coherence)
-    same = [match for match in found if (match.chaos, match.coherence) == rank]
-    names = [name for match in same for name in match.could_be_from_charset]
-    best = MOST_USUAL if MOST_USUAL in names else found[0].encoding
-    return f"; it is likeliest {best}: if so, say --encoding {best}"
+    encoding, word = found
+    return f"; it is likeliest {encoding}, which reads {word!r}: if so, say --encoding {encoding}"
+
+
+def _is_mostly(encoding: str, content: bytes) -> bool:
+    """Whether of what is beyond ASCII hardly anything is not in an encoding."""
+    beyond = sum(byte > 127 for byte in content)
+    good = sum(len(c.encode()) for c in content.decode(encoding, "ignore") if not c.isascii())
+    return MOST_WRONG * beyond > beyond - good

@@ -1,0 +1,101 @@
+"""What bytes that are not UTF-8 are likeliest encoded in: an advice, on which the user decides."""
+
+import itertools
+import re
+
+from charset_normalizer import from_bytes
+
+MET = [
+    *("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
+    *("gb18030", "big5", "cp932", "euc_jp", "cp949", "cp874", "koi8_r", "koi8_u", "cp866"),
+    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_15", "mac_roman", "mac_cyrillic"),
+    *("utf_16_le", "utf_16_be"),
+]
+"""Encodings that files are met in; most are those that browsers know."""
+
+MOST_USUAL = "cp1252"  # of what is not UTF-8: what Windows writes in the west
+BEFORE, BEHIND = 20_000, 80_000  # bytes around a wrong one that are looked at
+FITTING = 0.98  # of the letters beyond ASCII: in a text of a language nearly all are its own
+ACCENTS = 0.25  # of the letters: in a language of Latin letters fewer are beyond ASCII
+TURNED = 0.05  # of the letters: more capitals behind small ones are of another encoding
+EDGES = 2  # characters that may be otherwise in a short text, and at the ends of a sample
+KANA = 0.05  # of the bytes: in no other encoding are there so many by chance
+SHOWN = 40  # bytes around a wrong one
+
+PUNCTUATION = "“”‘’„‚–—…•€£§°«»¿¡©®™½¼¾·´ºª№\xa0\xad"
+WESTERN = "àâäáãåæçéèêëíìîïñóòôöõøúùûüßœÿ"
+TURKISH = "çğıöşüâîûÇĞİÖŞÜ"
+CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäâăîßôľĺŕđ"
+CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґў"
+HEBREW = "".join(map(chr, range(0x5D0, 0x5EB)))
+
+ALPHABETS = {
+    "cp1252": WESTERN + WESTERN.upper(),
+    "cp1254": TURKISH,
+    "cp1250": CENTRAL + CENTRAL.upper(),
+    "cp1255": HEBREW,
+    "cp1251": CYRILLIC + CYRILLIC.upper(),
+    "koi8_r": CYRILLIC + CYRILLIC.upper(),
+    "cp866": CYRILLIC + CYRILLIC.upper(),
+}
+"""Letters of the languages that are written in an encoding; of those that fit, the first is meant.
+
+charset-normalizer knows more encodings, but takes short texts of these for others.
+"""
+
+
+def likeliest(content: bytes, start: int = 0) -> tuple[str, str] | None:
+    """What some bytes are likely to be encoded in, and how the word around one of them reads then.
+
+    Args:
+        content: a file, or a part of it.
+        start: the place of the first byte that is not UTF-8.
+    """
+    sample = content[max(0, start - BEFORE) : start + BEHIND]
+    best = _by_alphabet(sample) or _by_statistics(sample)
+    return None if best is None else (best, _word(content, start, best))
+
+
+def _by_alphabet(sample: bytes) -> str | None:
+    if len(re.findall("[ぁ-んァ-ヶ]", sample.decode("cp932", "replace"))) > KANA * len(sample):
+        return "cp932"
+    for encoding, letters in ALPHABETS.items():
+        if _is_in(letters, sample.decode(encoding, "replace")):
+            return encoding
+    return None
+
+
+def _is_in(letters: str, text: str) -> bool:
+    """Whether a text looks like one of a language with these letters beside those of ASCII."""
+    beyond = re.findall(r"[^\x00-\x7f]", text)
+    own = [character for character in beyond if character in letters]
+    known = len(own) + sum(character in PUNCTUATION for character in beyond)
+    turned = sum(a.islower() and b.isupper() for a, b in itertools.pairwise(text))
+    is_latin = letters < "ʰ"
+    return (
+        len(own) > 0
+        and known >= FITTING * len(beyond) - EDGES
+        and sum(map(str.islower, own)) >= sum(map(str.isupper, own))
+        and turned <= TURNED * len(own) + EDGES
+        and not (is_latin and len(own) > ACCENTS * sum(map(str.isalpha, text)))
+    )
+
+
+def _by_statistics(sample: bytes) -> str | None:
+    """What charset-normalizer takes them for."""
+    found = list(from_bytes(sample, cp_isolation=MET))
+    if not found:
+        return None
+    # Of what reads the same, or is as likely, what is most often met.
+    rank = (found[0].chaos, found[0].coherence)
+    same = [match for match in found if (match.chaos, match.coherence) == rank]
+    names = [name for match in same for name in match.could_be_from_charset]
+    return MOST_USUAL if MOST_USUAL in names else found[0].encoding
+
+
+def _word(content: bytes, start: int, encoding: str) -> str:
+    """The word around a byte."""
+    line = content[max(content.rfind(b"\n", 0, start), start - SHOWN) + 1 :][: 2 * SHOWN]
+    text = line.decode(encoding, "replace")
+    found = re.search(r"\w*[^\x00-\x7f\ufffd]\w*", text)
+    return found[0] if found else text.strip()
