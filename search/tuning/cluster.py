@@ -1,9 +1,9 @@
-"""Slots on a Ray cluster: the same trials, on whatever machines there are.
+"""Slots on a Ray cluster.
 
-A slot is an actor, one process that keeps the network it trained last, as at home. The code of this
-package, the corpus and the word features go to every node once, through Ray; what comes of an epoch
-comes back as plain values, and this process alone writes. So no file system is shared, and a node
-may go at any time: its trials go on elsewhere, from their last epoch.
+A slot is a Ray actor: one process that keeps the network it trained last, as on this machine. The
+code of this package, the corpus and the word features are sent to every node once, through Ray.
+Results come back as plain values, and this process alone writes files. So no shared file system is
+needed, and a node may leave at any time: its trials continue elsewhere from their last epoch.
 
 Ray is imported only when a cluster is asked for.
 """
@@ -40,22 +40,22 @@ ADDRESS = re.compile(r"auto|(ray://)?(\[[^\]]+\]|[^\s:/]+):(\d{1,5})")
 
 
 def versions() -> dict[str, str]:
-    """What is installed here of what must be the same everywhere."""
+    """Installed versions of the packages that must be the same on all nodes."""
     return {name: version(name) for name in SAME} | {"python": platform.python_version()}
 
 
 class Trainer:
-    """What an actor is: it runs functions in a process of its own, on some node."""
+    """The Ray actor: runs functions in a process of its own, on some node."""
 
     def start(self, keras: bool) -> dict[str, Any]:
-        """Imports what training takes; returns what is known of the node."""
+        """Imports what training needs; returns the node's id and versions."""
         import ray
 
         import_training(keras)
         return {"node": ray.get_runtime_context().get_node_id(), "versions": versions()}
 
     def give(self, *pairs: Any) -> None:
-        """Takes names and contents in turn: see `training.give`."""
+        """Receives names and contents in turn: see `training.give`."""
         training.give(dict(zip(pairs[::2], pairs[1::2], strict=True)))
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -64,11 +64,11 @@ class Trainer:
 
 
 class ClusterSlot:
-    """One actor: see `search.tuning.executors.Slot`.
+    """A slot with one Ray actor: see `search.tuning.executors.Slot`.
 
     Attributes:
-        started: what `Trainer.start` says; None until then.
-        gone: whether it was given up.
+        started: the result of `Trainer.start`; None until it has started.
+        gone: whether the actor is dead or was abandoned.
     """
 
     def __init__(self, owner: "ClusterSlots") -> None:
@@ -86,11 +86,11 @@ class ClusterSlot:
         return self.started is not None and not self.gone
 
     def threads(self, trials: int) -> int:
-        """See `Slot`: what it was promised, however many others there are."""
+        """See `Slot`: the threads of its CPU share, however many other slots there are."""
         return self._owner.threads
 
     def give(self) -> None:
-        """Gives the process what it trains with, as far as that is known."""
+        """Sends the training data to the actor, if it is known yet."""
         if pairs := self._owner.references.items():
             self._actor.give.remote(*(part for pair in pairs for part in pair))
 
@@ -99,7 +99,7 @@ class ClusterSlot:
         return self._call(self._actor.run, function, *arguments)
 
     def _call(self, method: Any, *arguments: Any) -> "Future[Any]":
-        """The future of a call, which raises what a local one would."""
+        """Calls a method; the future raises the same exceptions as a local slot's."""
         from ray import exceptions
 
         future: Future[Any] = Future()
@@ -113,7 +113,7 @@ class ClusterSlot:
                 cause.__cause__ = RuntimeError(str(error))  # the traceback there
                 future.set_exception(cause)
             elif isinstance(error, (exceptions.RayActorError, exceptions.ObjectLostError)):
-                # Of a process that died its node tells; where nobody does, the node is gone.
+                # A node reports the death of a process; without a report the node itself is lost.
                 alone = isinstance(error, exceptions.ActorDiedError)
                 lost = not alone or "its node" in str(error)
                 broken = (MachineLost if lost else BrokenProcessPool)(one_line(error, LONGEST))
@@ -130,7 +130,7 @@ class ClusterSlot:
         self._owner.kill(self._actor)
 
     def replace(self) -> None:
-        """See `Slot`; the new process is another slot, as soon as there is room for it."""
+        """See `Slot`; a new actor becomes another slot as soon as there is room for it."""
         self.kill()
         self.gone = True
 

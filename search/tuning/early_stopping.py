@@ -1,8 +1,8 @@
-"""When a trial stops: by a rule about itself, and by one about the others.
+"""When a trial stops: early stopping by its own curve, and pruning by comparison with others.
 
-`finished` is early stopping as Keras' `EarlyStopping` has it: a trial is over when it has all its
-epochs, or when so many in a row (the patience) were no better than the best one before them. It is
-"completed" then, and never goes on.
+`finished` is early stopping as in Keras' `EarlyStopping`: a trial is over when it has all its
+epochs, or when as many in a row as the patience were no better than the best one before them. It is
+"completed" then, and is never resumed.
 
 `RungTable` is asynchronous successive halving (Li et al. 2020): after 1, 2, 4, … epochs (rungs) a
 trial goes on only if it is in the better half of those that came as far. Nobody waits for the
@@ -36,13 +36,13 @@ def finished(history: tuple[Epoch, ...], last_epoch: int, patience: int) -> bool
 
 @dataclass(frozen=True)
 class Halving:
-    """The rule.
+    """The parameters of successive halving.
 
     Attributes:
-        min_epochs: the first rung.
-        reduction: the best 1/reduction go on, and each rung is that many times as high as the one
-            before; with 1, all go on.
-        max_epochs: of a trial; there is no rung from here on.
+        min_epochs: epochs of the first rung.
+        reduction: the best 1/reduction of the trials continue at a rung, and each rung has this
+            many times the epochs of the one before; 1 prunes nothing.
+        max_epochs: of a trial; there is no rung at or beyond it.
     """
 
     min_epochs: int
@@ -51,7 +51,7 @@ class Halving:
 
     @cached_property
     def rungs(self) -> tuple[int, ...]:
-        """Epochs after which it is decided."""
+        """The numbers of epochs after which trials may be pruned."""
         if self.reduction == 1:
             return ()
         found, rung = [], self.min_epochs
@@ -62,13 +62,13 @@ class Halving:
 
 
 class RungTable:
-    """The trials that ended, in order at every rung.
+    """The ended trials, sorted by score at every rung.
 
-    The order is kept, not found again for every question: with thousands of trials, a question
-    after every epoch of each would take longer than the epoch.
+    The order is maintained, not computed for every decision: with thousands of trials, sorting
+    after every epoch would take longer than the epoch.
 
     Args:
-        rule: of the search.
+        rule: the parameters of successive halving.
         records: of trials; see `put`.
     """
 
@@ -83,7 +83,7 @@ class RungTable:
             self.put(record)
 
     def put(self, record: TrialRecord) -> None:
-        """Takes a trial in as it now is; one that runs or failed has no place."""
+        """Adds or updates a trial; running and failed ones are left out."""
         before = self._ended.pop(record.trial_id, None)
         if before is not None:
             for ordered, entry in self._entries(before):
@@ -94,7 +94,7 @@ class RungTable:
                 insort(ordered, entry)
 
     def _entries(self, record: TrialRecord) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
-        """The lists that a trial has a place in, and what it is there."""
+        """The sorted lists that a trial belongs to, and its entry in each."""
         epochs = len(record.history)
         for rung, scores in self._scores.items():
             # One that ended by itself is as good later as it was.
@@ -108,11 +108,11 @@ class RungTable:
                 yield self._between, (-epochs, *entry)  # the one with the least left to do first
 
     def stops(self, history: History, running: Iterable[History] = ()) -> bool:
-        """Whether a running trial is stopped now; the best one so far never is.
+        """Whether a running trial is pruned now; the best one so far never is.
 
         Args:
             history: its epochs.
-            running: those of all others that run.
+            running: the epochs of all other running trials.
         """
         epochs = len(history)
         if epochs not in self._scores:
@@ -125,10 +125,10 @@ class RungTable:
         return rank > max(1, (1 + len(scores) + len(others)) // self._rule.reduction)
 
     def promoted(self) -> TrialRecord | None:
-        """The stopped trial that should go on next, if there is one.
+        """Returns the pruned trial to resume next; None if there is none.
 
-        Trials that were stopped between rungs, by a lack of time, come first; then those of the
-        highest rung, and of these the best.
+        Trials that were stopped between rungs, by a lack of time, come first; then the best trial
+        of the highest rung.
         """
         if self._between:
             return self._ended[self._between[0][-1]]
@@ -143,7 +143,7 @@ class RungTable:
         return None
 
     def may_go_on(self, record: TrialRecord, trials: int) -> bool:
-        """Whether a stopped trial can still be promoted before there are `trials` of them."""
+        """Whether a pruned trial can still be promoted before there are `trials` of them."""
         epochs = len(record.history)
         if epochs not in self._scores:
             return True
@@ -153,7 +153,7 @@ class RungTable:
 
 
 def _score(history: History, epochs: int) -> tuple[float, float]:
-    """Lower is better: as trials are ranked, from the first epochs alone."""
+    """Sort key from the first epochs alone; smaller is better."""
     best = best_epoch(history[:epochs])  # as it was then: what came later would be unfair
     assert best is not None
     return -best.score, best.val_loss

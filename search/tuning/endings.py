@@ -1,4 +1,4 @@
-"""How trials end, and how one begins anew whose process died or ran out of memory."""
+"""How trials end, and how they are retried after a dead worker or a lack of memory."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +15,13 @@ MOST_LOSSES = 20  # of machines, that it survives
 
 
 class Endings:
-    """Writes down how trials and finals end, and tells those who want to know.
+    """Records how trials and finals end, and reports it to the oracle and the listener.
 
     Args:
         study: the run.
-        agenda: where a trial waits that goes on.
-        proposals: what is told how a trial went.
-        ended: called with the record of every trial and final that ended.
+        agenda: the queue, for trials to be retried.
+        proposals: the oracle.
+        ended: called with the record of every trial and final that has ended.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Endings:
         self._memory_kills = killed_for_memory()
 
     def finish(self, job: Job, status: Status) -> None:
-        """Ends a trial, or stops it for the time being; then its state stays while it may go on."""
+        """Ends or prunes a trial; the checkpoint of a pruned one is kept while it may resume."""
         assert job.best is not None and job.predicted is not None
         run, record = self._study.run, job.record
         run.trial(record.trial_id).save_weights(job.best)
@@ -55,13 +55,13 @@ class Endings:
         self._end(record)
 
     def fail(self, job: Job, reason: str, details: str, *, machine_fault: bool = False) -> None:
-        """Ends a trial for good, without a result.
+        """Ends a trial as failed.
 
         Args:
             job: the trial.
-            reason: in a line, for the leaderboard.
-            details: all there is to say, for error.txt.
-            machine_fault: whether the machine is to blame: then the next run tries it again.
+            reason: one line for the leaderboard.
+            details: the traceback for error.txt.
+            machine_fault: whether the machine is to blame: then the next run retries the trial.
         """
         self._study.run.trial(job.record.trial_id).save_error(details)
         record = replace(
@@ -86,11 +86,11 @@ class Endings:
         self._proposals.save()
 
     def after_death(self, job: Job, *, lost: bool) -> None:
-        """Has a trial go on whose worker died, unless the trial is to blame.
+        """Retries a trial whose worker died, or fails it after too many deaths or a timeout.
 
         Args:
             job: the trial.
-            lost: whether the whole machine is gone.
+            lost: whether the whole machine was lost.
         """
         if job.timed_out:
             limit = self._study.settings.trial_timeout
@@ -121,7 +121,7 @@ class Endings:
         self._agenda.waiting.appendleft(job)
 
     def halve_batches(self, job: Job) -> None:
-        """Has a trial that ran out of memory begin anew, with half as many rows a batch."""
+        """Restarts a trial that ran out of memory, with half the batch size."""
         record = job.record
         half = record.batch_size // 2
         note = f"out of memory with batches of {record.batch_size} rows, retried with {half}"

@@ -29,7 +29,7 @@ class Float(_Stock):
         return float((round((place - first) / self.step) + 0.5) / self._get_n_values())
 
     def settled(self, value: float) -> float:
-        """A value that differs from one of these only in its last digits, as that one."""
+        """Snaps a value to the step that it differs from only in its last digits."""
         exact = steps.nearest(self.min_value, self.max_value, self.step, value)
         return float(exact if math.isclose(value, exact, rel_tol=1e-9, abs_tol=1e-12) else value)
 

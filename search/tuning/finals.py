@@ -1,13 +1,13 @@
-"""Finals: the best few trials are cross-validated, so that luck does not choose.
+"""Finals: cross-validation of the best few trials.
 
-The best of many trials is also the luckiest: of seed, of epoch and of rows. In the finals a
-configuration is trained from nothing on all folds but one (`search.corpus.folds`), once for each
-fold, for as many epochs as its trial's best one had, with seeds of its own, and the last epoch
-counts, not the best one. So every training and validation row is answered for by a network that
-has not seen it, and the networks of the best one are, together, the model.
+The best of many trials is also the luckiest: in its seed, its epoch and its validation rows. In the
+finals a configuration is trained again for each fold (`search.corpus.folds`), on all other folds,
+for as many epochs as its trial's best epoch, with a seed of its own. The last epoch counts, not the
+best one. So every training and validation row is predicted by a network that was not trained on it
+(out of fold), and the networks of the winner's folds are exported together.
 
-With `--single` each configuration is trained once more, on all of these rows: that network is the
-model then, and what is known of it are the answers of those of the folds.
+With `--single` each configuration is also trained once on all of these rows. That network is
+exported then; its scores are still the out-of-fold ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ from search.tuning.records import TrialRecord, ranked
 
 @dataclass(frozen=True)
 class FoldSummary:
-    """What a configuration's finals gave.
+    """Cross-validation scores of one configuration.
 
     Attributes:
-        mean, std: of the folds' scores; the standard deviation of one is 0.
-        folds: how many there are.
+        mean, std: mean and standard deviation of the folds' scores; 0 for a single fold.
+        folds: number of folds that have ended.
     """
 
     mean: float
@@ -33,16 +33,21 @@ class FoldSummary:
     folds: int
 
 
-NO_FOLD = -1  # of the final with the number 0, which is trained on all rows
+NO_FOLD = -1  # the final number 0 holds no fold out: it is trained on all rows
 
 
 def final_id(trial_id: str, number: int) -> str:
-    """The id of a trial's final that holds its number-th fold out, counted from 1; 0 for none."""
+    """The id of a trial's final.
+
+    Args:
+        trial_id: the trial.
+        number: the fold that it holds out, counted from 1; 0 if it is trained on all rows.
+    """
     return f"{trial_id}-{number}"
 
 
 def fold_of(name: str) -> int | None:
-    """The fold that a final holds out, counted from 0, or `NO_FOLD`; None for a trial."""
+    """The fold that a final holds out, counted from 0, or `NO_FOLD`; None for the id of a trial."""
     number = name.partition("-")[2]
     return int(number) - 1 if number else None
 
@@ -50,15 +55,14 @@ def fold_of(name: str) -> int | None:
 def wanted(
     records: Iterable[TrialRecord], finalists: int, folds: int, *, single: bool = False
 ) -> list[str]:
-    """The ids of all finals that there should be, in the order in which they are trained.
-
-    Every finalist has its first one before any has its second.
+    """The ids of all finals, in training order: the first fold of every finalist comes first.
 
     Args:
         records: of all trials.
-        finalists: how many trials come so far; of equal hyperparameters only the best one does.
-        folds: how many there are.
-        single: whether each is also trained on all rows, at last.
+        finalists: number of trials that are cross-validated; of trials with equal hyperparameters
+            only the best one is.
+        folds: number of folds.
+        single: whether each finalist is also trained on all rows, last of all.
     """
     chosen: list[TrialRecord] = []
     for record in ranked(records):
@@ -69,19 +73,19 @@ def wanted(
 
 
 def is_settled(final: TrialRecord | None, trial: TrialRecord) -> bool:
-    """Whether there is a final, and of as many epochs as its trial is best after."""
+    """Whether a final exists and, if completed, has the epochs that its trial is best after."""
     if final is None or final.status != "completed" or trial.best is None:
         return final is not None
     return len(final.history) == trial.best.epoch
 
 
 def begun(name: str, trial: TrialRecord, seed: int, at: str) -> TrialRecord:
-    """The record of a final that is to be trained.
+    """Returns the record of a final that starts now.
 
     Args:
         name: its id.
-        trial: whose final it is.
-        seed: of its own.
+        trial: the record of its trial.
+        seed: its own random seed.
         at: the time.
     """
     return TrialRecord(
@@ -96,12 +100,12 @@ def begun(name: str, trial: TrialRecord, seed: int, at: str) -> TrialRecord:
 
 
 def _own(record: TrialRecord) -> dict[str, Any]:
-    """Hyperparameters, without what an algorithm notes among them."""
+    """Hyperparameters without the entries of KerasTuner's algorithms."""
     return {k: v for k, v in record.values.items() if not k.startswith("tuner/")}
 
 
 def fold_summary(trial_id: str, finals: Mapping[str, TrialRecord]) -> FoldSummary | None:
-    """What a trial's finals gave; None where it has none."""
+    """Returns the cross-validation scores of a trial; None if none of its finals has ended."""
     scores = [r.best.score for r in finals_of(trial_id, finals) if r.best is not None]
     if not scores:
         return None
@@ -110,7 +114,7 @@ def fold_summary(trial_id: str, finals: Mapping[str, TrialRecord]) -> FoldSummar
 
 
 def finals_of(trial_id: str, finals: Mapping[str, TrialRecord]) -> list[TrialRecord]:
-    """A trial's finals that came to their end, each of which holds a fold out."""
+    """The completed finals of a trial that each hold a fold out."""
     return [
         record
         for name, record in sorted(finals.items())
@@ -123,7 +127,7 @@ def finals_of(trial_id: str, finals: Mapping[str, TrialRecord]) -> list[TrialRec
 def final_ranking(
     records: Iterable[TrialRecord], finals: Mapping[str, TrialRecord]
 ) -> list[TrialRecord]:
-    """Trials that can be used: those with finals by their mean, then the others as ranked."""
+    """Usable trials, best first: those with finals by their mean score, then the others."""
 
     def key(record: TrialRecord) -> tuple[bool, float]:
         found = fold_summary(record.trial_id, finals)

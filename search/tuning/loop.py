@@ -1,7 +1,7 @@
-"""The loop: slots, what is in them, and what happens when an epoch comes back.
+"""The training loop: sends epochs to workers, and takes in their results.
 
-A trial travels to a worker one epoch at a time and comes back as plain values, which are written
-before anything is built on them.
+Trials are trained one epoch at a time. A result is plain values, which are written to disk before
+anything is built on them.
 """
 
 import math
@@ -37,13 +37,13 @@ class Loop:
 
     Args:
         study: the run.
-        agenda: what there is to train.
-        proposals: what is told how it went.
-        inputs: what they are trained on.
-        slots: where.
+        agenda: the queue of trials and finals.
+        proposals: the oracle, which gets the results.
+        inputs: the files of the training data.
+        slots: the workers.
         stop: whether the user asked to stop.
-        deadline: when there is no time left, by the monotonic clock.
-        ended: called with the record of every trial and final that ended.
+        deadline: when to stop, by the monotonic clock.
+        ended: called with the record of every trial and final that has ended.
         watch: called several times a second.
     """
 
@@ -77,7 +77,7 @@ class Loop:
             self._class_weights = balanced_weights(labels, study.shape.classes)
 
     def run(self) -> None:
-        """Trains until everything is done, or there is a reason to stop.
+        """Trains until the queue is empty, time is up or the user stops it.
 
         Raises:
             NothingUsable: the first trials all failed in the same way.
@@ -125,7 +125,7 @@ class Loop:
 
     @property
     def _stops(self) -> bool:
-        """Whether nothing new is begun."""
+        """Whether no further epoch is started."""
         return bool(self._stop) or self._out_of_time
 
     def _fill_slots(self) -> None:
@@ -138,10 +138,11 @@ class Loop:
             self._running[slot] = job, self._submit(slot, job)
 
     def _next(self) -> Job | None:
-        """The next trial to train."""
+        """Returns the next trial to train; None if there is none at present."""
         running = [job for job, _ in self._running.values()]
         while (job := self._agenda.next(running)) is not None:
-            # An end, if this process's predecessor was killed between an epoch and the decision.
+            # A resumed trial may already be finished or due for pruning: its process was killed
+            # between the epoch and the decision.
             status = self._verdict(job, [*self._agenda.waiting, *running])
             if status is not None:
                 self._endings.finish(job, status)
@@ -150,9 +151,9 @@ class Loop:
         return None
 
     def _may_begin(self, job: Job) -> bool:
-        """Whether a trial may be begun where it stands; it fails if it was too often already.
+        """Whether a trial's next epoch may be started; a trial fails after too many starts of one.
 
-        Every reason to begin one again is bounded. This holds if one of them is not after all.
+        Every reason to restart an epoch is bounded already; this guards against endless loops.
         """
         epoch = job.done_epochs + 1
         begun = job.record.trial_id, epoch, job.record.batch_size
@@ -164,20 +165,20 @@ class Loop:
         return False
 
     def _verdict(self, job: Job, others: list[Job]) -> Status | None:
-        """How a trial ends with the epochs that it has; None if it goes on."""
+        """Decides whether a trial ends now, and how; None if it continues."""
         if job.is_over(self._study.settings.patience):
             return "completed"
         return "pruned" if self._is_weak(job, others) else None
 
     def _is_weak(self, job: Job, others: list[Job]) -> bool:
-        """Whether a running trial is stopped, to be promoted later or not."""
+        """Whether a running trial is pruned now; it may be promoted later."""
         if job.record.is_final or len(job.history) <= job.record.granted:
             return False
         running = [other.history for other in others if not other.record.is_final]
         return self._study.rungs.stops(job.history, running)
 
     def _wait(self) -> None:
-        """Waits a moment, and deals with what came back until then."""
+        """Waits a moment for results, and handles those that came."""
         futures = [future for _, future in self._running.values()]
         wait(futures, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
         for slot, (job, future) in list(self._running.items()):
@@ -193,7 +194,7 @@ class Loop:
                 slot.kill()
 
     def _give_up_running(self) -> None:
-        """Takes in what came back, and ends the epochs in flight: their trials can go on later."""
+        """Handles results that came, and kills epochs in flight: their trials can resume later."""
         for slot, (job, future) in list(self._running.items()):
             del self._running[slot]
             if future.done():
@@ -202,7 +203,7 @@ class Loop:
                 slot.kill()
 
     def _end_waiting(self) -> None:
-        """Stops the trials that no slot came to any more, so that they count as they are."""
+        """Prunes waiting trials, so that they count with the epochs they have."""
         while self._agenda.waiting:
             job = self._agenda.waiting.popleft()
             if job.best is not None and not job.record.is_final:
@@ -218,7 +219,7 @@ class Loop:
     # -- an epoch --------------------------------------------------------------------------
 
     def _submit(self, slot: Slot, job: Job) -> "Future[TrainResult]":
-        """Sends the next epoch of a trial to a worker; its state only if the worker has it not."""
+        """Sends a trial's next epoch to a worker, with its state unless the worker holds it."""
         task = self._next_epoch(job, slot.threads(self._trials_at_a_time()))
         if slot.holds == task.at(task.from_epoch):
             task = replace(task, state=None)
@@ -227,7 +228,7 @@ class Loop:
         return slot.submit(train, task)
 
     def _next_epoch(self, job: Job, threads: int = 1) -> TrainTask:
-        """The training of one more epoch."""
+        """Returns the task of training a trial for one more epoch."""
         study, record, done = self._study, job.record, job.done_epochs
         return TrainTask(
             corpus=self._inputs.corpus,
@@ -250,7 +251,7 @@ class Loop:
         )
 
     def _trials_at_a_time(self) -> int:
-        """How many trials share the cores: towards the end there are fewer than slots."""
+        """How many trials share the cores: fewer than slots towards the end."""
         slots = max(1, len(self._slots))
         if self._study.remaining_trials or self._study.next_final():
             return slots
@@ -259,7 +260,7 @@ class Loop:
     def _take_in(
         self, slot: Slot, job: Job, future: "Future[TrainResult]"
     ) -> "Future[TrainResult] | None":
-        """Deals with what a worker gave back; returns the trial's next epoch, if there is one."""
+        """Handles a worker's result or error; returns the trial's next epoch if it continues."""
         try:
             result = future.result()
         except BrokenProcessPool as error:

@@ -1,8 +1,8 @@
-"""The search algorithms: KerasTuner's oracles, made repeatable and able to go on after a kill.
+"""The search algorithms: KerasTuner's oracles, made reproducible and resumable.
 
-An oracle here has no memory but its trials. What it proposes for trial number N depends on the
-seed, on N and, where it learns, on the results so far; so nothing of it is stored, and a run that
-was killed anywhere goes on as if nothing had happened.
+These oracles have no state but their trials. What one proposes for trial number N depends on the
+seed, on N and, if it learns, on the results so far. So nothing else is stored, and a run that was
+killed at any point resumes as if nothing had happened.
 
 To add an algorithm: subclass a KerasTuner oracle with `FromTrials` in front, and name it in
 `_oracle`.
@@ -37,15 +37,15 @@ def trial_seed(seed: int, number: int | str) -> int:
 
 
 class FromTrials(keras_tuner.Oracle):
-    """What all oracles here share, to be inherited before a KerasTuner oracle.
+    """A mixin that makes a KerasTuner oracle depend on its trials alone; inherit from it first.
 
-    It differs from a stock oracle in that trial ids never change their width, every proposal has
-    a random state of its own (stock: seed 0 means no seed), a proposal that was already tried is
-    replaced by a random one, and nothing is written: the tuner writes.
+    Unlike in a stock oracle, trial ids have a constant width, every proposal has its own random
+    state (stock: seed 0 means no seed), a proposal that was already tried is replaced by a random
+    one, and nothing is written: the tuner writes.
 
     Attributes:
-        first: values of the first trials, before the algorithm is asked.
-        allowed: whether values may be proposed.
+        first: hyperparameters of the first trials, before the algorithm is asked.
+        allowed: whether hyperparameters may be proposed.
     """
 
     first: Sequence[dict[str, Any]] = ()
@@ -53,7 +53,7 @@ class FromTrials(keras_tuner.Oracle):
 
     @one_thread
     def create_trial(self, tuner_id: str) -> Any:
-        """Proposes the trial with the lowest number that is free."""
+        """Proposes the trial with the lowest free number."""
         trial_id = next_trial_id(self.trials)
         status: str = "STOPPED"
         values: dict[str, Any] | None = None
@@ -80,7 +80,7 @@ class FromTrials(keras_tuner.Oracle):
         return trial
 
     def get_space(self) -> Any:
-        """A copy of the space, with exact steps."""
+        """Returns a copy of the space, with exact steps."""
         return with_exact_steps(super().get_space())
 
     def update_space(self, hyperparameters: Any) -> None:
@@ -132,7 +132,7 @@ def next_trial_id(trials: dict[str, Any]) -> str:
 
 
 def restore(oracle: keras_tuner.Oracle, trials: list[Any]) -> None:
-    """Gives an oracle its trials back; running ones are ongoing again."""
+    """Restores an oracle's trials; running ones are ongoing again."""
     for trial in trials:
         with_exact_steps(trial.hyperparameters)
         oracle.trials[trial.trial_id] = trial
@@ -145,7 +145,7 @@ def restore(oracle: keras_tuner.Oracle, trials: list[Any]) -> None:
 
 
 def reopen(oracle: keras_tuner.Oracle, trial: Any) -> None:
-    """A trial that had ended runs again."""
+    """Marks an ended trial as running again."""
     trial.status = "RUNNING"
     oracle.ongoing_trials[trial.trial_id] = trial
     if trial.trial_id in oracle.end_order:

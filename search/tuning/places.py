@@ -1,4 +1,4 @@
-"""Where a run trains: slots of this machine, or of a Ray cluster."""
+"""Chooses where a run trains: on this machine or on a Ray cluster."""
 
 import contextlib
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from search.tuning.executors import Slots, default_workers, slots
 def slots_for(
     settings: Settings, warn: Callable[[str], None]
 ) -> contextlib.AbstractContextManager[Slots]:
-    """The slots that the settings ask for: of a cluster, or of this machine.
+    """Returns the slots of a run, as a context manager that ends their processes.
 
     Args:
         settings: of the run.
-        warn: gets a sentence for everything worth knowing of a cluster.
+        warn: called with a sentence for each change of a cluster.
 
     Raises:
-        SettingsError: they ask for what cannot be.
+        SettingsError: the settings contradict each other.
     """
     if settings.cluster is None:
         for name in ("cpus_per_trial", "gpus_per_trial"):
@@ -38,6 +38,6 @@ def slots_for(
 
 
 def worker_count(settings: Settings) -> int:
-    """How many workers train on this machine."""
+    """The number of workers on this machine."""
     work = max(settings.trials, settings.finals * (settings.folds or FOLDS))
     return settings.workers or default_workers(work)

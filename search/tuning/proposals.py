@@ -1,4 +1,4 @@
-"""The oracle, as the loop needs it: asked for trials, and told of them by their records."""
+"""The oracle behind the interface of the loop: proposes trials, and gets their records."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,14 +20,14 @@ from search.tuning.warm_start import winners
 
 
 class Proposals:
-    """What proposes a run's trials.
+    """Proposes the trials of a run.
 
     Args:
         oracle: one of this project's, or any of KerasTuner's.
         study: the run.
 
     Raises:
-        SettingsError: what the settings want tried first cannot be.
+        SettingsError: a configuration to try first is invalid.
     """
 
     def __init__(self, oracle: keras_tuner.Oracle, study: Study) -> None:
@@ -47,7 +47,7 @@ class Proposals:
             self._apply_settings(oracle)
 
     def _apply_settings(self, oracle: oracles.FromTrials) -> None:
-        """Says what is tried first, and what is never."""
+        """Tells the oracle what to try first, and which networks are too large."""
         study, settings = self._study, self._study.settings
         limit = settings.max_parameters
         if limit is not None:
@@ -74,7 +74,7 @@ class Proposals:
         oracle.first = [values for values in points if oracle.allowed(values)]
 
     def _tried(self, text: str) -> dict[str, Any]:
-        """What one `--try` says, if the space has it."""
+        """Parses one `--try`, and checks it against the space."""
         values, space = values_of(text), self._study.space
         for name, value in values.items():
             if name not in space or not inside(value, space[name]):
@@ -85,7 +85,7 @@ class Proposals:
         return values
 
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same, of what is proposed."""
+        """The part of a run's identity that the oracle and its space decide."""
         declared = self._oracle.get_space().get_config()["space"]
         return {
             **{f"space.{hp['config']['name']}": hp["config"] for hp in declared},
@@ -95,7 +95,7 @@ class Proposals:
     # -- trials ----------------------------------------------------------------------------
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
-        """Gives the oracle the trials of a run that is taken up."""
+        """Restores the oracle from the trials of a resumed run."""
         oracle = self._oracle
         oracles.restore(oracle, [self._trial_of(record) for record in records])
         if not self._foreign:
@@ -114,10 +114,10 @@ class Proposals:
             with_exact_steps(oracle.hyperparameters)
 
     def propose(self, *, others_running: bool) -> TrialRecord | None:
-        """A new trial; None while the oracle waits for results, or has nothing more.
+        """Proposes a new trial; None if the oracle waits for results or has nothing more.
 
         Args:
-            others_running: whether results are still to come.
+            others_running: whether other trials are running.
         """
         study = self._study
         trial = self._oracle.create_trial(oracles.next_trial_id(self._oracle.trials))
@@ -136,11 +136,11 @@ class Proposals:
         )
 
     def reopen(self, record: TrialRecord) -> None:
-        """A trial that had ended runs again."""
+        """Marks an ended trial as running again."""
         oracles.reopen(self._oracle, self._oracle.trials[record.trial_id])
 
     def end(self, record: TrialRecord) -> None:
-        """A trial ended as its record says."""
+        """Reports an ended trial to the oracle."""
         trial = self._oracle.trials[record.trial_id]
         if record.status != "failed":
             for epoch in record.history:
@@ -151,12 +151,12 @@ class Proposals:
         self.save()
 
     def save(self) -> None:
-        """Writes what an oracle remembers that is not this project's."""
+        """Writes oracle.json, the state of an oracle that is not this project's."""
         if self._foreign:
             write_json(self._study.run.path / "oracle.json", self._oracle.get_state())
 
     def _trial_of(self, record: TrialRecord) -> Any:
-        """KerasTuner's view of a record."""
+        """Returns a record as KerasTuner's Trial."""
         space = keras_tuner.HyperParameters.from_config(record.space)
         space.values = dict(record.values)
         trial = Trial(space, record.trial_id, record.status.upper(), record.error)
@@ -171,7 +171,7 @@ class Proposals:
         return trial
 
     def _metrics(self, epoch: Epoch) -> dict[str, float]:
-        """What KerasTuner is told of an epoch."""
+        """The metrics of an epoch, for KerasTuner."""
         objective = self._study.settings.objective
         return {
             "loss": epoch.loss,

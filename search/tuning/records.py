@@ -1,4 +1,4 @@
-"""What is known of a trial, as plain values: the content of trial.json."""
+"""Records of trials and their epochs, as plain values: the content of trial.json."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -10,24 +10,23 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 Checked = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""What is read from a file is held against the types that stand here."""
+"""Pydantic checks the types of these dataclasses when a file is read."""
 
 Status = Literal["running", "completed", "pruned", "failed"]
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch of a trial gave.
+    """The results of one epoch of a trial.
 
     Attributes:
         epoch: counted from 1.
         loss: mean training loss.
         val_loss: mean cross-entropy on the validation rows.
-        val_accuracy: share of validation rows whose class was right.
+        val_accuracy: accuracy on the validation rows.
         seconds: wall-clock time of training and validation.
-        score: what the search makes as large as it can: the objective on the validation rows, a
-            loss with its sign turned.
-        scoring_seconds: of validation alone; None where it was not measured.
+        score: the objective on the validation rows; a loss is negated, so that higher is better.
+        scoring_seconds: wall-clock time of validation alone; None if it was not measured.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = Checked
@@ -43,26 +42,26 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial.
+    """The record of a trial or final.
 
     Attributes:
-        trial_id: its number with at least four digits; never changes. Behind a hyphen, the number
-            of a final.
-        status: "running" also when the run that trained it was stopped; "pruned" when it was
-            stopped early, for the time being.
+        trial_id: the trial's number, with at least four digits, such as 0007; a final has its own
+            number after a hyphen, such as 0007-2.
+        status: "running" also if the process that trained it was stopped; "pruned" if it was
+            stopped early and may be resumed.
         values: hyperparameters by name.
-        seed: of the trial; it follows from the run's seed and the trial's number.
-        space: keras_tuner.HyperParameters.get_config() when the trial was made.
-        history: finished epochs, oldest first; empty for a running trial, whose epochs lie with
-            its state.
-        parameters: trainable numbers of the network; None before it was built.
-        batch_size: rows of a training batch; halved once after running out of memory.
-        granted: epochs up to which it is not stopped early: those it had when it was promoted.
-        attempts: how often the trial was started, the present one included.
+        seed: random seed of the trial, derived from the run's seed and the trial's number.
+        space: keras_tuner.HyperParameters.get_config() when the trial was proposed.
+        history: finished epochs, oldest first; empty while it is running, since its epochs are in
+            the checkpoint then.
+        parameters: number of trainable parameters; None before the network was built.
+        batch_size: rows per training batch; halved once if memory runs out.
+        granted: minimum epochs before pruning: those it had when it was promoted.
+        attempts: how often the trial was started, including the current attempt.
         error: why it failed, in one line.
-        machine_fault: whether the machine failed and not the trial, as when a file could not be
-            opened; it is tried again when the run is continued.
-        notes: what happened to it on the way, in short sentences.
+        machine_fault: whether the machine is to blame for a failure, as when a file could not be
+            opened; the trial is retried when the run resumes.
+        notes: short sentences about what happened to it, such as a smaller batch size.
         started_at, ended_at: ISO 8601 with the time zone.
     """
 
@@ -90,12 +89,12 @@ class TrialRecord:
 
     @property
     def is_final(self) -> bool:
-        """Whether a trial is trained once more with another seed: see `search.tuning.finals`."""
+        """Whether this is a final, not a trial: see `search.tuning.finals`."""
         return "-" in self.trial_id
 
     @cached_property  # found once: every ranking asks every trial
     def best(self) -> Epoch | None:
-        """The epoch whose weights are kept: see `best_epoch`; the last one of a final."""
+        """The epoch whose weights are kept: `best_epoch` of a trial, the last epoch of a final."""
         if self.is_final:
             return self.history[-1] if self.history else None
         return best_epoch(self.history)
@@ -105,10 +104,10 @@ class TrialRecord:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
-        """Reads what `to_json` wrote.
+        """Returns the record that `to_json` wrote.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: it is invalid.
         """
         record: Self = TypeAdapter(cls).validate_python(plain)
         for moment in (record.started_at, record.ended_at):
@@ -129,7 +128,7 @@ class TrialRecord:
 
 
 class _Config(BaseModel):
-    """Of a hyperparameter, as KerasTuner writes it."""
+    """The config of a hyperparameter, as KerasTuner writes it."""
 
     name: str
     values: list[bool | int | float | str] = Field(["any"], min_length=1)
@@ -148,7 +147,7 @@ EPOCHS = TypeAdapter(tuple[Epoch, ...])
 
 
 def now(timespec: str = "milliseconds") -> str:
-    """The time, ISO 8601 with the time zone; several trials may end in a second."""
+    """The current time in ISO 8601 with the time zone."""
     return datetime.now().astimezone().isoformat(timespec=timespec)
 
 
@@ -163,7 +162,7 @@ def best_epoch(history: tuple[Epoch, ...]) -> Epoch | None:
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Trials that can be used, best first: score, then val_loss, then the earlier trial."""
+    """Usable trials, best first: by score, then val_loss, then the earlier trial."""
     return sorted(_usable(records), key=_merit)
 
 

@@ -1,7 +1,7 @@
-"""What is known of a run: its settings, its data, its directory, and how its trials stand.
+"""The state of a run: settings, corpus, results directory, and the records of its trials.
 
-The loop changes it, through `put`, and nobody else. Evaluation, packaging and the view are given
-it, and never the tuner.
+Only the loop changes it, through `put`. Evaluation, packaging and the view get the study, never
+the tuner.
 """
 
 from collections.abc import Callable
@@ -29,37 +29,39 @@ from search.version import __version__
 
 
 def whole_shape(corpus: Corpus) -> Shape:
-    """The shape of a network that knows every token and reads every text to its end."""
+    """The shape of a network with the whole vocabulary that truncates no text."""
     longest = int(corpus.train.lengths.max())
     return Shape(len(corpus.vocabulary) + 2, len(corpus.class_names), longest)
 
 
 class Study:
-    """One run.
+    """The state of one run.
 
     Args:
         settings: the run's settings.
         corpus: the data.
-        hypermodel: builds the networks. With an attribute `shape` it says how texts are cut.
-        gpu: whether there is one to train on.
+        hypermodel: builds the networks. An attribute `shape` (a `Shape`) limits vocabulary and
+            text length.
+        gpu: whether to train on a GPU.
         own_epochs: whether the algorithm decides how many epochs a trial has, as hyperband does.
-            Then none is stopped early, and every state is kept: a later trial may start from it.
-        warn: gets one sentence for everything unexpected that was dealt with.
+            Then no trial is pruned, and all checkpoints are kept, since a later trial may continue
+            from one.
+        warn: called with one sentence for each problem that was handled.
 
     Attributes:
         run: the results directory.
-        ours: whether the networks are this project's own, and not of somebody's own HyperModel.
-        compiled: whether they are trained by compiled code and not by Keras.
-        positive: the class whose F1 is the objective; None for any other objective.
-        shape: what the data dictate of a network.
-        space: what is searched; empty for a HyperModel of somebody's own.
-        records: the trials by their ids.
-        finals: the finals by theirs, those that are not wanted any more included.
-        rungs: the trials that ended, at every rung.
-        keeps_states: whether the states of trials that are over are kept.
-        trials_begun: by this process, those that were continued included.
-        epochs_trained: by this process.
-        under_way: what each worker trains, with the epochs it has; None for nothing.
+        ours: whether the networks are this project's own, not those of a user's HyperModel.
+        compiled: whether compiled code trains them, not Keras.
+        positive: index of the class whose F1 is the objective; None for other objectives.
+        shape: vocabulary size, classes and maximum length.
+        space: the search space; empty for a user's HyperModel.
+        records: the trials by id.
+        finals: the finals by id, including those that are not wanted any more.
+        rungs: the ended trials at each rung of successive halving.
+        keeps_states: whether the checkpoints of ended trials are kept.
+        trials_begun: number of trials that this process has started or resumed.
+        epochs_trained: number of epochs that this process has trained.
+        under_way: the record that each worker trains, with its epochs so far; None if it is idle.
     """
 
     def __init__(
@@ -101,11 +103,11 @@ class Study:
     # -- taking up a run -------------------------------------------------------------------
 
     def enter(self, searched: dict[str, Any], *, overwrite: bool = False) -> None:
-        """Starts the run in its directory, or takes up what is there of it.
+        """Starts the run in its directory, or resumes the same run there.
 
         Args:
-            searched: what the algorithm and its space add to what makes two runs the same.
-            overwrite: move an older run aside first.
+            searched: what the algorithm and its space add to the identity of a run.
+            overwrite: whether to move an older run aside first.
 
         Raises:
             ResultsError: the directory holds another run.
@@ -124,12 +126,12 @@ class Study:
         self.remove_unneeded()
 
     def _there(self) -> tuple[Any, Any]:
-        """Whose run is in the directory."""
+        """Identity and start of the run in the directory."""
         facts = self.run.read_json(self.run.run_file) or {}
         return facts.get("identity"), facts.get("started_at")
 
     def check_it_is_there(self) -> None:
-        """Looks whether the directory still holds the run that was entered.
+        """Checks that the directory still holds the run that was entered.
 
         Raises:
             ResultsError: it was moved, removed, or another run was begun in its place.
@@ -160,10 +162,10 @@ class Study:
         }
 
     def _check(self, record: TrialRecord) -> None:
-        """Looks whether a record is of this search.
+        """Checks that a record belongs to this search.
 
         Raises:
-            ValueError: its space cannot be read, or values are missing or out of their ends.
+            ValueError: its space cannot be read, or values are missing or out of bounds.
         """
         try:
             keras_tuner.HyperParameters.from_config(record.space)
@@ -175,7 +177,7 @@ class Study:
                 raise ValueError(f"it has no {', '.join(sorted(missing))}")
 
     def _fits(self, record: TrialRecord) -> bool:
-        """Whether a trial's weights are there, and as large as its network."""
+        """Whether a trial's weights are saved and have the shapes of its network."""
         weights = self.run.trial(record.trial_id).load_weights()
         if weights is None or not self.ours:
             return weights is not None
@@ -183,9 +185,9 @@ class Study:
         return [weight.shape for weight in weights] == wanted
 
     def _try_failed_again(self) -> None:
-        """Has trials and finals go on that failed with the machine; all that failed, if asked to.
+        """Marks failed trials for a retry: those with a machine fault, or all with retry_failed.
 
-        What is written of them stays until they are begun: a kill leaves them as they were.
+        Their files stay until they are started: a kill before leaves them as they were.
         """
         for record in (*self.records.values(), *self.finals_in_force().values()):
             again = record.machine_fault or self.settings.retry_failed
@@ -196,7 +198,7 @@ class Study:
                 self._remember(replace(fresh, machine_fault=False, attempts=attempts))
 
     def _check_kept_weights(self) -> None:
-        """Has a leading trial or a final trained again if its weights are gone or unreadable."""
+        """Marks leading trials and finals for training again if their weights are lost."""
         leading = ranked(self.records.values())[: self.settings.keep]
         there = self.finals_in_force().values()
         for record in (*leading, *(final for final in there if final.status == "completed")):
@@ -207,7 +209,7 @@ class Study:
                 self._remember(replace(record, status="running", history=(), ended_at=None))
 
     def _forget_finals_without_trial(self) -> None:
-        """A final under way is begun anew where its trial is lost, or is to be trained again."""
+        """Drops unfinished finals whose trial is lost or is to be trained again."""
         known = {name for name, record in self.records.items() if record.best is not None}
         self.finals = {
             name: final
@@ -219,38 +221,38 @@ class Study:
 
     @property
     def remaining_trials(self) -> int:
-        """How many trials are still to be made."""
+        """The number of trials still to be proposed."""
         return max(0, self.settings.trials - len(self.records))
 
     def unfinished(self) -> list[TrialRecord]:
-        """The trials and finals that are under way."""
+        """The trials and finals with the status "running"."""
         known = (*self.records.values(), *self.finals.values())
         return [record for record in known if record.status == "running"]
 
     def best_first(self) -> list[TrialRecord]:
-        """The trials that can be used, as the finals and their own scores have them."""
+        """The usable trials, best first: by the mean of their finals, then by their own score."""
         return finals.final_ranking(self.records.values(), self.finals_in_force())
 
     @property
     def folds(self) -> int:
-        """How many there are."""
+        """The number of cross-validation folds."""
         return int(self.corpus.folds.max()) + 1
 
     def finals_wanted(self) -> list[str]:
-        """The ids of all finals that the settings ask for, in the order of their training."""
+        """The ids of all finals that the settings ask for, in training order."""
         settings, records = self.settings, self.records.values()
         return finals.wanted(records, settings.finals, self.folds, single=settings.single)
 
     def finals_in_force(self) -> dict[str, TrialRecord]:
-        """The finals that the settings ask for, as far as they are done."""
+        """The records of the finals that the settings ask for, as far as there are any."""
         return {name: self.finals[name] for name in self.finals_wanted() if name in self.finals}
 
     def finals_ended(self) -> int:
-        """How many of the finals that the settings ask for have come to their end."""
+        """The number of wanted finals that have ended."""
         return sum(final.status != "running" for final in self.finals_in_force().values())
 
     def next_final(self) -> str | None:
-        """The id of the next final to train."""
+        """The id of the next final to train; None if there is none."""
         return next((name for name in self.finals_wanted() if not self._is_settled(name)), None)
 
     def _is_settled(self, name: str) -> bool:
@@ -263,7 +265,7 @@ class Study:
     # -- networks --------------------------------------------------------------------------
 
     def configuration(self, values: dict[str, Any]) -> Configuration:
-        """Hyperparameters of a trial; of a HyperModel of somebody's own, those of the same name."""
+        """The configuration of a trial; of a user's HyperModel, the values with the same names."""
         if not self.ours:  # whose shape says how texts are cut
             shape = self.shape
             cut = {"vocabulary_size": shape.vocabulary_size, "max_length": shape.max_length}
@@ -271,12 +273,12 @@ class Study:
         return Configuration.of(values)
 
     def model_of(self, record: TrialRecord) -> Any:
-        """The network of a trial or a final, of plain Keras layers (token ids in).
+        """Returns the Keras model of a trial or final, with the weights of its best epoch.
 
-        It has the weights of the best epoch.
+        It maps token ids, (batch, time), to probabilities.
 
         Raises:
-            ResultsError: they were not kept.
+            ResultsError: the weights were not kept.
         """
         weights = self.run.trial(record.trial_id).load_weights()
         if weights is None:
@@ -293,7 +295,7 @@ class Study:
     # -- what changes ----------------------------------------------------------------------
 
     def put(self, record: TrialRecord) -> None:
-        """Saves a trial or a final as it now is."""
+        """Writes and remembers the record of a trial or final."""
         self.run.trial(record.trial_id).save_record(record)
         self._remember(record)
 
@@ -307,13 +309,13 @@ class Study:
             (names.discard if record.status == "failed" else names.add)(record.trial_id)
 
     def _needs_state(self, record: TrialRecord) -> bool:
-        """Whether a trial may still go on, or another one start where it ended."""
+        """Whether a trial may be resumed, or another one may continue from it."""
         if record.status == "running" or self.keeps_states:
             return True
         return record.status == "pruned" and self.rungs.may_go_on(record, self.settings.trials)
 
     def remove_unneeded(self) -> None:
-        """Removes the weights of trials that are not leading, and the states of ended ones."""
+        """Removes weights of trials that are not leading, and checkpoints of ended trials."""
         there = [self.records[trial_id] for trial_id in self._with_weights]
         for record in ranked(there)[self.settings.keep :]:
             self.run.trial(record.trial_id).remove_weights()

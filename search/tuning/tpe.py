@@ -30,7 +30,7 @@ GOOD = 25  # and the best of all; Optuna calls no more than these good
 
 
 class TPE(FromTrials, keras_tuner.Oracle):
-    """Proposes what resembles the good trials and not the others."""
+    """Proposes hyperparameters that are likely among good trials and unlikely among the rest."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -39,7 +39,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
         self._open: set[str] = set()  # trials that have not ended, as far as the study knows
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The values for a new trial."""
+        """Returns the hyperparameters of a new trial."""
         study = self._synchronised()
         # The same seed would propose the same again.
         for attempt in range(ATTEMPTS):
@@ -64,7 +64,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
         return values
 
     def _synchronised(self) -> optuna.Study:
-        """A study that knows what the relevant trials know, and is as one made from them anew."""
+        """Returns an Optuna study of the relevant trials, equal to one made from scratch."""
         wanted = self._relevant()
         known = list(self._numbers)
         again = any(self.trials[i].status == "RUNNING" for i in known if i not in self._open)
@@ -87,7 +87,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
         return self._study
 
     def _relevant(self) -> list[str]:
-        """The trials that a proposal rests on, in their order.
+        """The trials that a proposal is based on, in order.
 
         All of them would make the last of 5,000 proposals take five times as long. Of bad trials
         the old ones hardly count anyway: Optuna gives them less weight than the newest.
@@ -100,7 +100,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
         return sorted(best, key=int) + trial_ids[begin:]
 
     def _told(self, trial: Any) -> tuple[TrialState, float | None]:
-        """What Optuna is told of how a trial stands."""
+        """A trial's state and score, for Optuna."""
         if trial.status == "COMPLETED":
             sign = 1 if self.objective.direction == "max" else -1
             return TrialState.COMPLETE, sign * trial.score
@@ -155,7 +155,7 @@ def _distribution(hp: Any) -> BaseDistribution:
 
 
 def _placed(hp: Any, value: Any) -> Any:
-    """A value as Optuna is told it."""
+    """A hyperparameter's value as Optuna sees it."""
     if _as_it_is(hp):
         return value
     # The nearest, because a record may have the last digit of another way to compute it.

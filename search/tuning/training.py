@@ -1,9 +1,8 @@
-"""What one worker does: train one trial from one epoch to another.
+"""The training of a trial for some epochs, in a worker process.
 
-`train` is a function of plain values with plain values as its result, so that it may run in any
-process on any machine, and may run twice. What a worker keeps between calls only saves time: the
-mapped corpus and the network it trained last. Neither Keras nor TensorFlow is imported, unless the
-network is somebody's own HyperModel.
+`train` takes and returns plain values, so that it may run in any process on any machine, and may
+run twice. What a worker keeps between calls only saves time: the mapped corpus and the network it
+trained last. Neither Keras nor TensorFlow is imported, except for a user's HyperModel.
 """
 
 import time
@@ -31,29 +30,29 @@ from search.tuning.records import Epoch
 
 @dataclass(frozen=True)
 class TrainTask:
-    """What to train.
+    """The input of `train`.
 
     Attributes:
         corpus: the folder of a saved corpus.
-        configuration: the hyperparameters of this project.
-        hypermodel: a KerasTuner HyperModel, which builds a network from `values`, as `packed`
-            gives it; None for this project's own network, in compiled code.
-        shape: what the data dictate of the network.
-        trial_id: whose epochs these are.
-        values: hyperparameters by name.
+        configuration: the hyperparameters that this project knows.
+        hypermodel: a KerasTuner HyperModel, pickled by `packed`, which builds the network from
+            `values`; None for this project's own network in compiled code.
+        shape: of the network.
+        trial_id: the trial or final.
+        values: all hyperparameters by name.
         seed: of the trial, non-negative.
-        batch_size: rows of a training batch.
-        from_epoch: epochs already done.
-        to_epoch: epochs done afterwards.
-        threads: how many it may use.
-        objective: what an epoch's score is.
-        positive: the class that it is of; None for all.
-        class_weights: what the loss of a row of each class counts; None for 1 each.
-        features: the .npy file of the word features that the embedding starts from, if any.
-        fold: which of the corpus' folds is held out, to be answered for instead of the validation
-            rows, or `NO_FOLD`; None: train on the training rows.
-        state: as the last `TrainResult` gave it; None at epoch 0, and where the worker is known to
-            hold it.
+        batch_size: rows per training batch.
+        from_epoch: number of epochs already trained.
+        to_epoch: number of epochs trained afterwards.
+        threads: number of threads it may use.
+        objective: which score an epoch has.
+        positive: index of the class whose F1 that is; None for the mean of all.
+        class_weights: weight of each class in the loss; None for equal weights.
+        features: the .npy file of word features that initialise the embedding, if any.
+        fold: the fold of the corpus that is held out and predicted instead of the validation rows,
+            or `NO_FOLD`; None to train on the training rows.
+        state: checkpoint, as the last `TrainResult` has it; None at epoch 0, and if the worker is
+            known to hold it.
     """
 
     corpus: str
@@ -75,21 +74,21 @@ class TrainTask:
     state: State | None = None
 
     def at(self, epoch: int) -> Self:
-        """What decides the network after an epoch, and nothing else: equal if the network is."""
+        """Returns a key of the network after an epoch: equal keys mean equal networks."""
         return replace(self, from_epoch=epoch, to_epoch=epoch, threads=1, state=None)
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What came of it.
+    """The output of `train`.
 
     Attributes:
         epochs: one record for each epoch trained.
-        state: everything needed to go on bit for bit: `weights/N` (as model.get_weights),
-            `random/N` (seed generators), `optimizer/N`.
-        parameters: trainable numbers of the network.
+        state: checkpoint, from which training continues bit for bit: `weights/N` (as
+            model.get_weights), `random/N` (seed generators), `optimizer/N`.
+        parameters: number of trainable parameters.
         probabilities: of the validation rows, or of the fold that is held out, after the last
-            epoch, as `predict` gives them.
+            epoch; see `predict`.
     """
 
     epochs: tuple[Epoch, ...]
@@ -103,7 +102,7 @@ class NotFinite(ArithmeticError):
 
 
 class StateMissing(RuntimeError):
-    """The worker does not hold the trial it is asked to go on with."""
+    """The worker has neither the state of a trial in memory nor got it with the task."""
 
 
 def train(task: TrainTask) -> TrainResult:
@@ -159,11 +158,11 @@ def _train(task: TrainTask) -> TrainResult:
 
 
 _given: dict[str, Any] = {}
-"""What came over a network: the corpus by its folder, features by their file's path."""
+"""What came over a network instead of files: corpus and features by their paths."""
 
 
 def give(contents: dict[str, Any]) -> None:
-    """Has this process train with what it is given instead of with files, by their paths."""
+    """Has this process train with contents, by path, instead of reading files."""
     _given.update(contents)
     for cached in (open_corpus, _rows, _batches_to_score):
         cached.cache_clear()
@@ -171,14 +170,14 @@ def give(contents: dict[str, Any]) -> None:
 
 @lru_cache(maxsize=1)
 def open_corpus(folder: str) -> Corpus:
-    """The run's corpus, mapped once a process."""
+    """Returns the run's corpus, mapped once per process."""
     found: Corpus = _given[folder] if folder in _given else Corpus.open(Path(folder))
     return found
 
 
 @lru_cache(maxsize=2)
 def _rows(folder: str, fold: int | None) -> tuple[Split, Split]:
-    """What is trained on, and what is answered for: training and validation rows, or folds."""
+    """Returns the rows to train on and the rows to predict."""
     corpus = open_corpus(folder)
     if fold is None:
         return corpus.train, corpus.validation
@@ -190,7 +189,7 @@ def _rows(folder: str, fold: int | None) -> tuple[Split, Split]:
 
 @lru_cache(maxsize=2)
 def _batches_to_score(folder: str, fold: int | None, reading: Reading) -> Any:
-    """The rows that are answered for in batches, built once for a trial."""
+    """Returns the rows to predict in batches, built once for a trial."""
     return evaluation_batches(_rows(folder, fold)[1], reading)
 
 
@@ -199,7 +198,7 @@ _held: list[tuple[TrainTask, Engine]] = []
 
 
 def _engine_for(task: TrainTask) -> Engine:
-    """A network that stands where the task begins."""
+    """Returns the network at the beginning of a task: from memory, or from its state."""
     holds, engine = _held.pop() if _held else (None, None)
     if engine is not None and holds == task.at(task.from_epoch):
         return engine
@@ -244,7 +243,7 @@ def _features(task: TrainTask) -> Any:
 
 
 def warm_up() -> None:
-    """Has everything compiled, or loaded from the cache, that training this network takes."""
+    """Compiles everything that training needs, or loads it from the cache."""
     engine = FastEngine(Configuration(embedding_dim=8, lstm_units=8), Shape(9, 2, 4), 0)
     ids = np.ones((3, 4), np.int32)
     engine.train_epoch([(ids, np.ones(3, np.int32))], 0, 0)

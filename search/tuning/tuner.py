@@ -1,7 +1,7 @@
-"""The tuner: KerasTuner's face of a search.
+"""A KerasTuner tuner that trains in worker processes.
 
-KerasTuner's own loop is not used: `search.tuning.loop` trains in workers, and what is known of the
-run is in `search.tuning.study`.
+KerasTuner's own loop is not used: `search.tuning.loop` trains, and `search.tuning.study` has the
+state of the run.
 """
 
 import math
@@ -47,21 +47,21 @@ class SearchTuner(keras_tuner.Tuner):
     Args:
         settings: the run's settings.
         corpus: the data, from `load_corpus`.
-        space: what is searched; see `search.network.spacefile.chosen_space`.
-        embeddings: what embeddings start from with `embedding_init` "file".
-        learned: gives the word features, where they are being learned already.
+        space: the search space; see `search.network.spacefile.chosen_space`.
+        embeddings: the word vectors of `embedding_init` "file", if that is used.
+        learned: returns the word features, if another process computes them already.
         hypermodel: builds the network from token ids (int, (batch, time), 0 pads on the right).
-            The default is `SentimentHyperModel`. One of your own may be defined anywhere, also in
-            a script or a cell of a notebook; with an attribute `shape` (a `Shape`) it says how
-            texts are cut.
-        oracle: proposes trials; the default is the one that `settings.tuner` names.
-        after_trial: called with the tuner and the record of every trial that ended.
+            The default is `SentimentHyperModel`. Your own may be defined anywhere, also in a
+            script or a notebook cell; its attribute `shape` (a `Shape`), if it has one, limits
+            vocabulary and text length.
+        oracle: proposes trials; the default is the algorithm `settings.tuner`.
+        after_trial: called with the tuner and the record of every trial that has ended.
         watch: called with the tuner several times a second while it searches.
-        warn: gets one sentence for everything unexpected that was dealt with.
+        warn: called with one sentence for each problem that was handled.
 
     Attributes:
         settings: the run's settings.
-        study: everything that is known of the run.
+        study: the state of the run.
     """
 
     def __init__(
@@ -122,13 +122,13 @@ class SearchTuner(keras_tuner.Tuner):
         """Searches until there are `settings.trials` trials in the results directory.
 
         Args:
-            data, options: nothing: what KerasTuner's users write here is in settings and corpus.
-            workers: slots to train in; by default those that the settings say, for this search.
-            overwrite: move an older run in the directory aside first.
-            train: False to train nothing: trials that are under way end with what they have.
+            data, options: must be empty: what KerasTuner takes here is in settings and corpus.
+            workers: slots to train in; by default those of the settings, for this search only.
+            overwrite: whether to move an older run in the directory aside first.
+            train: False to train nothing: unfinished trials end with the epochs they have.
 
         Raises:
-            SettingsError: there are data or options of `keras.Model.fit`.
+            SettingsError: data or options of `keras.Model.fit` are given.
             ResultsError: the directory is in use, unusable, or of another run.
             NothingUsable: the first trials all failed in the same way.
             Interrupted: Ctrl-C or SIGTERM; everything is saved.
@@ -195,7 +195,7 @@ class SearchTuner(keras_tuner.Tuner):
         """Nothing: every trial is written when it changes."""
 
     def load_model(self, trial: Any) -> Any:
-        """A trial's network of plain Keras layers (token ids in), with its best epoch's weights.
+        """Returns a trial's Keras model (token ids in), with the weights of its best epoch.
 
         Raises:
             ResultsError: its weights were not kept.
@@ -218,10 +218,10 @@ class SearchTuner(keras_tuner.Tuner):
 
     @property
     def remaining_trials(self) -> int:
-        """How many trials are still to be made."""
+        """The number of trials still to be proposed."""
         return self.study.remaining_trials
 
-    # -- what is known of the run ----------------------------------------------------------
+    # -- state of the run --------------------------------------------------------------------
 
     @property
     def records(self) -> dict[str, TrialRecord]:
@@ -230,14 +230,14 @@ class SearchTuner(keras_tuner.Tuner):
 
     @property
     def compiled(self) -> bool:
-        """Whether the networks are trained by compiled code and not by Keras."""
+        """Whether compiled code trains the networks, not Keras."""
         return self.study.compiled
 
     @property
     def under_way(self) -> list[TrialRecord | None]:
-        """What each worker trains, with the epochs it has; None for nothing."""
+        """The record that each worker trains, with its epochs so far; None if it is idle."""
         return self.study.under_way
 
     def best_first(self) -> list[TrialRecord]:
-        """The trials that can be used, as the finals and their own scores have them."""
+        """The usable trials, best first: by the mean of their finals, then by their own score."""
         return self.study.best_first()
