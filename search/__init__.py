@@ -1,13 +1,13 @@
 """Hyperparameter search for text sentiment classifiers.
 
-As a classifier of scikit-learn, and the model of a search at work::
+As a scikit-learn classifier, and with the model of a finished search::
 
     import search
 
     classifier = search.TextClassifier(trials=20).fit(texts, labels)
     model = search.load("results")
 
-The whole of what the command does is four calls::
+What the command `python -m search.run` does, step by step::
 
     settings = search.Settings(data="reviews.csv", trials=20)
     corpus = search.load_corpus(settings)

@@ -1,15 +1,15 @@
-"""One thread for BLAS: in which order a sum is added up decides its last digits.
+"""Limits BLAS to one thread, so that results are reproducible to the last bit.
 
-How many threads share a matrix product, a decomposition or a dot product, and so in which order
-they add up, depends on the machine, on its load and on the environment. A process that trains and
-the one that looks at what it trained must come to the same bits. What decides a result and goes
-through BLAS or LAPACK (`@` of dense arrays, np.dot, np.linalg, scikit-learn) is therefore
+The number of threads decides in which order a sum is added up, and thereby its last digits. It
+depends on the machine, its load and the environment. The worker that trains and the process that
+evaluates must get the same bits. So every product or decomposition that decides a result and goes
+through BLAS or LAPACK (`@` of dense arrays, np.dot, np.linalg, scikit-learn) is
 
     @one_thread
     def decompose(matrix): ...
 
-or in a `with one_thread:`. A call costs 15 µs, inside of another one less than one. The products of
-these networks are too small to be faster with more.
+or inside `with one_thread:`. A call costs 15 µs, a nested one less than 1 µs. The products of these
+networks are too small to be faster with more threads.
 """
 
 import sys
@@ -25,8 +25,8 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 class _OneThread(ContextDecorator):
     """Limits BLAS from the first entry to the last exit, in whichever threads these are.
 
-    The limit is one of the whole process. Each for itself, one thread that leaves would give those
-    that are still inside all the cores back.
+    The limit is one of the whole process: if each thread lifted it for itself, the first to leave
+    would lift it for those that are still inside.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _OneThread(ContextDecorator):
                 OpenBLASController.clear_controlling_thread(force=True)
 
     def _find(self) -> None:
-        """The libraries there are; SciPy's is another than NumPy's, and takes 0.1 s to load."""
+        """Finds the loaded BLAS libraries; SciPy has one of its own, which takes 0.1 s to load."""
         of_scipy = "scipy.linalg._fblas" in sys.modules
         if of_scipy is not self._of_scipy:
             self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -1,4 +1,4 @@
-"""What all commands share: messages to stderr, and errors to exit codes."""
+"""Shared by all commands: output to stdout and stderr, and exit codes for errors."""
 
 import contextlib
 import errno
@@ -25,7 +25,7 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 
 def grouped(groups: Mapping[str, Sequence[str]]) -> type[TyperCommand]:
-    """A kind of command whose help has its options in groups.
+    """Returns a command class that prints its options in groups in --help.
 
     Args:
         groups: their titles, and the names of the parameters in each; all others come last.
@@ -46,7 +46,7 @@ def grouped(groups: Mapping[str, Sequence[str]]) -> type[TyperCommand]:
 
 
 def folder(text: str) -> Path:
-    """A directory that an option names; "" is a variable that is not set, not this directory."""
+    """Parses a directory option; "" is refused, since it is usually an unset shell variable."""
     if not str(text).strip():
         raise typer.BadParameter("expected a directory, found ''; is a variable not set?")
     return Path(text)
@@ -62,13 +62,13 @@ def show(text: str, *, table: bool = False) -> None:
 
     Args:
         text: one line or more.
-        table: whether lines are cut, and not wrapped, where a terminal ends.
+        table: whether lines are truncated, not wrapped, at the width of a terminal.
     """
     print(fitted(text, sys.stdout, table=table), flush=True)  # noqa: T201
 
 
 def fitted(text: str, stream: TextIO, *, table: bool = False) -> str:
-    """Text as it is printed: nothing in it acts, and on a terminal no line is longer than that."""
+    """Text without control characters and, on a terminal, with lines that fit its width."""
     lines = visible(text).split("\n")
     if stream.isatty():
         width = shutil.get_terminal_size().columns
@@ -87,10 +87,10 @@ def fitted(text: str, stream: TextIO, *, table: bool = False) -> str:
 
 
 def run_and_leave(app: Callable[[], Any]) -> NoReturn:
-    """Runs a command and ends the process at once.
+    """Runs a command, and exits the process without cleaning up.
 
-    TensorFlow would take two seconds to put itself away, and there is nothing left to do: what
-    was to be written is written, and the workers have ended.
+    TensorFlow would take two seconds to shut down, and nothing is left to do: all files are
+    written, and the workers have ended.
     """
     code: object = 0
     for stream in (sys.stdout, sys.stderr):
@@ -107,7 +107,7 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which is dealt with as Ctrl-C is."""
+    """SIGTERM, handled as Ctrl-C is."""
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> None:
@@ -120,7 +120,7 @@ def command(
     debug: bool = False,
     stopped: str = "stopped; what was finished is saved. The same command continues",
 ) -> Iterator[None]:
-    """Runs the body of a command; ends the process with the exit code of what it raises.
+    """Runs the body of a command; exits the process with the code of the error it raises.
 
     Args:
         debug: let errors through, with their traceback.

@@ -47,7 +47,7 @@ def main(
 
 
 def _print(a: str, b: str, found: "Comparison") -> None:
-    """The comparison, for people."""
+    """Prints the comparison as text."""
     show("settings that differ:" if found.differences else "no setting differs")
     if found.differences:
         show(_columns([("", a, b), *((k, *v) for k, v in found.differences.items())]), table=True)

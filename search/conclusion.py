@@ -1,4 +1,4 @@
-"""The end of a search: the best trial becomes a file, and the test rows are looked at, once."""
+"""The end of a search: exports the best model, and evaluates it once on the test rows."""
 
 import errno
 import threading
@@ -55,15 +55,15 @@ HELD = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}  # of a file, not
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search left.
+    """The results of a search. In a notebook it displays the report.
 
     Attributes:
-        leaderboard: every trial that ended, best first.
+        leaderboard: every ended trial and the baselines, best first.
         best: the content of best_model.json.
-        model: the path of best_model.keras.
-        table: the path of leaderboard.csv.
-        tested: how many models of this run were measured on the test rows.
-        runners_up: the paths of the models after the best one, best first.
+        model: path of best_model.keras.
+        table: path of leaderboard.csv.
+        tested: how many models of this run were evaluated on the test rows.
+        runners_up: paths of the exported runners-up, best first.
     """
 
     leaderboard: pd.DataFrame
@@ -83,10 +83,10 @@ def record_leaderboard(
     tied: Mapping[str, bool] = NOBODY,
     exported: Mapping[str, Any] = NOBODY,
 ) -> pd.DataFrame:
-    """Writes leaderboard.csv as it now stands, and returns it; for the arguments see there.
+    """Writes leaderboard.csv, and returns it; for the arguments see `leaderboard`.
 
-    Where another program holds the file, or it may not be changed, that is a warning: it is written
-    again after the next trial and at the end.
+    If another program holds the file, or it is write-protected, that is only a warning: it is
+    written again after the next trial and at the end.
     """
     rows = len(study.corpus.validation)
     finals = study.finals_in_force()
@@ -105,10 +105,10 @@ def record_leaderboard(
 
 
 def prepare(study: Study) -> None:
-    """Begins, once, what `conclude` needs and what no final decides; it goes on in the background.
+    """Starts in the background, once per study, what `conclude` needs and no final influences.
 
-    That is the process that tries the exported file, which takes long to import TensorFlow, and the
-    n-gram models. While the last finals are trained some cores have nothing to do.
+    That is the process that checks the exported file, which takes long to import TensorFlow, and
+    the n-gram models. While the last finals are trained, some cores are idle.
     """
     if study in _models:
         return
@@ -122,21 +122,22 @@ def prepare(study: Study) -> None:
         except BaseException as error:
             models.set_exception(error)
 
-    # A daemon, unlike those of an executor: nobody waits for it who stops a search.
+    # A daemon, unlike the threads of an executor: stopping a search does not wait for it.
     threading.Thread(target=fit, daemon=True).start()
 
 
 def conclude(study: Study) -> Outcome:
-    """Exports the best trial's network and measures it, and the baselines, on the test rows.
+    """Exports the best model, and evaluates it and the baselines on the test rows.
 
-    Then the formats and the runners-up that the settings ask for, which no test row is shown to.
-    If that network is already exported, its file and its facts stay as they are, and the test rows
-    are not looked at again.
+    It also exports the formats and the runners-up of the settings; the latter are not evaluated on
+    test rows. If the best model is exported already, its file and its facts stay as they are, and
+    the test rows are not used again.
 
     Raises:
         ResultsError: the directory holds another run by now.
         NothingUsable: no trial completed; no model is written.
-        SearchError: what a file says is not what the search said; the file is not written.
+        ParityError: a file does not give the probabilities that the search computed; it is not
+            written.
     """
     with study.run.claimed():
         study.check_it_is_there()
@@ -184,7 +185,7 @@ def conclude(study: Study) -> Outcome:
 
 
 def _exported(study: Study, chosen: TrialRecord) -> dict[str, Any] | None:
-    """The facts of the exported model, if it is whole and of the chosen trial."""
+    """The facts of the exported model, if it is undamaged and of the chosen trial."""
     facts = study.run.read_json(study.run.best_model_facts)
     path, weights = study.run.best_model, weights_id(records_behind(study, chosen))
     if facts is None or facts.get("weights") != weights or not path.is_file():
@@ -230,7 +231,7 @@ def _tested(
     fitted: list[Baseline],
     strongest: Baseline,
 ) -> dict[str, Any]:
-    """What the test rows say of the winner and of the baselines: nothing else looks at them."""
+    """Evaluates model and baselines on the test rows: the only place that uses them."""
     test = study.corpus.test
     if not len(test):
         theirs = strongest.answers[ensemble.rows]
@@ -267,12 +268,12 @@ def _tested(
 
 
 def _baseline_facts(study: Study, baseline: Baseline, tested: Numbers | None) -> dict[str, Any]:
-    """What is known of a baseline.
+    """The facts of a baseline, for best_model.json.
 
     Args:
         study: the run.
-        baseline: which.
-        tested: its answers to the test rows, where there are any.
+        baseline: the fitted baseline.
+        tested: its probabilities of the test rows, if there are any.
     """
     objective = study.settings.objective
     test, validation = study.corpus.test, study.corpus.validation
@@ -296,7 +297,7 @@ def _baseline_facts(study: Study, baseline: Baseline, tested: Numbers | None) ->
 def _compared(
     study: Study, labels: Labels, mine: Numbers, strongest: Baseline, theirs: Numbers
 ) -> str:
-    """The verdict on some rows: the model against the strongest baseline."""
+    """The verdict: a paired test of the model against the strongest baseline."""
     objective, spent = study.settings.objective, (*study.records.values(), *study.finals.values())
     return verdict(
         values_of(objective, mine, labels, study.positive),
@@ -311,7 +312,7 @@ def _compared(
 
 
 def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
-    """The baseline with the best answers out of fold."""
+    """The baseline with the best out-of-fold score."""
     corpus, objective, of = study.corpus, study.settings.objective, study.positive
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
     return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels, of))
@@ -320,7 +321,7 @@ def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
 def error_analysis(
     study: Study, reading: Reading, answers: Numbers, strongest: Baseline
 ) -> list[str]:
-    """Writes errors.csv and slices.csv, of the validation rows; returns what to say of them."""
+    """Writes errors.csv and slices.csv of the validation rows; returns sentences on weak slices."""
     corpus = study.corpus
     texts = corpus.validation.texts
     wrong = mistakes(corpus, reading, texts, answers, strongest.answers[-len(texts) :])

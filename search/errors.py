@@ -5,9 +5,9 @@ SearchError                      1
 │   ├── SettingsError            2   an option or a setting
 │   ├── DataError                2   the reviews: file, row, column, label
 │   ├── ResultsError             2   the results directory: unwritable, in use, of another run
-│   ├── ClusterError             2   a Ray cluster: not there, not fit to train, or gone
+│   ├── ClusterError             2   a Ray cluster: unreachable, unfit for training, or lost
 │   └── ModelError               2   a model file: missing, damaged, changed, not of this project
-├── ParityError                  1   an exported file does not say what the search said
+├── ParityError                  1   an exported file gives other probabilities than the search
 ├── NothingUsable                1   every trial failed
 └── Interrupted            130/143   Ctrl-C or SIGTERM; everything is saved
 
@@ -16,7 +16,7 @@ A message says what was expected, what was found, and what to do.
 
 
 def one_line(error: BaseException, longest: int = 500) -> str:
-    """An error that may go on for pages, in one line of so many characters."""
+    """Returns an error message in one line of at most so many characters."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:longest] if text else type(error).__name__
 

@@ -1,4 +1,4 @@
-"""A search as a classifier of scikit-learn: texts and labels in, a fitted model out."""
+"""A search as a scikit-learn classifier."""
 
 import signal
 import warnings
@@ -38,7 +38,7 @@ OWN = {"random_state": "seed"}  # parameters whose setting has another name
 
 @dataclass(frozen=True)
 class Page:
-    """A page of HTML, which shows itself in a notebook."""
+    """A page of HTML, displayed in a notebook."""
 
     html: str
 
@@ -47,41 +47,41 @@ class Page:
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Searches for the best small recurrent classifier of some texts, and is it then.
+    """A scikit-learn classifier that searches for the best small recurrent network on `fit`.
 
-    It works in `Pipeline`, `GridSearchCV`, `cross_val_score` and `clone`, and can be pickled. No
-    rows are kept for a test: whoever cross-validates it, or keeps some rows, tests it. What it
-    says of itself is of answers out of fold. ::
+    It works in `Pipeline`, `GridSearchCV`, `cross_val_score` and `clone`, and can be pickled. It
+    keeps no test rows: cross-validate it, or keep some rows yourself. Its scores are those of
+    out-of-fold predictions. ::
 
         classifier = search.TextClassifier(trials=5).fit(texts, labels)
         classifier.predict(["a warm and funny film"])
         classifier.leaderboard_
 
     Args:
-        trials: how many trials there are to be, in all.
-        timeout: after which to end: seconds, or such as "30m".
-        space: "core", "wide", a TOML file, or a dict, where a tuple is the ends of a range and a
-            list has some values: {"dropout": (0.1, 0.5), "pooling": ["max", "mean"]}.
+        trials: total number of trials.
+        timeout: time limit of the search: seconds, or a string such as "30m".
+        space: the search space: "core", "wide", a TOML file, or a dict, in which a tuple is a range
+            and a list has choices: {"dropout": (0.1, 0.5), "pooling": ["max", "mean"]}.
         objective: the score to optimise: val_accuracy, val_balanced_accuracy, val_f1, ….
-        class_weight: "balanced" lets all classes count as much in training.
+        class_weight: "balanced" gives every class the same weight in training.
         tuner: the search algorithm: tpe, random, grid, bayesian or hyperband.
-        max_epochs: of a trial.
-        max_parameters: of a network.
-        finals: trials that are cross-validated.
-        folds: of that cross-validation.
-        workers: trials at a time; by default what cores and memory allow.
-        results: a directory for everything that a search leaves. Fitting the same data again goes
-            on there: more trials, or what was interrupted. Without it nothing is left on the disk.
+        max_epochs: maximum number of epochs of a trial.
+        max_parameters: maximum number of trainable parameters of a network.
+        finals: number of trials that are cross-validated.
+        folds: number of cross-validation folds.
+        workers: number of trials in parallel; by default what cores and memory allow.
+        results: a directory for all results. Fitting the same data again resumes the search there.
+            Without it nothing is left on the disk.
         random_state: an int, None or a RandomState.
 
     Attributes:
         classes_: the labels, sorted, shape (classes,).
-        model_: the model, as `search.load` gives it; `model_.save(path)` writes the .keras file.
-        best_params_: the hyperparameters of the best trial.
-        best_score_: the objective's value for the model, of answers out of fold.
-        leaderboard_: every trial, best first, a DataFrame.
-        report_: the report, which shows itself in a notebook; its source is `report_.html`.
-        facts_: all that is known of the model, as in best_model.json.
+        model_: the model, as `search.load` returns it; `model_.save(path)` writes the .keras file.
+        best_params_: hyperparameters of the best trial.
+        best_score_: the model's out-of-fold value of the objective.
+        leaderboard_: every trial and baseline, best first, as a DataFrame.
+        report_: the report, displayed in a notebook; its HTML is `report_.html`.
+        facts_: the content of best_model.json.
     """
 
     def __init__(
@@ -124,23 +124,22 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups: Sequence[Any] | None = None,
         unlabelled: Iterable[str] | None = None,
     ) -> Self:
-        """Searches.
+        """Searches, and fits the best model.
 
-        Ctrl-C finishes the epoch in flight and makes the model of the best trial so far, a second
-        one gives the epoch up; where no trial has ended yet, it is KeyboardInterrupt.
+        Ctrl-C finishes the current epoch and makes a model of the best trial so far; a second
+        Ctrl-C abandons the epoch. If no trial has ended yet, KeyboardInterrupt is raised.
 
         Args:
-            X: texts: a list, a Series, an array, … of str. Those without a word in them are not
-                trained on.
-            y: their labels, of any kind that can be sorted.
-            X_val, y_val: rows to validate trials on; by default a tenth of the others.
-            groups: of each text of X, what it shares with others that must not be on the other
-                side of a split inside, such as its author; None where it shares nothing.
-            unlabelled: further texts to learn words from.
+            X: texts: a list, Series, array, … of str. Texts without any word are left out.
+            y: their labels, of any sortable type.
+            X_val, y_val: validation rows; by default a tenth of X.
+            groups: the group of each text of X, such as its author, or None. Rows of one group are
+                never split between training and validation, nor between folds.
+            unlabelled: further texts to learn word features from.
 
         Raises:
-            TypeError: X is no list of texts.
-            ValueError: something else cannot be; the message says what.
+            TypeError: X is not a list of texts.
+            ValueError: another argument or a setting is invalid; the message says which.
             NothingUsable: no trial completed.
         """
         texts, labels, kept = self._rows(X, y)

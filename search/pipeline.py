@@ -1,4 +1,4 @@
-"""The whole road: corpus → network → compiled → tuning → evaluation → packaging, reporting."""
+"""The whole search as two functions: `tune` and `conclude`."""
 
 import time
 from collections.abc import Callable
@@ -42,28 +42,34 @@ def tune(
     workers: Slots | None = None,
     learned: Callable[[], Vectors] | None = None,
 ) -> SearchTuner:
-    """Searches, or goes on with the search that `settings.results` holds.
+    """Searches, or resumes the search in `settings.results`.
 
-    In a notebook a table shows how it stands, and stays as the leaderboard.
+    In a notebook, a live table shows the best trials.
 
     Args:
         settings: the run's settings.
-        corpus: from `load_corpus`.
+        corpus: the data, from `load_corpus`.
         hypermodel: a KerasTuner HyperModel instead of `SentimentHyperModel`.
-        oracle: a KerasTuner Oracle instead of the one that `settings.tuner` names.
-        overwrite: move an older run in the directory aside and start anew.
-        train: False to train nothing: trials that are under way end with what they have.
-        after_trial: called with the tuner and the trial's record, after leaderboard.csv was
-            written (with it, as long as that takes little time). By default each trial that failed
-            is said to `warn`.
+        oracle: a KerasTuner Oracle instead of the algorithm `settings.tuner`.
+        overwrite: whether to move an older run in the directory aside and start a new one.
+        train: False to train nothing: unfinished trials end with the epochs they have.
+        after_trial: called with the tuner and the record of each trial that has ended, after
+            leaderboard.csv was written (in long searches it may be written later). By default
+            each failed trial is reported to `warn`.
         watch: called with the tuner several times a second while it searches.
-        warn: gets one sentence for everything unexpected that was dealt with.
-        progress: gets a sentence for what is worth knowing.
-        workers: where to train; by default what the settings say, for this search.
-        learned: gives the word features of the corpus, where they are being learned already.
+        warn: called with one sentence for each problem that was handled.
+        progress: called with a sentence for each step.
+        workers: slots to train in; by default those of the settings, for this search only.
+        learned: returns the word features of the corpus, if another process computes them already.
 
     Returns:
         The tuner, with all its trials: `get_best_hyperparameters()`, `get_best_models()`, ….
+
+    Raises:
+        SettingsError: the settings contradict each other or the data.
+        ResultsError: the directory is in use, unusable, or holds another run.
+        NothingUsable: the first trials all failed in the same way.
+        Interrupted: Ctrl-C or SIGTERM; everything is saved.
     """
 
     rewrite_report = Rewriting(settings.results, warn)
@@ -130,7 +136,7 @@ def tune(
 
 
 class _Leaderboard:
-    """Writes leaderboard.csv after every trial; where there are thousands, in 5% of the time."""
+    """Writes leaderboard.csv after every trial; with thousands, in at most 5% of the time."""
 
     def __init__(self) -> None:
         self._next, self._due = 0.0, False
@@ -153,13 +159,18 @@ class _Leaderboard:
 
 
 def conclude(tuner: SearchTuner | Study) -> Outcome:
-    """Exports the best model, looks at the test rows, and writes the report: see `conclusion`.
+    """Exports the best model, evaluates it on the test rows, and writes the report.
 
     Args:
-        tuner: that searched, or its study.
+        tuner: the tuner that `tune` returned, or its study.
+
+    Returns:
+        Leaderboard, facts and paths of the results.
 
     Raises:
+        ResultsError: the directory holds another run by now.
         NothingUsable: no trial completed; no model is written.
+        ParityError: the exported file does not give the probabilities that the search computed.
     """
     study = tuner.study if isinstance(tuner, SearchTuner) else tuner
     try:

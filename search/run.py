@@ -1,4 +1,4 @@
-"""`python -m search.run`: search, and leave a leaderboard and a model."""
+"""`python -m search.run`: runs a search."""
 
 import shlex
 import sys
@@ -351,7 +351,7 @@ def main(
 
 
 def show_space(settings: Settings) -> None:
-    """The space of a run, as a file to start from."""
+    """Prints the search space of a run as TOML."""
     from search.corpus.load import load_corpus
     from search.network.spacefile import chosen_space, written
 
@@ -359,7 +359,7 @@ def show_space(settings: Settings) -> None:
 
 
 def show_audit(settings: Settings) -> None:
-    """What is wrong with the data of a run; whole in audit.json."""
+    """Prints what is wrong with the data of a run, and writes audit.json."""
     from search.corpus.load import load_corpus
     from search.files import write_json
     from search.tuning.lock import check_place
@@ -382,7 +382,7 @@ def show_audit(settings: Settings) -> None:
 
 
 def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "Outcome":
-    """Runs the search that the command line asked for."""
+    """Runs a search with the settings of the command line."""
     progress = view.progress
     from search.reporting.tensorboard import check_installed
     from search.tuning.executors import LocalSlots
@@ -485,7 +485,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 
 
 def _trial_line(study: "Study", record: "TrialRecord") -> str:
-    """One line for a trial that ended."""
+    """Returns one line about an ended trial."""
     from search.tuning.objective import to_score
     from search.tuning.records import best_of
 
@@ -506,7 +506,7 @@ def _trial_line(study: "Study", record: "TrialRecord") -> str:
 
 
 def _final_line(study: "Study", record: "TrialRecord") -> str:
-    """One line for a final that ended."""
+    """Returns one line about an ended final."""
     from search.tuning.objective import to_score
 
     objective = study.settings.objective
@@ -523,7 +523,7 @@ def _final_line(study: "Study", record: "TrialRecord") -> str:
 
 
 def _print_outcome(outcome: "Outcome") -> None:
-    """The result, on stdout."""
+    """Prints the result to stdout."""
     from search.evaluation.measures import describe_bias, describe_gap
 
     table = outcome.leaderboard
@@ -581,7 +581,7 @@ def _print_outcome(outcome: "Outcome") -> None:
 
 
 def _measured(best: dict[str, Any], objective: Objective, side: str, name: str) -> list[str]:
-    """The accuracy of one side and the objective, if it is another, with their intervals."""
+    """The objective and the accuracy on one split, with their intervals, one line each."""
     from search.tuning.objective import display_name
 
     lines = []

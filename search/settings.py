@@ -36,10 +36,10 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def duration(text: str) -> float:
-    """Seconds, from "90", "90s", "30m", "1.5h" or "2d".
+    """Parses a time such as "90", "90s", "30m", "1.5h" or "2d" into seconds.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text has another form, or the time is not above 0.
     """
     number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
     try:
@@ -52,21 +52,21 @@ def duration(text: str) -> float:
 
 
 class Settings(BaseModel):
-    """Everything a user decides about a run; the names are those of the options of the command.
+    """All settings of a run, with the names of the command's options.
 
     Two runs with equal `identity()` on equal data make the same trials, so a results directory
-    belongs to one identity. The other settings (how many trials, how many workers, where) may
-    change whenever a run is continued.
+    belongs to one identity. The other settings (number of trials, number of workers, …) may change
+    whenever a run is resumed.
 
-    `data`, `validation` and `test` may also be what a program has in memory: a pandas DataFrame, a
-    pair (texts, labels), a Hugging Face Dataset or a tf.data.Dataset of pairs; and `unlabelled` a
+    `data`, `validation` and `test` may also be data in memory: a pandas DataFrame, a pair
+    (texts, labels), a Hugging Face Dataset or a tf.data.Dataset of pairs; and `unlabelled` a
     DataFrame, a Dataset, a Series or an array of str::
 
         Settings(data=frame, text_column="review", trials=10, timeout="30m")
         Settings(data=(texts, labels), set={"dropout": (0.1, 0.5), "pooling": ["max", "mean"]})
 
     Raises:
-        SettingsError: with every option that has a value which it cannot have.
+        SettingsError: options have invalid values; the message lists all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -244,21 +244,21 @@ class Settings(BaseModel):
         return value
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what the trials are and how each is trained."""
+        """Returns the settings that decide which trials are made and how each is trained."""
         chosen = {"tuner", "seed", "max_parameters", "max_epochs", "min_epochs", "reduction"}
         chosen |= {"patience", "objective", "positive", "class_weight", "folds"}
         return self.model_dump(mode="json", include=chosen)
 
 
 def _written(spec: Any) -> str:
-    """What a dict says of one hyperparameter, as `--set` has it."""
+    """Returns the space of one hyperparameter in a dict in the syntax of `--set`."""
     if isinstance(spec, tuple) and len(spec) == 2:
         return f"{spec[0]}..{spec[1]}"
     return "".join(f"{value}," for value in spec) if isinstance(spec, tuple | list) else str(spec)
 
 
 def _told(problem: Mapping[str, Any], settings: type[BaseModel]) -> str:
-    """One of pydantic's problems, in terms of the options."""
+    """Describes one of pydantic's errors in terms of the options."""
     name, kind = str(problem["loc"][0]), problem["type"]
     if kind == "extra_forbidden":
         options = [field.rstrip("_") for field in settings.model_fields]

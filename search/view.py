@@ -1,8 +1,7 @@
-"""What a search shows while it runs: a live table on a terminal, lines in a pipe, or JSON.
+"""The progress of a search: a live table on a terminal, lines in a pipe, or JSON.
 
-All of it goes to stderr, where progress belongs, but for JSON: that is the result, and goes to
-stdout. No thread draws: the tuner calls several times a second, and the view decides whether it is
-time for another picture.
+Progress goes to stderr; JSON is a result, and goes to stdout. No thread draws: the tuner calls
+several times a second, and the view decides whether it is time to redraw.
 """
 
 import json
@@ -24,27 +23,27 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.25
 LEADING = 5  # trials that are shown
-ROOM = 9  # lines of the picture that are not a worker's or a trial's, and of what is above it
+ROOM = 9  # lines of the table that are not a worker's or a trial's, and of what is above it
 
 
 class View(Protocol):
-    """What a search tells, as it goes."""
+    """Shows the progress of a search."""
 
     def progress(self, message: str) -> None:
-        """Something worth knowing."""
+        """Shows a message."""
 
     def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
-        """A trial or a final ended; `line` says how."""
+        """Shows that a trial or final has ended; `line` says how."""
 
     def watch(self, study: "Study") -> None:
-        """The search goes on: called several times a second."""
+        """Called several times a second while the search runs."""
 
     def close(self) -> None:
-        """The search is over."""
+        """Called when the search is over."""
 
 
 def chosen_view(*, quiet: bool, as_json: bool) -> View:
-    """The view that fits where the output goes and what was asked for."""
+    """Chooses the view by the options and by what stderr is."""
     if as_json:
         return Events()
     if quiet:
@@ -55,10 +54,10 @@ def chosen_view(*, quiet: bool, as_json: bool) -> View:
 
 
 class Lines:
-    """One plain line for each thing.
+    """Prints one plain line per message.
 
     Args:
-        silent: none at all.
+        silent: whether to print nothing.
     """
 
     def __init__(self, *, silent: bool = False) -> None:
@@ -81,7 +80,7 @@ class Lines:
 
 
 class Events:
-    """One JSON object a line, on stdout. Each has an "event": progress, trial, final or result."""
+    """Prints one JSON object per line to stdout; its "event": progress, trial, final or result."""
 
     def progress(self, message: str) -> None:
         """See `View`."""
@@ -100,7 +99,7 @@ class Events:
 
 
 def result_event(outcome: "Outcome") -> None:
-    """The last line of JSON: the content of best_model.json, and where everything is."""
+    """Prints the last JSON line: the content of best_model.json, and the paths."""
     paths = {"leaderboard": str(outcome.table), "model": str(outcome.model)}
     _event("result", {"best": outcome.best, **paths, "tested": outcome.tested})
 
@@ -111,7 +110,7 @@ def _event(name: str, content: dict[str, Any]) -> None:
 
 
 class LiveTable:
-    """One table in place, as wide as the window and no higher; messages scroll by above it."""
+    """Redraws one table in place, no larger than the window; messages scroll above it."""
 
     def __init__(self) -> None:
         self._live: Live | None = None
@@ -153,18 +152,18 @@ class LiveTable:
         self._study, began = study, time.monotonic()
         drawn = picture(study, self._live.console, began - self._begun)
         self._live.update(drawn, refresh=True)
-        # With thousands of trials a picture takes its time: not more than a twentieth of all.
+        # With thousands of trials drawing is slow: it gets a twentieth of the time at most.
         took = time.monotonic() - began
         self._next = began + max(REFRESH_SECONDS, 20 * took)
 
 
 def picture(study: "Study", console: "Console", seconds: float) -> "RenderableType":
-    """How a search stands.
+    """Returns the live table of a search.
 
     Args:
         study: the run.
-        console: whose size the picture has.
-        seconds: since it began.
+        console: the terminal, whose size it fits.
+        seconds: since the search began.
     """
     from rich.console import Group
     from rich.text import Text
@@ -241,7 +240,7 @@ def _table(*columns: str) -> Any:
 
 
 def _values(record: "TrialRecord") -> str:
-    """A trial's hyperparameters in one line, those of an algorithm aside."""
+    """A trial's hyperparameters in one line, without the entries of KerasTuner's algorithms."""
     return visible(
         ", ".join(
             f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
@@ -252,7 +251,7 @@ def _values(record: "TrialRecord") -> str:
 
 
 def _counted(study: "Study", finals: int, seconds: float) -> str:
-    """How many trials there are of each kind, how fast it goes, how long it will take."""
+    """One line: trials by status, finals, speed and remaining time."""
     status = [record.status for record in study.records.values()]
     ended = len(status) - status.count("running")
     parts = [
@@ -267,14 +266,14 @@ def _counted(study: "Study", finals: int, seconds: float) -> str:
 
 
 def left(study: "Study", seconds: float) -> str:
-    """About how long the search will still take; nothing where that is not known.
+    """Estimates the remaining time of a search, as text; empty if it is unknown.
 
-    As if every other trial took as many epochs as those that ended, each final as many as the best
-    trial's, and all at the speed so far.
+    It assumes that every remaining trial takes as many epochs as the ended ones on average, each
+    final as many as the best trial's best epoch, and all at the speed so far.
 
     Args:
         study: the run.
-        seconds: since it began.
+        seconds: since the search began.
     """
     from search.tuning.records import best_of
 
