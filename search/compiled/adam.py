@@ -1,7 +1,7 @@
 """Keras' Adam (Kingma & Ba 2015) in one pass over each weight, in compiled code.
 
-Keras takes a dozen passes over an embedding's table for every batch, and a dozen small operations
-for every other weight. Here each number is read and written once.
+Keras makes a dozen passes over the embedding for every batch, and a dozen small operations for
+every other weight. Here each number is read and written once.
 """
 
 import math
@@ -25,7 +25,7 @@ Rows = tuple[npt.NDArray[np.int32], Floats]
 
 @compiled
 def _update(weight, first, second, at, gradient, squares, gradient_at, count, alpha):
-    """Updates weight[at : at + count] from a gradient and its squares."""
+    """Updates weight[at : at + count] and its moments from a gradient and its squares."""
     one_less_1 = np.float32(1 - BETA_1)
     one_less_2 = np.float32(1 - BETA_2)
     epsilon = np.float32(EPSILON)
@@ -59,10 +59,10 @@ def _update_dense(weight, first, second, gradient, alpha):
 
 @compiled
 def _add_up(gradient, ids, width, used):
-    """Adds up the gradients of rows that come several times, and their squares.
+    """Sums up the gradients of repeated rows, and their squares.
 
     Returns:
-        place: for every row of the table, which row of the sums is its own; 0 if it has none.
+        place: for every row of the table, its row in the sums; 0 if it has none.
         total, squares: the sums, flat; the first row of each is all zeros.
     """
     place = np.zeros(len(used), np.int32)
@@ -99,16 +99,16 @@ def _update_rows(weight, first, second, used, place, total, squares, width, begi
 
 
 class Adam:
-    """The optimiser of one network: updates arrays in place as keras.optimizers.Adam would.
+    """The optimizer of one network: updates arrays in place as keras.optimizers.Adam does.
 
-    Like Keras' own, given several gradients of one row of an embedding (a token that comes several
-    times in a batch), it adds up their squares, where a dense gradient has the square of the sum.
+    As in Keras, for a token that occurs several times in a batch the squares of its gradients are
+    summed up; a dense gradient would have the square of their sum.
 
     Args:
-        weights: the arrays; contiguous.
-        weight_decay: times the learning rate, what every matrix but the first loses in a step
-            (AdamW, Loshchilov & Hutter 2019).
-        clipnorm: the largest norm of all gradients together, or 0 for any.
+        weights: contiguous arrays.
+        weight_decay: decoupled weight decay of every matrix but the first, the embedding (AdamW,
+            Loshchilov & Hutter 2019).
+        clipnorm: gradients are clipped to this global norm; 0 for no clipping.
     """
 
     def __init__(self, weights: Weights, weight_decay: float = 0.0, clipnorm: float = 0.0) -> None:
@@ -122,7 +122,7 @@ class Adam:
         self._used = [np.zeros(len(weight), np.bool_) for weight in weights]
 
     def apply(self, gradients: list[Floats | Rows], learning_rate: float) -> None:
-        """One step.
+        """Makes one optimizer step.
 
         Args:
             gradients: for each weight an array of its shape, or (ids, rows): the gradients of
@@ -161,9 +161,9 @@ class Adam:
         side_by_side(lambda half: _update_rows(*flat, used, *sums, width, *bounds[half], alpha))
 
     def state(self) -> list[npt.NDArray[Any]]:
-        """Copies of what it remembers: steps taken, used rows of tables, first, second moments.
+        """Returns copies of its state: steps, used rows of tables, first and second moments.
 
-        Of a table they are those of the used rows: of most words a corpus has no training text.
+        The moments of a table are those of its used rows: most words occur in no training text.
         """
         moments = zip((*self.first, *self.second), 2 * self._used, strict=True)
         return [
@@ -173,7 +173,7 @@ class Adam:
         ]
 
     def restore(self, state: list[npt.NDArray[Any]]) -> None:
-        """Puts back what `state` gave."""
+        """Restores what `state` returned."""
         self.steps, count = int(state[0]), len(self._used)
         for used, value in zip(self._used, state[1 : 1 + count], strict=True):
             used[:] = value

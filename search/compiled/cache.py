@@ -1,7 +1,7 @@
-"""Compiled code on the disk, kept so that it is never wrong, and compiled once at a time.
+"""A disk cache of compiled code that detects damaged files, with a lock for each function.
 
 Numba's own cache runs what it finds: half a file ends a search with an error of pickle, and other
-bytes in it could run as code. Here every file is held against its hash. And of several processes
+bytes in it could run as code. Here every file is checked against its hash. Of several processes
 that need the same function at once, the first compiles it and the others wait.
 """
 
@@ -26,15 +26,15 @@ SOURCES = hashlib.sha256(
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     + bytes([WIDE])
 ).hexdigest()[:16]
-"""Numba takes a cached function for valid as long as its own file is unchanged, but what it calls
-stands in other files: the cache's folder is named after the content of all of them, and after the
+"""Numba considers a cached function valid while its own file is unchanged, but it calls functions
+of other files. So the cache's folder is named after the content of all of them, and after the
 vectors' width."""
 
 
 def cached(function: Callable[..., Any], **options: Any) -> Any:
-    """A function that numba compiles when it is first called, or finds compiled.
+    """Returns a function that numba compiles on its first call, or loads from the cache.
 
-    Where no folder can be written to, every process compiles for itself.
+    If no folder is writable, every process compiles for itself.
     """
     result = numba.njit(**options)(function)
     if (folder := _folder()) is None:
@@ -94,7 +94,7 @@ class _Cache(FunctionCache):
         self._lock = filelock.FileLock(Path(self._cache_path) / f"{base}.lock")
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What is compiled already; None makes numba compile, and call `save_overload`."""
+        """Returns the cached code; None makes numba compile, and call `save_overload`."""
         found = super().load_overload(sig, target_context)
         if found is not None:
             return found
@@ -107,7 +107,7 @@ class _Cache(FunctionCache):
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keeps what was compiled, if the disk has room for it."""
+        """Caches compiled code, if the disk has room for it."""
         with self._released(), contextlib.suppress(OSError):
             super().save_overload(sig, data)
 

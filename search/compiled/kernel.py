@@ -1,14 +1,14 @@
-"""One time step of an LSTM forward and backward, near the speed the CPU multiplies at.
+"""One time step of an LSTM forward and backward, near the CPU's peak speed.
 
-Keras runs an LSTM on a CPU as a dozen small operations a step. Here a step goes through the rows
-once: for some of them and a block of units at a time the products of all four gates are summed
-up, and while they are in the nearest cache the activations are applied (Hochreiter & Schmidhuber
-1997; the gates are those of keras.layers.LSTM).
+Keras runs an LSTM on a CPU as a dozen small operations per step. Here a step passes over the rows
+once: for some rows and a block of units at a time, the products of all four gates are summed up,
+and the activations are applied while the sums are in the L1 cache (Hochreiter & Schmidhuber 1997;
+the gates are those of keras.layers.LSTM).
 
-All arrays are flat and contiguous. Units are rounded up to whole blocks of WIDE, and what is
-beyond them stays 0. The gates of a row are, block after block, WIDE numbers each of the input,
-forget, cell and output gate. Their gradients stand in the same way, but in eights for any width:
-in the order in which they are added up. A panel is a matrix of PANEL columns, row after row.
+All arrays are flat and contiguous. Units are rounded up to whole blocks of WIDE; the additional
+ones stay 0. The gates of a row are stored block by block: WIDE numbers each of the input, forget,
+cell and output gate. Their gradients have the same layout, but in blocks of eight for any WIDE, so
+that the order of summation does not depend on it. A panel is a row-major matrix of PANEL columns.
 """
 
 import numba
@@ -32,12 +32,12 @@ from search.compiled.vectors import (
 from search.compiled.width import WIDE
 
 EIGHTS = 4 * LANES  # gates of eight units
-ROWS = 24  # whose sums are kept for the activations at a time: whole tiles, in the nearest cache
+ROWS = 24  # whose sums are kept for the activations at a time: whole tiles that fit the L1 cache
 
-# For each literal number among its arguments numba would compile a `product` of its own.
+# Typed constants: numba would compile another `product` for every literal argument.
 ZERO, ONE, PANELS, VECTORS = np.int64(0), np.int64(1), np.int64(PANEL), np.int64(WIDE)
 
-# Gradients fade through hundreds of steps; below 1e-38 a CPU computes many times slower.
+# Gradients vanish over hundreds of steps; denormal numbers (below 1e-38) are many times slower.
 TINY = np.float32(1e-30)
 
 # fmt: off
@@ -57,7 +57,7 @@ def copy(source, source_at, target, target_at, count):
 
 @inlined
 def _cell(sums, at, hidden, hidden_at, cell, before, after, tanh_cell, u, gates, w, save):
-    """Applies the activations for one row and block, and stores its new states."""
+    """Applies the activations for one row and block of units, and stores the new states."""
     i = sigmoid(load_wide(sums, at))
     f = sigmoid(load_wide(sums, at + WIDE))
     g = tanh(load_wide(sums, at + 2 * WIDE))
@@ -107,7 +107,7 @@ def step(inputs, stride, features, rows, before, after, cell, tanh_cell, gates, 
 @compiled
 def gate_gradients(dh, dh_at, apart_h, dc, rows, units, cell, before, tanh_cell, gates, saved,
                    target, at, apart):
-    """Gradients of the sums in the gates of one step.
+    """Computes the gradients of the pre-activations of the gates of one step.
 
     The derivative of a sigmoid s is s (1 - s), that of a tanh t is 1 - t².
 
@@ -145,7 +145,7 @@ def gate_gradients(dh, dh_at, apart_h, dc, rows, units, cell, before, tanh_cell,
 @compiled
 def input_gradients(gradients, first, apart, width, rows, panels, columns, nothing, target,
                     apart_target):
-    """Gradients of the gates times the weights: the gradients of what was multiplied with them.
+    """Computes the gradients of a step's inputs: the gradients of its gates times Wᵀ.
 
     Args:
         gradients, first, apart: rows of `width`, from that one on, so far apart.

@@ -1,9 +1,9 @@
-"""An LSTM layer that trains faster than Keras' own on a CPU, with the same weights and values.
+"""A Keras LSTM layer that trains faster on a CPU, with the same weights and results.
 
 Keras runs an LSTM on a CPU as a TensorFlow loop over the time steps, a dozen small kernels a step.
-Here a whole sequence is one call of our own compiled code (`recurrence.py`), with its own
-gradient. It is used where it is exact, and nowhere else: TensorFlow on a CPU, tanh and sigmoid, a
-bias, no recurrent dropout, padding on the right. In any other case stock Keras runs, unasked.
+Here a whole sequence is one call of compiled code (`recurrence.py`), with its own gradient. It is
+used only where it is exact: TensorFlow on a CPU, tanh and sigmoid, a bias, no recurrent dropout,
+padding on the right. Otherwise the layer falls back to stock Keras.
 """
 
 from functools import partial
@@ -17,7 +17,7 @@ from search.compiled import recurrence
 
 @keras.saving.register_keras_serializable("search")
 class FastLSTM(keras.layers.LSTM):
-    """A drop-in for keras.layers.LSTM, also inside keras.layers.Bidirectional.
+    """A faster drop-in replacement for keras.layers.LSTM, also inside keras.layers.Bidirectional.
 
     Weights, their order and every result are those of keras.layers.LSTM, so `get_weights` of one
     can be given to `set_weights` of the other.
@@ -76,7 +76,7 @@ class FastLSTM(keras.layers.LSTM):
         return last, outputs, [hidden, last_cell]
 
     def _is_exact(self) -> bool:
-        """Whether the compiled code computes just what this layer is asked for."""
+        """Whether the compiled code supports the options of this layer."""
         return (
             keras.backend.backend() == "tensorflow"
             and not tf.config.list_physical_devices("GPU")
@@ -91,9 +91,9 @@ class FastLSTM(keras.layers.LSTM):
 
 
 def with_stock_layers(model: keras.Model) -> keras.Model:
-    """The model with keras.layers.LSTM for every FastLSTM: it loads where this package is not.
+    """Replaces every FastLSTM by keras.layers.LSTM, so that the model loads without this package.
 
-    The weights are copied; a model without FastLSTM is returned as it is.
+    The weights are copied; a model without FastLSTM is returned unchanged.
     """
 
     def stock(layer: keras.Layer) -> keras.Layer:

@@ -1,7 +1,7 @@
-"""The network of `build.py` in compiled code: its probabilities and its gradients.
+"""The network of `build.py` in compiled code: forward pass, loss and gradients.
 
-TensorFlow takes two milliseconds to start the few dozen operations of a training step, and a
-second to trace them for every new size; this takes neither, and needs no TensorFlow in a worker.
+TensorFlow takes two milliseconds to launch the few dozen operations of a training step, and a
+second to trace them for every new shape. This code needs neither, and workers need no TensorFlow.
 """
 
 from dataclasses import dataclass, field
@@ -22,12 +22,19 @@ from search.network.weights import Shape, Weights, sizes
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
 
-NO_OUTPUTS = np.empty(0, np.float32)  # no gradient of the outputs of all steps
+NO_OUTPUTS = np.empty(0, np.float32)  # in place of a gradient of the outputs of all steps
 
 
 @compiled
-def _look_up(table, width, ids, lengths, scale, x):
-    """x (batch, time, width), flat: each token's row of the table times its text's `scale`."""
+def _look_up(
+    table,  # (vocabulary, width), flat
+    width,
+    ids,  # (batch, time)
+    lengths,  # (batch,)
+    scale,  # (batch, width), flat: the spatial dropout
+    x,  # (batch, time, width), flat: the result; its padding is not written
+):
+    """Looks embeddings up, and applies spatial dropout."""
     batch, time = ids.shape
     for r in range(batch):
         for t in range(lengths[r]):
@@ -42,8 +49,17 @@ def _look_up(table, width, ids, lengths, scale, x):
 
 
 @compiled
-def _token_gradients(first, second, width, ids, lengths, scale, tokens, rows):
-    """Gradients of the looked-up rows, one after another, from both directions' gradients of x."""
+def _token_gradients(
+    first,  # (batch, time, width), flat: the gradient of x by the forward direction
+    second,  # (batch, time, width), flat: by the backward direction
+    width,
+    ids,  # (batch, time)
+    lengths,  # (batch,)
+    scale,  # (batch, width), flat: the spatial dropout
+    tokens,  # (tokens,): the result: the ids of the batch without its padding
+    rows,  # (tokens, width), flat: the result: a gradient for each of them
+):
+    """Computes the gradient of the embedding, sparse: a row for each token of the batch."""
     batch, time = ids.shape
     n = 0
     for r in range(batch):
@@ -64,13 +80,13 @@ def _token_gradients(first, second, width, ids, lengths, scale, tokens, rows):
 
 @dataclass
 class _Pass:
-    """What a layer's way back needs of its way there.
+    """Activations of one layer, saved for the backward pass.
 
     Attributes:
-        shape: of what it read, (batch, time, features).
-        saved: for each direction what `recurrence.backward` needs.
-        steps: for each direction what `to_largest` needs.
-        scale: (batch, features), what was dropped of what it read.
+        shape: of the layer's input, (batch, time, features).
+        saved: for each direction, the activations that `recurrence.backward` needs.
+        steps: for each direction, the argmax of max-pooling, for `to_largest`; otherwise None.
+        scale: (batch, features), the spatial dropout of the layer's input.
     """
 
     shape: tuple[int, ...]
@@ -82,17 +98,17 @@ class _Pass:
 class FastNetwork:
     """Embedding → spatial dropout → Bidirectional(LSTM) → pooling → dropout → Dense.
 
-    With several layers, the outputs of one at every step are what the next one reads, after a
-    spatial dropout of their own.
+    With several layers, each reads the outputs of the one before at every step, after a spatial
+    dropout of their own.
 
     Args:
         configuration: the hyperparameters.
-        shape: what the data dictate.
-        class_weights: what the loss of a row of each class counts; None for 1 each.
+        shape: vocabulary size, number of classes and maximum length.
+        class_weights: weight of each class in the loss; None for equal weights.
 
     Attributes:
         configuration: the hyperparameters.
-        weights: in the order of the Keras model's; to be changed in place.
+        weights: arrays in the order of the Keras model's `trainable_weights`; change them in place.
     """
 
     def __init__(
@@ -109,13 +125,13 @@ class FastNetwork:
 
     @one_thread
     def probabilities(self, ids: Ids) -> Floats:
-        """As the Keras model in inference.
+        """Returns what the Keras model returns in inference.
 
         Args:
-            ids: (batch, time), padded with 0 on the right.
+            ids: int32, (batch, time), padded with 0 on the right.
 
         Returns:
-            (batch, outputs).
+            Probabilities, (batch, outputs).
         """
         hidden, _ = self._read(ids, _lengths(ids), None)
         return _activated(hidden @ self.weights[-2] + self.weights[-1])
@@ -124,16 +140,17 @@ class FastNetwork:
     def loss_and_gradients(
         self, ids: Ids, labels: Ids, generator: np.random.Generator
     ) -> tuple[float, list[Floats | Rows]]:
-        """The mean cross-entropy in training, each row's times its class' weight; and its gradient.
+        """Computes the training loss of a batch and its gradients.
+
+        The loss is the mean cross-entropy, each row's weighted by its class.
 
         Args:
-            ids: (batch, time), padded with 0 on the right.
-            labels: (batch,), class indices.
-            generator: draws what is dropped.
+            ids: int32, (batch, time), padded with 0 on the right.
+            labels: int32, (batch,), class indices.
+            generator: draws the dropout masks.
 
         Returns:
-            The loss, and the gradients as `Adam.apply` takes them: the embedding's is the ids of
-            the batch's tokens and a row for each.
+            The loss, and the gradients as `Adam.apply` takes them; that of the embedding is sparse.
         """
         kernel, bias = self.weights[-2:]
         lengths = _lengths(ids)
@@ -159,11 +176,11 @@ class FastNetwork:
     def _read(
         self, ids: Ids, lengths: Ids, generator: np.random.Generator | None
     ) -> tuple[Floats, list[_Pass]]:
-        """Reads a batch; in training if there is a generator, which draws what is dropped.
+        """The forward pass up to the pooled outputs; with dropout if there is a generator.
 
         Returns:
-            hidden: what the two directions make of each text, (batch, 2 * units).
-            passes: of each layer.
+            hidden: pooled outputs of both directions, (batch, 2 * units).
+            passes: the saved activations of each layer.
         """
         configuration, table = self.configuration, self.weights[0]
         training, width = generator is not None, table.shape[1]
@@ -186,7 +203,12 @@ class FastNetwork:
     def _read_layer(
         self, layer: int, x: Floats, lengths: Ids, last: bool, training: bool
     ) -> tuple[Floats, _Pass]:
-        """Runs both directions of one layer: what the next one reads, or each text's row."""
+        """Runs both directions of one layer.
+
+        Returns:
+            Outputs at every step, (batch, time, 2 * units), or of the last layer pooled ones,
+            (batch, 2 * units); and the saved activations.
+        """
         pooling = self.configuration.pooling if last else None
         zeros = np.zeros((len(x), self.configuration.lstm_units), np.float32)
 
@@ -211,7 +233,7 @@ class FastNetwork:
     def _backward(
         self, dhidden: Floats, lengths: Ids, passes: list[_Pass]
     ) -> tuple[tuple[Floats, Floats], list[Floats]]:
-        """The gradients of the embedded tokens, by each direction, and of the LSTMs' weights."""
+        """The backward pass: gradients of the embedded tokens by direction, and of LSTM weights."""
         gradients: list[Floats] = []
         for layer in reversed(range(len(passes))):
             last = layer == len(passes) - 1
@@ -224,7 +246,7 @@ class FastNetwork:
     def _layer_backward(
         self, layer: int, one: _Pass, dhidden: Floats, lengths: Ids, last: bool
     ) -> tuple[Any, Any]:
-        """What `recurrence.backward` returns for each direction of one layer."""
+        """Returns the result of `recurrence.backward` for each direction of one layer."""
         units, time = self.configuration.lstm_units, one.shape[1]
         pooling = self.configuration.pooling if last else None
         zeros = np.zeros((len(lengths), units), np.float32)
@@ -250,13 +272,13 @@ class FastNetwork:
         return side_by_side(backward)
 
     def _lstm(self, layer: int, direction: int) -> Weights:
-        """Kernel, recurrent kernel and bias."""
+        """Kernel, recurrent kernel and bias of one direction of a layer."""
         first = 1 + 6 * layer + 3 * direction
         return self.weights[first : first + 3]
 
 
 def _dropped(generator: np.random.Generator | None, rate: float, rows: int, columns: int) -> Floats:
-    """0 for what is dropped, and for the rest what keeps the mean; one row for each text."""
+    """A dropout mask, (rows, columns): 0 for dropped channels, 1 / (1 - rate) for the others."""
     if generator is None or not rate:
         return np.ones((rows, columns), np.float32)
     kept = generator.random((rows, columns), np.float32) >= rate
@@ -292,7 +314,7 @@ def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> 
 
 
 def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
-    """What the probabilities should be, (rows, outputs): a share of every label on all classes."""
+    """Target probabilities, (rows, outputs), with label smoothing."""
     classes = max(2, outputs)
     targets = np.full((len(labels), classes), smoothing / classes, np.float32)
     targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
@@ -302,7 +324,7 @@ def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
 def _cross_entropies(
     probabilities: npt.NDArray[np.floating[Any]], targets: Floats
 ) -> npt.NDArray[np.float64]:
-    """Of each row, shape (rows,)."""
+    """The cross-entropy of each row, (rows,)."""
     p = probabilities.astype(np.float64)
     # maximum() passes NaN on; the bound is that of Keras.
     sums = targets * np.log(np.maximum(p, 1e-7))

@@ -1,7 +1,7 @@
-"""From an LSTM's outputs at every step to one row for each text, and back, in compiled code.
+"""Max- and mean-pooling over time, and their gradients, in compiled code.
 
-Outputs stand as `recurrence.forward` gives them: in the order of reading, the padding last, or
-first where the rows were read in reverse.
+Outputs have the layout of `recurrence.forward`: in the order in which steps are processed, with the
+padding last, or first if the rows were read in reverse.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ Integers = npt.NDArray[np.int32]
 
 @compiled
 def _largest(outputs, lengths, time, units, reverse, pooled, steps):
-    """Each unit's largest output, and at which step it was.
+    """Computes each unit's largest output, and at which step it was.
 
-    From the last step, which is NaN if any is, as no output is larger than NaN.
+    It starts from the last step: if any output is NaN, the last one is, and the maximum stays NaN.
     """
     numbers = np.empty(LANES, np.float32)
     for r in range(len(lengths)):
@@ -48,14 +48,14 @@ def _largest(outputs, lengths, time, units, reverse, pooled, steps):
 
 @compiled
 def _to_largest(gradient, units, steps, result):
-    """Puts each unit's gradient where its largest output was."""
+    """Scatters each unit's gradient to the step of its largest output."""
     for n in range(len(gradient)):
         result[steps[n] * units + n % units] = gradient[n]
 
 
 @compiled
 def _average(outputs, lengths, time, units, reverse, pooled):
-    """Each unit's mean output."""
+    """Computes each unit's mean output."""
     for r in range(len(lengths)):
         first = r * time + (time - lengths[r] if reverse else 0)
         for step in range(first, first + lengths[r]):
@@ -76,7 +76,7 @@ def _to_average(gradient, lengths, time, units, reverse, result):
 
 
 def largest(outputs: Floats, lengths: Integers, *, reverse: bool) -> tuple[Floats, Integers]:
-    """Max-pooling over time that does not see padding.
+    """Max-pooling over time without the padding.
 
     Args:
         outputs: (batch, time, units).
@@ -105,7 +105,7 @@ def to_largest(gradient: Floats, steps: Integers, time: int) -> Floats:
 
 
 def average(outputs: Floats, lengths: Integers, *, reverse: bool) -> Floats:
-    """Mean-pooling over time that does not see padding; (batch, units)."""
+    """Mean-pooling over time without the padding; returns (batch, units)."""
     batch, time, units = outputs.shape
     pooled = np.zeros((batch, units), np.float32)
     _average(outputs.reshape(-1), lengths, time, units, reverse, pooled.reshape(-1))

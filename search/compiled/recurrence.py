@@ -1,11 +1,11 @@
-"""A whole LSTM over sequences of different lengths, forward and backward.
+"""An LSTM over sequences of different lengths, forward and backward.
 
-Rows are sorted by falling length, so that the rows of a step are the first ones, and those that
-have ended cost nothing. What a step reads stands in rows of [features, hidden state, 1]: first
-those of step 0, then, where the hidden states of a step's rows are written, those of the next;
-after the last step's come its results. Cell states stand in the same rows.
+Rows are sorted by decreasing length, so that the rows of a step are the first ones, and rows that
+have ended cost nothing. The inputs of a step are rows of [features, hidden state, 1]. The rows of
+all steps are stored one after another: step t writes its new hidden states directly into the input
+rows of step t + 1, and the last step writes behind all of them. Cell states have the same layout.
 
-The gates' weights and gradients stand as `kernel.py` has them.
+The layout of the gates' weights and gradients is that of `kernel.py`.
 """
 
 import itertools
@@ -37,10 +37,10 @@ Integers = npt.NDArray[np.int32]
 
 @compiled
 def _plan(lengths, time):
-    """Which rows there are at which step, and where.
+    """Computes which rows are active at which step, and where their inputs are stored.
 
     Returns:
-        order: (batch,), the rows by falling length.
+        order: (batch,), row numbers by decreasing length.
         falling: (batch,), their lengths.
         active: (steps,), how many have not ended.
         start: (steps + 1,), where the rows of a step begin in `inputs` and `cell`; then the
@@ -108,7 +108,7 @@ def _pack(kernel, recurrent_kernel, bias, features, real, units, panels, back_pa
 
 @compiled
 def _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias):
-    """The gradients of the weights, from panels to where Keras has them."""
+    """Copies the gradients of the weights from panels into Keras' layout."""
     for k in range(features + real + 1):
         for gate in range(4):
             for unit in range(real):
@@ -153,7 +153,7 @@ def _forward(
     order, falling, active, start = _plan(lengths, time)
     if not save:
         for t in range(len(start)):
-            start[t] = t % 2 * batch  # two places in turn: nobody looks back further
+            start[t] = t % 2 * batch  # two buffers in turn: older steps are not read again
     panels = _zeros((features + units + 1) * 4 * units)
     _pack(kernel, recurrent_kernel, bias, features, real, units, panels, panels[:0])
     sums = _zeros(ROWS * PANEL)
@@ -175,7 +175,7 @@ def _forward(
                 place = order[r] * time + (time - falling[r] if reverse else 0) + t
                 at = (start[t + 1] + r) * stride + features
                 copy(inputs, at, outputs, place * real, real)
-    for r in range(batch):  # a row's states stay where its last step left them
+    for r in range(batch):  # a row's final states are where its last step wrote them
         row = start[falling[r]] + r
         copy(inputs, row * stride + features, last_hidden, order[r] * real, real)
         copy(states, row * units, last_cell, order[r] * real, real)
@@ -208,16 +208,17 @@ def _backward(
 ):
     """`backward` on flat arrays, from the last step to the first.
 
-    With z = [features, hidden state, 1] · W the sums in a step's gates, each step turns the
-    gradient of its new states into that of z (`gate_gradients`), and that, times Wᵀ, into the
-    gradients of its features and of the states before it (`input_gradients`). The gradient of W
-    is the sum over the steps of their inputsᵀ times their gradients of z (`add_products`).
+    Let z = [features, hidden state, 1] · W be the pre-activations of a step's gates. Each step
+    computes the gradient of z from that of its new states (`gate_gradients`), and from it, times
+    Wᵀ, the gradients of its features and of the states before it (`input_gradients`). The gradient
+    of W is the sum over the steps of inputsᵀ times the gradient of z (`add_products`).
     """
     batch = len(lengths)
     units = (real + WIDE - 1) // WIDE * WIDE
     width = 4 * units
     columns = (features + units + WIDE - 1) // WIDE * WIDE
-    # A power of two of bytes from row to row would put all rows in the same few places of a cache.
+    # Padded by a cache line: with a power of two of bytes from row to row, all rows would compete
+    # for the same few sets of the cache.
     apart = width + LINE
     apart_inputs = columns + LINE
     order, falling, active, start = _plan(lengths, time)
@@ -228,7 +229,7 @@ def _backward(
     for r in range(batch):
         copy(dlast_hidden, order[r] * real, dinputs, r * apart_inputs + features, real)
         copy(dlast_cell, order[r] * real, dc, r * units, real)
-        # Nothing comes from the padding.
+        # The gradient of the padding is 0.
         for k in range((order[r] * time + falling[r]) * features, (order[r] + 1) * time * features):
             dx[k] = 0
     room = CHUNK + batch
@@ -237,8 +238,8 @@ def _backward(
     nothing = _zeros(PANEL)
     first = room
     for t in range(len(active) - 1, -1, -1):
-        # The rows that end with this step join those of the step after: what came from their last
-        # states has waited in their places.
+        # Rows whose last step this is join here: the gradients of their final states have been in
+        # dinputs and dc from the start.
         rows = active[t]
         if len(doutputs):
             for r in range(rows):
@@ -253,8 +254,8 @@ def _backward(
         for r in range(rows):
             place = order[r] * time + (falling[r] - 1 - t if reverse else t)
             copy(dinputs, r * apart_inputs, dx, place * features, features)
-        # Many rows at a time: the sums, as large as the weights, are read and written once for
-        # all. The rows of the step before stand right before these unless some ended in between.
+        # Summed up for many rows at a time, since `sums` is as large as the weights and is read and
+        # written once for each call. Rows of the step before are adjacent unless some ended there.
         if t == 0 or room - first >= CHUNK or start[t - 1] + active[t - 1] != start[t]:
             add_products(inputs, stride, start[t], gradients, first, apart, width, room - first,
                          sums)  # fmt: skip
@@ -266,7 +267,7 @@ def _backward(
 
 
 def _empty(*shape: int) -> Floats:
-    """An array that TensorFlow takes over as it is: it copies one that is not aligned so."""
+    """An array aligned to 64 bytes, which TensorFlow uses without copying it."""
     size = int(np.prod(shape)) * 4
     room = np.empty(size + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT
@@ -274,11 +275,11 @@ def _empty(*shape: int) -> Floats:
 
 
 def _parts(saved: Floats | None, rows: int, batch: int, features: int, real: int) -> Any:
-    """The flat array that goes from `forward` to `backward`, and what is in it.
+    """The flat array of activations that `forward` saves for `backward`, and views of its parts.
 
     Returns:
-        saved: made here if it is None.
-        stride: numbers in a row of `inputs`: the 1 for the bias included.
+        saved: the array; allocated here if it is None.
+        stride: numbers in a row of `inputs`, including the 1 for the bias.
         inputs, states, tanh_cell, gates: views.
     """
     units = -(-real // WIDE) * WIDE
@@ -306,17 +307,17 @@ def forward(
 
     Args:
         x: (batch, time, features).
-        lengths: (batch,), how many steps of a row count; what comes later is padding.
+        lengths: (batch,), number of steps of each row; later ones are padding.
         hidden, cell: (batch, units), the initial states.
         kernel, recurrent_kernel, bias: as keras.layers.LSTM has them.
         reverse: read every row from its last step to its first.
-        sequences: return the outputs of all steps, too.
-        save: return what `backward` needs, too.
+        sequences: whether to return the outputs of all steps.
+        save: whether to return the activations that `backward` needs.
 
     Returns:
         hidden, cell: (batch, units), after each row's last step.
-        outputs: (batch, time, units) in the order of reading; at the padding, which comes last,
-            or first with `reverse`, they are 0. Without `sequences`, of shape (0,).
+        outputs: (batch, time, units), in the order in which steps are processed; 0 at the padding,
+            which comes last, or first with `reverse`. Without `sequences`, of shape (0,).
         saved: flat; of shape (0,) without `save`.
     """
     (batch, time, features), real = x.shape, hidden.shape[1]
@@ -346,7 +347,7 @@ def backward(
     *,
     reverse: bool,
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-    """The gradients of what was given to `forward`.
+    """Computes the gradients of the arguments of `forward`.
 
     Args:
         shape: of x.

@@ -1,8 +1,7 @@
-"""Products of small matrices, near the speed the CPU multiplies at.
+"""Products of small matrices, near the CPU's peak speed.
 
-A tile of the result, some rows by four vectors, is added up in registers while columns of the one
-matrix and rows of the other pass by. Every number of a result is added up in the same order,
-whatever the tiles are.
+A tile of the result, some rows by four vectors, is accumulated in registers over the inner
+dimension. Every number of a result is summed up in the same order, whatever the size of the tiles.
 """
 
 from typing import Any
@@ -13,14 +12,14 @@ from numba.extending import intrinsic
 from search.compiled.vectors import Function, address, call, compiled, spread, wide
 from search.compiled.width import WIDE
 
-# Rows of a tile of four vectors. 6 × 4 sums, four vectors and a number are 29 of the 32 registers
-# of AVX-512; 3 × 4 sums, three numbers and a vector are the 16 of AVX2.
+# Rows of a tile of four vectors. 6 × 4 accumulators, four vectors and a number are 29 of the 32
+# registers of AVX-512; 3 × 4 accumulators, three numbers and a vector are the 16 of AVX2.
 HEIGHT = 6 if WIDE == 16 else 3
 PANEL = 4 * WIDE  # columns of such a tile
 
 
 def _tile(height: int, vectors: int) -> Function:
-    """The function that computes one tile; it takes what `product` takes but the number of rows."""
+    """Makes the function that computes one tile; its arguments are those of `product` but rows."""
 
     @intrinsic
     def tile(

@@ -1,9 +1,9 @@
-"""Eight or more float32 numbers side by side: what numba lacks to come near a CPU's peak.
+"""SIMD vectors of eight or more float32 numbers for numba.
 
-Numba vectorises a loop only where its compiler happens to see how. Here a `Vector` is a value of
-LLVM's type <8 x float>, which LLVM keeps in one AVX register, two of NEON or half of AVX-512, so
-a function that holds twelve of them in local variables holds twelve registers. Wide ones have
-WIDE numbers, as many as a register of this CPU; operations take both.
+Numba vectorises a loop only if its compiler finds out how. Here a `Vector` is a value of LLVM's
+type <8 x float>, which LLVM keeps in one AVX register, two of NEON or half of AVX-512. So a
+function with twelve vectors in local variables uses twelve registers. Wide vectors have WIDE
+numbers, as many as a register of this CPU; operations take both.
 
 Only for functions that numba compiles. Indices are not checked.
 """
@@ -26,19 +26,19 @@ Function = Callable[..., Any]
 
 
 def compiled(function: Function) -> Function:
-    """Compiles a function when it is first called, without the interpreter lock, into a cache."""
+    """A decorator: compiles a function on its first call, cached on disk, without the GIL."""
     result: Function = cached(function, nogil=True, error_model="numpy")
     return result
 
 
 def inlined(function: Function) -> Function:
-    """Makes a function a part of those that call it."""
+    """A decorator: inlines a function into compiled functions that call it."""
     result: Function = numba.njit(forceinline=True, error_model="numpy")(function)
     return result
 
 
 class VectorType(types.Type):
-    """The type of so many float32 numbers, for numba's compiler."""
+    """The numba type of a vector of `lanes` float32 numbers."""
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -80,7 +80,7 @@ def call(builder: Any, name: str, arguments: Any) -> Any:
 
 
 def _bounds(builder: Any, limit: Any, kind: Any) -> tuple[Any, Any]:
-    """(-limit, limit), in every place."""
+    """Vectors of -limit and of limit."""
     return spread(builder, builder.fneg(limit), kind), spread(builder, limit, kind)
 
 
@@ -101,7 +101,7 @@ def _loading(kind: VectorType) -> Any:
 load = _loading(vector)
 """array[index : index + 8] of a contiguous float32 array."""
 load_wide = _loading(wide)
-"""The same, of as many numbers as `wide` has."""
+"""The same for a wide vector: array[index : index + WIDE]."""
 
 
 @intrinsic
@@ -119,7 +119,7 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def store_eights(typing_context: Any, array: Any, index: Any, apart: Any, value: Any) -> Any:
-    """Stores a vector's first eight numbers at array[index], the next `apart` further on."""
+    """Stores a vector in eights: the first at array[index], each next one `apart` further on."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, index, apart, value = arguments
@@ -139,7 +139,7 @@ def store_eights(typing_context: Any, array: Any, index: Any, apart: Any, value:
 
 @intrinsic
 def splat(typing_context: Any, number: Any) -> Any:
-    """Eight times a number."""
+    """A vector of eight equal numbers."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return spread(builder, arguments[0], context.get_value_type(vector))
@@ -149,7 +149,7 @@ def splat(typing_context: Any, number: Any) -> Any:
 
 @intrinsic
 def like(typing_context: Any, value: Any, number: Any) -> Any:
-    """A number in every place that `value` has."""
+    """A vector of equal numbers, of the same width as `value`."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return spread(builder, arguments[1], arguments[0].type)
@@ -199,7 +199,7 @@ _operator(operator.truediv, "fdiv")
 
 @intrinsic
 def clip(typing_context: Any, value: Any, limit: Any) -> Any:
-    """Each number of `value`, moved into [-limit, limit]; NaN stays NaN."""
+    """Clips each number of `value` to [-limit, limit]; NaN stays NaN."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, limit = arguments

@@ -1,6 +1,6 @@
-"""How many float32 numbers the LSTM's vectors have: as many as a register of this CPU.
+"""The number of float32 values in a vector of the LSTM: as many as fit a register of this CPU.
 
-No result depends on it: every number of the LSTM is added up in the same order with any width.
+No result depends on it: sums are added up in the same order with any width.
 """
 
 import os
