@@ -1,7 +1,7 @@
 """Baselines that every search is compared with.
 
-A network that was searched for has to beat what needs no search: the most frequent class, the
-n-gram models of `search.evaluation.ngram_models`, and all of these together.
+A search has to beat models that need none: the most frequent class, the n-gram models of
+`search.evaluation.ngram_models`, and all of these together.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,13 +37,12 @@ class Baseline:
     """A fitted baseline.
 
     Attributes:
-        name: what it is called in tables.
-        answers: probabilities of training and then validation rows, (rows, outputs), of models
-            that had not seen a row's label.
-        predict: gives the probabilities of other rows, from the scores of all n-gram models.
-        values: what was chosen, and from what.
-        seconds: what it took.
-        parameters: how many numbers it has.
+        name: its name in tables.
+        answers: out-of-fold probabilities of training and then validation rows, (rows, outputs).
+        predict: returns the probabilities of other rows from the scores of all n-gram models.
+        values: its hyperparameters.
+        seconds: its training time.
+        parameters: number of parameters.
     """
 
     name: str
@@ -57,12 +56,12 @@ class Baseline:
 def baselines(
     corpus: Corpus, models: Mapping[Kind, Fitted], counts: npt.NDArray[np.float64]
 ) -> list[Baseline]:
-    """All baselines; the same corpus gives the same numbers.
+    """Fits all baselines; the same corpus gives the same numbers.
 
     Args:
         corpus: the data.
-        models: its n-gram models.
-        counts: how much a row of each class counts, (classes,).
+        models: its fitted n-gram models.
+        counts: weight of each class, (classes,).
     """
     found = [_most_frequent(corpus)]
     for place, (kind, fitted) in enumerate(models.items()):
@@ -73,7 +72,7 @@ def baselines(
 
 
 def _most_frequent(corpus: Corpus) -> Baseline:
-    """Gives every row the classes' shares of the training rows."""
+    """Predicts the class shares of the training rows for every row."""
     classes = len(corpus.class_names)
     rows = np.bincount(corpus.train.labels, minlength=classes)
     shares = (rows / rows.sum()).astype(np.float32)
@@ -89,7 +88,7 @@ def _most_frequent(corpus: Corpus) -> Baseline:
 
 
 def _of_model(fitted: Fitted, place: int, number: int, name: str) -> Baseline:
-    """One of the two models of the kind in a place: 0 by presence, 1 by TF-IDF."""
+    """The baseline of one n-gram model: number 0 is by presence, 1 by TF-IDF."""
     return Baseline(
         name=name,
         answers=_probabilities((fitted.presence, fitted.tfidf)[number]),

@@ -1,8 +1,8 @@
-"""Whether probabilities mean what they say: of the rows given 0.8, are eight in ten right?
+"""Calibration: whether 80% of the rows with a confidence of 0.8 are predicted correctly.
 
-A network that is trained until its accuracy is best is as a rule too sure of itself. One number
-repairs most of that without changing a single prediction: the temperature that its logits are
-divided by (Guo et al. 2017, "On calibration of modern neural networks").
+A network that is trained until its accuracy is best is usually overconfident. One number corrects
+most of that without changing any prediction: the temperature that its logits are divided by (Guo
+et al. 2017, "On calibration of modern neural networks").
 """
 
 import math
@@ -21,12 +21,12 @@ LARGEST = 10.0  # temperature; the smallest is 1 / LARGEST
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which confidence on predictions can be relied upon.
+    """The confidence below which the model abstains.
 
     Attributes:
-        confidence: of the least sure prediction that is kept; the others are left to a person.
-        precision: share of the kept predictions that are right.
-        low: the lower end of its 95% interval.
+        confidence: the threshold; predictions below it are left to a person.
+        precision: share of the kept predictions that are correct.
+        low: lower bound of its 95% interval.
         coverage: share of all rows that are kept.
     """
 
@@ -37,11 +37,11 @@ class Threshold:
 
 
 def temperature(probabilities: Numbers, labels: Labels) -> float:
-    """The number that logits must be divided by for the smallest cross-entropy.
+    """Fits the temperature that minimises the cross-entropy.
 
-    The cross-entropy of a network that is right on every row falls without end as its
-    probabilities go to 0 and 1. So it is taken against labels that count as if one more row of
-    every class had been seen (Platt 1999, "Probabilistic outputs for support vector machines").
+    For a network that is correct on every row, the cross-entropy falls without bound as the
+    probabilities go to 0 and 1. So the targets are smoothed as if one more row of every class had
+    been seen (Platt 1999, "Probabilistic outputs for support vector machines").
 
     Args:
         probabilities: of rows that were not trained on: (rows, 1), of the second of two classes,
@@ -49,8 +49,8 @@ def temperature(probabilities: Numbers, labels: Labels) -> float:
         labels: class indices, shape (rows,).
 
     Returns:
-        Between 1 / `LARGEST` and `LARGEST`; above 1 for a network that is too sure of itself. 1.0
-        where no other makes the cross-entropy of these rows smaller.
+        Between 1 / `LARGEST` and `LARGEST`; above 1 for an overconfident network. 1.0 if no other
+        temperature makes the cross-entropy of these rows smaller.
     """
     logits = _logits(probabilities)
     rows, classes = logits.shape
@@ -70,7 +70,7 @@ def temperature(probabilities: Numbers, labels: Labels) -> float:
 
 
 def tempered(probabilities: Numbers, temperature: float) -> Floats:
-    """Probabilities as they are when the logits are divided by a temperature.
+    """Returns the probabilities after dividing the logits by a temperature.
 
     In double precision, so that every row's most probable class stays what it was.
 
@@ -92,12 +92,12 @@ def _logits(probabilities: Numbers) -> Floats:
 
 
 def _confidence(probabilities: Numbers, labels: Labels) -> tuple[Floats, Correct]:
-    """The probability of each row's predicted class, and whether that class is right."""
+    """The probability of each row's predicted class, and whether it is correct."""
     return by_class(probabilities).max(axis=1), correct(probabilities, labels)
 
 
 def expected_calibration_error(probabilities: Numbers, labels: Labels, bins: int = 15) -> float:
-    """How far confidence and accuracy are apart, on average over bins of equally many rows.
+    """The expected calibration error: mean |confidence - accuracy| over bins of equal size.
 
     Guo et al. (2017) have bins of equal width; equally many rows in each make a less biased
     estimate (Roelofs et al. 2022, "Mitigating bias in calibration error estimation"). It is biased
@@ -106,7 +106,7 @@ def expected_calibration_error(probabilities: Numbers, labels: Labels, bins: int
     Args:
         probabilities: shape (rows, 1) or (rows, classes).
         labels: class indices, shape (rows,).
-        bins: how many.
+        bins: number of bins.
 
     Returns:
         Between 0 and 1.
@@ -121,20 +121,21 @@ def expected_calibration_error(probabilities: Numbers, labels: Labels, bins: int
 def abstain_threshold(
     probabilities: Numbers, labels: Labels, precision: float = 0.95
 ) -> Threshold | None:
-    """The smallest confidence from which on predictions are right as often as is asked for.
+    """The smallest confidence above which predictions reach a precision.
 
-    So that it is not luck, it is the lower end of the 95% interval that must reach `precision`.
-    The search for the smallest uses up none of that as long as less sure predictions are less
-    often right: in simulations (tests/evaluation/test_calibration.py) at most 2.5% of the
-    thresholds did not hold.
+    The lower bound of the 95% interval must reach `precision`, so that it is not luck. Choosing the
+    smallest such threshold costs nothing as long as less confident predictions are less often
+    correct: in simulations (tests/evaluation/test_calibration.py) at most 2.5% of the thresholds
+    did not hold.
 
     Args:
         probabilities: of rows that were not trained on, shape (rows, 1) or (rows, classes).
         labels: class indices, shape (rows,).
-        precision: the share of right predictions that is asked for.
+        precision: the required share of correct predictions.
 
     Returns:
-        None where no confidence is large enough; 0.95 takes 73 rows, all of them right.
+        None if no confidence is high enough; a precision of 0.95 needs at least 73 rows, all of
+        them correct.
     """
     confidence, is_right = _confidence(probabilities, labels)
     order = np.argsort(-confidence, kind="stable")

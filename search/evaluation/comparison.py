@@ -1,4 +1,4 @@
-"""What can be said of one trial against the others, row by row on the validation rows."""
+"""Compares trials with each other, on their predictions of the validation rows."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,11 +14,11 @@ from search.tuning.study import Study
 
 
 def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialRecord:
-    """The smallest network whose score is within one standard error of the best one's.
+    """Returns the smallest network within one standard error of the best score.
 
-    That is the one-standard-error rule (Breiman et al. 1984). The error is that of the best
-    trial's score, of its validation rows. Where there are finals, only trials with finals are
-    chosen from, and their means are compared; else those whose weights are kept.
+    That is the one-standard-error rule (Breiman et al. 1984). The standard error is that of the
+    best trial's score on the validation rows. If there are finals, only trials with finals are
+    considered, by their means; otherwise those whose weights are kept.
 
     Args:
         study: the run.
@@ -45,7 +45,7 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
 def compared(
     study: Study, best_first: list[TrialRecord]
 ) -> tuple[dict[str, bool], dict[str, Any] | None]:
-    """Who cannot be told from the best trial, and how much its score owes to having been chosen.
+    """Finds ties with the best trial, and estimates the selection bias of its score.
 
     Trials and baselines whose predictions are lost are left out.
 
@@ -55,8 +55,7 @@ def compared(
 
     Returns:
         tied: by trial id or baseline's name; empty if the best trial's predictions are lost.
-        bias: as `selection_bias`, as plain values, and of how many "trials"; None if those are
-            lost.
+        bias: the fields of `Bias`, and the number of "trials"; None if those are lost.
     """
     objective, labels = study.settings.objective, study.corpus.validation.labels
     rows = len(labels)

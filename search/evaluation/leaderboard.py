@@ -1,7 +1,7 @@
-"""Every trial as one row of one table: the columns, their order, and the file.
+"""The leaderboard: one row per trial, its columns, their order, and leaderboard.csv.
 
-Where a model was exported, its row is the first, whatever its rank, so that the first row always
-has hyperparameters and `table[table["kind"] == "trial"]` always has the trials.
+The row of an exported model comes first, whatever its rank. So the first row always has
+hyperparameters, and `table[table["kind"] == "trial"]` always has the trials.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,21 +65,21 @@ def leaderboard(
     exported: Mapping[str, Any] = NOBODY,
     objective: Objective = "val_accuracy",
 ) -> pd.DataFrame:
-    """The table of all trials that ended: best first, failures last.
+    """Returns the table of all ended trials: best first, failures last.
 
-    `kind` is trial, baseline, or ensemble: a model that has several networks or n-gram models in
-    it. `selected` is the model that was exported.
+    `kind` is trial, baseline, or ensemble (a model of several networks or n-gram models).
+    `selected` marks the exported model.
 
     Args:
         records: of trials; running ones are left out.
-        validation_rows: how many rows val_accuracy was measured on, for its 95% interval.
-        finals: by their ids; `val_mean` and `val_std` are theirs, and their mean decides.
-        tied: by trial id, whether a trial cannot be told from the best one.
-        exported: the content of best_model.json. The model and each of the baselines has a row
-            before the first trial that is worse, but the model's is moved to the front: it is the
-            trial's where the model is that trial's network, and else one with its hyperparameters.
-        objective: what decides; it has a column behind val_loss if it is neither that nor
-            val_accuracy, and `val_mean` and `val_std` are of it.
+        validation_rows: number of validation rows, for the 95% interval of val_accuracy.
+        finals: by id; they give `val_mean` and `val_std`, and their mean decides the rank.
+        tied: by trial id, whether a trial is not significantly different from the best one.
+        exported: the content of best_model.json. Its baselines get rows before the first trial that
+            is worse. The model gets the first row: that of its trial if it is that trial's single
+            network, otherwise a row of its own with the trial's hyperparameters.
+        objective: decides the rank. It has a column after val_loss, unless it is val_loss or
+            val_accuracy; `val_mean` and `val_std` are means of it.
     """
     ended = [record for record in records if record.status != "running"]
     best_first = final_ranking(ended, finals)
@@ -123,7 +123,7 @@ def leaderboard(
 
 
 def is_ensemble(exported: Mapping[str, Any]) -> bool:
-    """Whether a model has more in it than one network, from the content of best_model.json."""
+    """Whether a model is more than one network, by the content of best_model.json."""
     return exported.get("networks", 1) > 1 or bool(exported.get("mixture", {}).get("models"))
 
 
@@ -194,10 +194,13 @@ def write_leaderboard(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
-    """Reads results/leaderboard.csv with its types: trial ids stay text, ranks whole numbers.
+    """Reads leaderboard.csv as a DataFrame: trial ids are strings, ranks nullable integers.
+
+    Args:
+        results: the results directory.
 
     Raises:
-        ResultsError: there is none.
+        ResultsError: there is no leaderboard.csv, or it is damaged.
     """
     path = Path(results) / "leaderboard.csv"
     if not path.is_file():

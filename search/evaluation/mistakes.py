@@ -1,6 +1,6 @@
-"""Where a network is wrong: its mistakes one by one, and the kinds of texts it is weak on.
+"""Error analysis: wrong predictions one by one, and slices of the data where the model is weak.
 
-Both are of the validation rows: the test rows are for one number, not for learning from.
+Both use the validation rows. The test rows are kept for one final number.
 """
 
 import re
@@ -38,20 +38,20 @@ Members = dict[str, npt.NDArray[np.bool_]]
 def mistakes(
     corpus: Corpus, reading: Reading, texts: Texts, probabilities: Numbers, baseline: Numbers
 ) -> pd.DataFrame:
-    """The validation rows that a network gets wrong: the content of errors.csv.
+    """Returns the validation rows that a model predicts wrongly: the content of errors.csv.
 
-    A row is likely mislabelled where the network and the baseline both give one other class a
-    probability of at least `SURE`. That is a reason to look, not a proof: irony deceives both.
+    A row is likely mislabelled if the model and the baseline both give the same other class a
+    probability of at least `SURE`. That is a reason to look, not a proof: irony misleads both.
 
     Args:
         corpus: its validation rows.
-        reading: what the network sees of a text.
-        texts: str, shape (rows,), the validation rows' own.
+        reading: vocabulary size and truncation of the networks.
+        texts: str, shape (rows,), of the validation rows.
         probabilities: calibrated ones, shape (rows, 1) or (rows, classes).
         baseline: another model's probabilities, calibrated, too; of the same shape or (rows, 2).
 
     Returns:
-        A row for each mistake, those likely mislabelled first, the largest loss before others:
+        A row for each mistake, likely mislabelled ones first, then by falling loss:
         row (as in `Split.rows`), text, label and predicted (class names), probability (of the
         predicted class), loss, baseline_predicted, baseline_probability (of the network's class),
         baseline_agrees (with the network), likely_mislabelled, slices (see `slices`; separated by
@@ -86,13 +86,13 @@ def mistakes(
 
 
 def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Numbers) -> pd.DataFrame:
-    """How good a network is on kinds of validation rows.
+    """Returns the accuracy on slices of the validation rows: the content of slices.csv.
 
-    The kinds: a quarter of the rows by length; texts with a negation, if the corpus looks English
-    (the, and, of and to are among its 50 most frequent words); texts whose share of words that the
-    network does not know is none, up to the median of the others, or above; each class; and all
-    rare classes together, if there are several (a class with less than half of an even share of
-    the training rows). A slice of no rows or of all rows is left out.
+    The slices: quartiles of text length; texts with a negation, if the corpus looks English (the,
+    and, of and to are among its 50 most frequent words); texts by their share of unknown words
+    (none, up to the median of the others, above it); each class; and all rare classes together, if
+    there are several (a class is rare if it has less than half of an even share of the training
+    rows). A slice of no rows or of all rows is left out.
 
     Args:
         corpus, reading, texts, probabilities: as for `mistakes`.
@@ -120,13 +120,13 @@ def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Number
 
 
 def slice_lines(table: pd.DataFrame) -> list[str]:
-    """Sentences on the slices that are significantly worse, those that cost most rows first.
+    """Describes the slices that are significantly worse, those with the most lost rows first.
 
     Args:
         table: as `slices` returns it.
 
     Returns:
-        At most `SHOWN`; none if there is no such slice.
+        At most `SHOWN` sentences; none if there is no such slice.
     """
     worse = table[table["below_rest"]]
     lost = worse["rows"] * (worse["rest_accuracy"] - worse["accuracy"])
@@ -138,7 +138,7 @@ def slice_lines(table: pd.DataFrame) -> list[str]:
 
 
 def _members(corpus: Corpus, reading: Reading, texts: Texts) -> Members:
-    """Which validation rows are in which slice: bool, shape (rows,), by the slice's name."""
+    """Which validation rows are in each slice: bool, shape (rows,), by the slice's name."""
     split = corpus.validation
     labels, lengths = np.asarray(split.labels), split.lengths
     members: Members = {}
@@ -171,7 +171,7 @@ def _members(corpus: Corpus, reading: Reading, texts: Texts) -> Members:
 
 
 def _holm(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """P-values that hold for all of them together, shape (tests,)."""
+    """P-values with Holm's correction for multiple tests, shape (tests,)."""
     order = np.argsort(chances)
     corrected = np.maximum.accumulate(chances[order] * np.arange(len(chances), 0, -1))
     result = np.empty(len(chances))

@@ -1,4 +1,4 @@
-"""How sure a number is, and whether two numbers differ."""
+"""Confidence intervals, significance tests and the selection bias of the best score."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -22,15 +22,15 @@ WIDER = 1.2  # for the estimate's own error: by simulation, without it 90 to 95%
 Correct = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
 Values = npt.NDArray[Any]
-"""What a score owes to each row: `Correct`, for the accuracy, or `row_values`."""
+"""Each row's contribution to a score: `Correct` for the accuracy, otherwise `row_values`."""
 Statistic = Callable[[Numbers], npt.ArrayLike]
 
 
 def wilson_interval(successes: float, rows: int) -> tuple[float, float]:
-    """The 95% confidence interval of a share (Wilson 1927).
+    """The 95% confidence interval of a proportion (Wilson 1927).
 
     Args:
-        successes: how many of the rows; between 0 and `rows`.
+        successes: number of successes, between 0 and `rows`.
         rows: at least 1.
 
     Returns:
@@ -46,11 +46,12 @@ def wilson_interval(successes: float, rows: int) -> tuple[float, float]:
 def mcnemar(first: Correct, second: Correct) -> Numbers:
     """The exact two-sided p-value that two classifiers are equally good (McNemar 1947).
 
-    Only rows count that one has right and the other wrong; of those each has half by chance.
+    Only rows that exactly one of them predicts correctly count; under the null hypothesis each has
+    half of those.
 
     Args:
-        first, second: whether each row is right, shapes (…, rows), broadcast: one is compared with
-            many in one call.
+        first, second: whether each row is correct, (…, rows); they are broadcast, so that one can
+            be compared with many.
 
     Returns:
         Shape (…); a plain number for two of shape (rows,).
@@ -63,15 +64,15 @@ def mcnemar(first: Correct, second: Correct) -> Numbers:
 
 
 def row_values(statistic: Statistic, rows: int) -> Numbers:
-    """What a statistic owes to each row: the pseudo-values of the jackknife (Tukey 1958).
+    """Each row's contribution to a statistic: the pseudo-values of the jackknife (Tukey 1958).
 
-    Their mean estimates the statistic, and they vary as independent rows do; so what holds of means
-    holds, nearly, of F1 and the area under the ROC curve. Those of the accuracy are 1 for a row
-    that is right and 0 for another.
+    Their mean estimates the statistic, and they vary like independent observations. So methods for
+    means apply approximately to F1 and the area under the ROC curve. For the accuracy they are 1
+    for a correct row and 0 for another.
 
     Args:
-        statistic: as `bootstrap_interval` has it.
-        rows: how many there are; more than `LEFT_OUT` are left out in as many groups.
+        statistic: as in `bootstrap_interval`.
+        rows: number of rows; more than `LEFT_OUT` are left out in as many groups.
 
     Returns:
         Shape (rows or groups,).
@@ -87,8 +88,8 @@ def p_values(first: Values, second: Values) -> Numbers:
     """Two-sided p-values that two classifiers are equally good.
 
     Args:
-        first, second: whether each row is right: then it is McNemar's exact test; or `row_values`:
-            Student's t-test for pairs. Shapes (…, rows), broadcast: one is compared with many.
+        first, second: whether each row is correct, for McNemar's exact test; or `row_values`, for
+            Student's paired t-test. Shapes (…, rows); they are broadcast.
 
     Returns:
         Shape (…).
@@ -96,7 +97,7 @@ def p_values(first: Values, second: Values) -> Numbers:
     if _are_correct(first, second):
         return mcnemar(first, second)
     mean, error, freedom = _paired(first, second)
-    # Two that agree on every row: no difference, and no doubt of it.
+    # Classifiers that agree on every row: the difference is 0 with certainty.
     with np.errstate(divide="ignore", invalid="ignore"):
         p: Numbers = np.where(mean == 0, 1.0, 2 * student.sf(np.abs(mean) / error, freedom))
     return p
@@ -115,17 +116,17 @@ def _paired(first: Numbers, second: Numbers) -> tuple[Numbers, Numbers, int]:
 
 
 def tied_with_best(values: Values, best: int) -> npt.NDArray[np.bool_]:
-    """Which classifiers cannot be told from the best one.
+    """Which classifiers are not significantly different from the best one.
 
-    The best one was found on these rows, so it is not one comparison with each of the others but
-    one of all pairs: p-values times their number (Bonferroni). Then a pair of equally
-    good ones is called different in at most 5% of searches, whichever is chosen as the best. Holm's
-    correction (1979) for the others alone calls one in 17% of searches of 20 trials, and in 43% of
-    100; his over all pairs is no better here than Bonferroni's.
+    The best one was selected on these rows, so the p-values are corrected for all pairs, not only
+    for the pairs with the best one (Bonferroni). Then a pair of equally good classifiers is called
+    different in at most 5% of searches, whichever is selected. Holm's correction (1979) for the
+    pairs with the best one would do so in 17% of searches of 20 trials, and in 43% of 100; over all
+    pairs it is no better than Bonferroni's here.
 
     Args:
-        values: as `p_values` has them, shape (classifiers, rows).
-        best: the place of the best one.
+        values: as in `p_values`, shape (classifiers, rows).
+        best: index of the best one.
 
     Returns:
         Shape (classifiers,); True for the best one itself.
@@ -135,7 +136,7 @@ def tied_with_best(values: Values, best: int) -> npt.NDArray[np.bool_]:
 
 
 def _resamples(rows: int, seed: int) -> Iterator[Numbers]:
-    """How often each row was drawn, shape (some, rows) at a time, RESAMPLES in all."""
+    """Bootstrap samples as row weights, shape (some, rows) at a time, RESAMPLES in all."""
     generator = np.random.default_rng(seed)
     at_once = max(1, CELLS // rows)
     for begin in range(0, RESAMPLES, at_once):
@@ -146,7 +147,7 @@ def _resamples(rows: int, seed: int) -> Iterator[Numbers]:
 
 
 def _without_each(rows: int) -> Iterator[Numbers]:
-    """All rows but one, each in its turn, shape (some, rows) at a time; of many rows, but a group.
+    """Jackknife samples as row weights, (some, rows) at a time: each leaves a row or group out.
 
     Groups have the same skewness, in the sense of `bootstrap_interval`, as their rows.
     """
@@ -158,29 +159,30 @@ def _without_each(rows: int) -> Iterator[Numbers]:
 
 @one_thread
 def _evaluated(statistic: Statistic, samples: Iterable[Numbers]) -> Numbers:
-    """The values of all samples, some at a time."""
+    """The values of a statistic on all samples."""
     values: Numbers = np.concatenate([np.asarray(statistic(s), np.float64) for s in samples])
     return values
 
 
 def bootstrap_interval(statistic: Statistic, rows: int, seed: int) -> tuple[float, float]:
-    """The 95% interval of any statistic of rows: BCa (Efron & Tibshirani 1993, chapter 14).
+    """The 95% BCa bootstrap interval of a statistic (Efron & Tibshirani 1993, chapter 14).
 
-    Plain percentiles cover 82 to 93% of 50 rows, these 90 to 96%. A share has `wilson_interval`.
+    On 50 rows it covers 90 to 96%; plain percentiles cover 82 to 93%. For a proportion use
+    `wilson_interval`.
 
     Args:
-        statistic: from weights, how often each row counts, shape (samples, rows), to values, shape
-            (samples,). Accuracy is `lambda weights: weights @ right / weights.sum(axis=1)`; with
-            scikit-learn, `lambda weights: [f1_score(y, found, sample_weight=w) for w in weights]`.
-            Samples where it is not a number are left out.
-        rows: how many there are.
+        statistic: maps row weights, (samples, rows), to values, (samples,). Accuracy is
+            `lambda weights: weights @ correct / weights.sum(axis=1)`; with scikit-learn,
+            `lambda weights: [f1_score(y, predicted, sample_weight=w) for w in weights]`. Samples
+            where it is NaN are left out.
+        rows: number of rows.
         seed: of the resampling.
 
     Returns:
         (low, high).
 
     Raises:
-        ValueError: it is not a number on all rows, or on all but one whichever that is.
+        ValueError: the statistic is NaN on all rows, or on every jackknife sample.
     """
 
     def values(samples: Iterable[Numbers]) -> Numbers:
@@ -203,11 +205,11 @@ def bootstrap_interval(statistic: Statistic, rows: int, seed: int) -> tuple[floa
 
 @dataclass(frozen=True)
 class Bias:
-    """By how much the score of the best of some classifiers is above that on fresh rows.
+    """By how much the best score overestimates the score on new rows, because it was selected.
 
     Attributes:
-        estimate: what is to be expected.
-        low, high: the 95% interval of what it is for these rows, their luck included.
+        estimate: the expected selection bias.
+        low, high: its 95% interval on these rows, their luck included.
     """
 
     estimate: float
@@ -217,37 +219,38 @@ class Bias:
 
 @one_thread
 def selection_bias(values: Values, seed: int) -> Bias:
-    """What the best classifier's score owes to its being chosen as the best on the same rows.
+    """Estimates by how much the best score is too high because it was selected on these rows.
 
-    By the bootstrap (Efron & Tibshirani 1993): on resampled rows another one is the best, and its
-    accuracy there is above that on all rows. But those differ by the noise of the rows already, to
-    which resampling adds as much again, and the best of more different ones owes less to noise.
-    With a variance of σ² for noise and V ≥ σ² on all rows, of normal accuracies, the bias is
-    √(1 + σ²/V) times what is seen: √2 where all are equally good.
+    By the bootstrap (Efron & Tibshirani 1993): on resampled rows another classifier is the best,
+    and its accuracy there is above its accuracy on all rows. The accuracies on all rows contain the
+    noise of the rows already, and resampling adds as much again; the best of more different
+    classifiers owes less to noise. With a noise variance of σ² and a variance V ≥ σ² of the
+    accuracies on all rows, both normal, the bias is √(1 + σ²/V) times the observed excess: √2 times
+    if all are equally good.
 
-    What is not seen is what was chosen before: a trial's epoch, if it is the best of several. By
-    simulation, of four equally good epochs, that is 0.2 to 0.4 points more on 853 rows. With every
-    epoch as a classifier of its own it is seen.
+    Selections made before are not included, such as that of a trial's best epoch. By simulation,
+    the best of four equally good epochs adds 0.2 to 0.4 points on 853 rows. To include it, pass
+    every epoch as a classifier.
 
     Args:
-        values: whether each row is right, or `row_values`, shape (classifiers, rows).
+        values: whether each row is correct, or `row_values`, shape (classifiers, rows).
         seed: of the resampling.
     """
     classifiers, rows = values.shape
-    right = values.T.astype(np.float64)
-    accuracy = right.mean(axis=0)
+    correct = values.T.astype(np.float64)
+    accuracy = correct.mean(axis=0)
     seen, mean = [], []
     for weights in _resamples(rows, seed):
-        resampled = weights @ right / rows
+        resampled = weights @ correct / rows
         best = resampled.max(axis=1)
         first = resampled == best[:, None]
         excess = best - (first @ accuracy) / first.sum(axis=1)  # the mean of those that share it
         seen.append(excess)
         mean.append(excess - (resampled - accuracy).mean(axis=1))  # less the luck of all
-    noise = right.var(axis=0).mean() - right.mean(axis=1).var()  # that they do not share
+    noise = correct.var(axis=0).mean() - correct.mean(axis=1).var()  # that they do not share
     noise *= classifiers / max(1, classifiers - 1) / rows
     middle = np.median(accuracy)
-    # Only the upper half: how bad the failures are does not matter to who is the best.
+    # Only the upper half: how bad the worst are does not influence which one is the best.
     spread = np.mean((accuracy[accuracy >= middle] - middle) ** 2)
     factor = math.sqrt(1 + noise / max(spread, noise)) if noise > 0 else 1.0
     estimate = factor * float(np.concatenate(mean).mean())
@@ -257,14 +260,14 @@ def selection_bias(values: Values, seed: int) -> Bias:
 
 
 def paired_difference(first: Values, second: Values) -> tuple[float, float, float, float]:
-    """The difference of two scores on the same rows.
+    """Compares two scores on the same rows.
 
     Args:
-        first, second: as `p_values` has them, shape (rows,).
+        first, second: as in `p_values`, shape (rows,).
 
     Returns:
-        The difference, the low and the high end of its 95% interval (of two accuracies by Newcombe
-        1998, method 10, else by Student's t), and the p-value.
+        The difference, the lower and upper bound of its 95% interval (for accuracies by Newcombe
+        1998, method 10, otherwise by Student's t), and the p-value.
     """
     p = float(p_values(first, second))
     if not _are_correct(first, second):
@@ -303,14 +306,14 @@ def verdict(
     rows: int,
     unit: str = "points",
 ) -> str:
-    """One sentence: which of two classifiers is better on the same rows, by how much, at what cost.
+    """Describes which of two classifiers is better, by how much and at what cost, in one sentence.
 
     Args:
-        first, second: as `p_values` has them, shape (rows,).
-        first_name, second_name: what they are called.
-        first_seconds, second_seconds: what it took to train them.
-        rows: how many there are.
-        unit: of the score; "points" are hundredths, and of any other it is told in full.
+        first, second: as in `p_values`, shape (rows,).
+        first_name, second_name: their names.
+        first_seconds, second_seconds: their training times.
+        rows: number of rows.
+        unit: of the score; "points" are hundredths, other units are not scaled.
     """
     *shares, p = paired_difference(first, second)
     scale, digits = (100, 1) if unit.startswith("points") else (1, 3)

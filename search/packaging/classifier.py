@@ -1,7 +1,7 @@
-"""An exported model at work: texts in, classes out, without TensorFlow where that can be.
+"""Inference with an exported model, without TensorFlow if possible.
 
 The network of this project runs in the compiled code that trained it, which starts in a second and
-is several times as fast as `model.predict`. Any other network is run by Keras.
+is several times as fast as `model.predict`. Other networks run in Keras.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,13 +32,13 @@ BEST_MODEL = "best_model.keras"
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says of some texts.
+    """A model's predictions for some texts.
 
     Attributes:
-        labels: the most probable class of each.
-        probability: of that class, float64, shape (texts,).
-        abstain: bool, shape (texts,): whether the answer is too unsure to be relied upon; None
-            where no confidence was large enough for that on the validation rows.
+        labels: the most probable class of each text.
+        probability: its probability, float64, shape (texts,).
+        abstain: bool, shape (texts,): whether the confidence is below the threshold above which
+            95% of the validation predictions were correct; None if there is no such threshold.
         probabilities: of every class in the order of the class names, shape (texts, classes).
     """
 
@@ -50,7 +50,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model that classifies texts, as scikit-learn's classifiers do::
+    """A finished model with the prediction methods of a scikit-learn classifier::
 
         model = search.load("results")
         model.predict(["a warm and funny film"])         # array(['positive'])
@@ -59,9 +59,9 @@ class Classifier:
     It can be pickled.
 
     Attributes:
-        description: what its file says of it.
-        score: texts to probabilities, as the model in the file gives them.
-        content: its file.
+        description: the metadata in its file.
+        score: maps texts to probabilities, (texts, outputs).
+        content: the bytes of its file.
     """
 
     description: Description
@@ -74,18 +74,19 @@ class Classifier:
         return np.array(self.description.class_names)
 
     def predict(self, texts: Iterable[str], *, abstain: bool = False) -> npt.NDArray[Any]:
-        """The most probable class of each text.
+        """Returns the most probable class of each text.
 
         Args:
-            texts: a list, a Series, an array, … of str.
-            abstain: None in place of every answer that is less sure than it must be for 95% to be
-                right, as on the validation rows; where no answer was sure enough there, of all.
+            texts: a list, Series, array, … of str.
+            abstain: whether to return None for texts whose confidence is below the threshold above
+                which 95% of the validation predictions were correct. Without such a threshold, all
+                are None.
 
         Returns:
             str, shape (texts,); with `abstain` an object array.
 
         Raises:
-            TypeError: it is one text and no list of them, or has something else in it.
+            TypeError: `texts` is a single text, or contains something other than texts.
         """
         every = self.predict_proba(texts)
         return self.chosen(self.classes_, every, abstain=abstain)
@@ -93,10 +94,10 @@ class Classifier:
     def chosen(
         self, classes: npt.NDArray[Any], every: npt.NDArray[np.float64], *, abstain: bool
     ) -> npt.NDArray[Any]:
-        """The most probable of some classes; for the rest see `predict`.
+        """Returns the most probable class of each row of probabilities; see `predict`.
 
         Args:
-            classes: one for each column, shape (classes,).
+            classes: the labels of the columns, shape (classes,).
             every: probabilities, shape (texts, classes).
             abstain: see `predict`.
         """
@@ -108,10 +109,10 @@ class Classifier:
         return found
 
     def predict_proba(self, texts: Iterable[str]) -> npt.NDArray[np.float64]:
-        """The probability of every class; for the argument see `predict`.
+        """Returns the probability of every class; for the argument see `predict`.
 
         Returns:
-            Shape (texts, classes), in the order of `classes_`.
+            float64, shape (texts, classes), in the order of `classes_`.
         """
         some = as_texts(texts)
         parts = [np.empty((0, len(self.description.class_names)))]
@@ -120,23 +121,23 @@ class Classifier:
         return np.concatenate(parts)
 
     def explain(self, text: str) -> Explanation:
-        """Which words carried the answer to one text; it shows itself in a notebook.
+        """Returns which words decided the prediction for a text; displayed in a notebook.
 
         Raises:
-            TypeError: it is no text.
+            TypeError: it is not a text.
         """
         [one] = as_texts([text])
         return explained(self.predict_proba, self.description.class_names, one)
 
     def save(self, path: str | Path) -> None:
-        """Writes the .keras file that it was loaded from, atomically."""
+        """Writes the .keras file that the model was loaded from, atomically."""
         write_atomically(Path(path), lambda file: file.write(self.content))
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Classifier"], tuple[bytes]]:
         return restored, (self.content,)
 
     def classify(self, texts: Sequence[str]) -> Answers:
-        """The answers for some texts, at least one."""
+        """Returns the predictions for one or more texts."""
         every = by_class(self.score(texts))
         names = self.description.class_names
         if every.shape != (len(texts), len(names)) or not np.isfinite(every).all():
@@ -151,10 +152,10 @@ class Classifier:
 
 
 def as_texts(texts: Iterable[str]) -> list[str]:
-    """Texts as a list of str, whatever holds them.
+    """Converts a list, Series, array, … of texts to a list of str.
 
     Raises:
-        TypeError: it is one text and no list of them, or has something else in it.
+        TypeError: it is a single text, or contains something other than texts.
     """
     if isinstance(texts, str):
         raise TypeError(f"expected a list of texts, found one text: write [{texts[:20]!r}]")
@@ -176,17 +177,17 @@ def load(path: str | Path) -> Classifier:
     """Loads a model that a search exported, in a second and without TensorFlow.
 
     Args:
-        path: a results directory, whose best model is meant, or a .keras file.
+        path: a results directory, for its best model, or a .keras file.
 
     Raises:
-        ModelError: there is none, or it is not as it was exported.
+        ModelError: there is no model, or its file is damaged or was not exported by a search.
     """
     path = Path(path)
     return load_classifier(path / BEST_MODEL if path.is_dir() else path)
 
 
 def restored(content: bytes) -> Classifier:
-    """The classifier in the content of a .keras file."""
+    """Restores a classifier from the bytes of its .keras file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / BEST_MODEL
         path.write_bytes(content)
@@ -197,7 +198,7 @@ def load_classifier(path: Path) -> Classifier:
     """Loads an exported .keras file.
 
     Raises:
-        ModelError: it is not one, or not as it was exported.
+        ModelError: it is damaged, or was not exported by a search.
     """
     file = ModelFile(path)
     own = file.description.network == "bilstm"
@@ -206,7 +207,7 @@ def load_classifier(path: Path) -> Classifier:
 
 
 def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
-    """Networks of `search.network.build` in compiled code, mixed with what else answers."""
+    """Scores texts with networks in compiled code, mixed with the n-gram models."""
     description, reading = file.description, file.description.reading
     engines = []
     for weights in file.networks():  # they prove that the networks are as large as it says
@@ -227,7 +228,7 @@ def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
 
 
 def _reader(file: ModelFile) -> Callable[[Sequence[str]], Encoded]:
-    """From texts to the ids of their tokens, as `search.corpus.encode.encode` gives them."""
+    """Returns a function from texts to token ids; see `search.corpus.encode.encode`."""
     tokens, vocabulary = file.description.tokens, file.vocabulary()
     if tokens != "unicode":
         known, reading = numbered(vocabulary), file.description.reading
@@ -238,7 +239,7 @@ def _reader(file: ModelFile) -> Callable[[Sequence[str]], Encoded]:
 
 
 def _keras(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
-    """Any network, run by Keras."""
+    """Scores texts with Keras."""
     file.refuse_foreign_code()
     file.refuse_empty_width()
     with tensorflow_silenced():

@@ -1,10 +1,10 @@
-"""What is exported: the networks of a trial's finals, and n-gram models beside them.
+"""The model that is exported: the networks of a trial's finals, mixed with n-gram models.
 
-With `--single` it is one network that was trained on all rows, in the place of those of the folds.
+With `--single` it has one network that was trained on all rows instead of those of the folds.
 
-Every number that is said of it before the test rows is of answers out of fold: of each row, from
-the network and the n-gram models that have not seen its label. The model itself is the mean of
-such networks, each of which was trained on fewer rows, so that these numbers are cautious.
+Its scores before the test are those of out-of-fold predictions: each row is predicted by the
+network and the n-gram models that have not seen its label. The model is the mean of such networks,
+and together they have seen all rows, so these scores are cautious.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,21 +50,21 @@ OF_NGRAMS: dict[Ngrams, tuple[Kind, ...]] = {
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Some networks of one configuration, and n-gram models.
+    """The networks of one configuration, mixed with n-gram models.
 
     Attributes:
-        records: of the networks: a trial's finals, one that was trained on all rows, or the trial
-            itself where it has none.
-        networks: of plain Keras layers, token ids to probabilities.
-        engines: the same in what the trials were scored with.
-        reading: what they see of a text.
-        mixture: how their answers become one.
-        rows: which rows are answered for out of fold, of training and then validation, (rows,).
-        labels: of these rows.
-        unmixed: the networks' answers out of fold, (rows, outputs).
-        answers: the mixture's, (rows, outputs).
-        left_out: the share of these rows that each network which answered has not learned from,
-            and the networks together have.
+        records: of the networks: a trial's finals, its final on all rows, or the trial itself if
+            it has no finals.
+        networks: Keras models from token ids to probabilities.
+        engines: the same networks in the engine that scored the trials.
+        reading: their vocabulary size and truncation.
+        mixture: the n-gram models, and the weights of all members.
+        rows: indices of the rows with out-of-fold predictions, in training and then validation
+            rows, (rows,).
+        labels: of these rows, (rows,).
+        unmixed: out-of-fold probabilities of the networks, (rows, outputs).
+        answers: out-of-fold probabilities of the mixture, (rows, outputs).
+        left_out: share of these rows that each single network was not trained on.
     """
 
     records: tuple[TrialRecord, ...]
@@ -79,7 +79,7 @@ class Ensemble:
     left_out: float
 
     def networks_say(self, split: Split) -> Probabilities:
-        """The mean of the networks' probabilities, (rows, outputs)."""
+        """Returns the mean of the networks' probabilities, (rows, outputs)."""
         answers = [_answers(engine, split, self.reading) for engine in self.engines]
         mean: Probabilities = np.mean(answers, axis=0)
         return mean
@@ -90,7 +90,7 @@ class Ensemble:
 
 
 def records_behind(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:
-    """Whose networks stand for a trial: those of its finals, or its own where it has none."""
+    """The records whose networks are exported for a trial: its finals, or the trial itself."""
     refit = study.finals_in_force().get(final_id(trial.trial_id, 0))
     if refit is not None and refit.status == "completed":
         return (refit,)
@@ -98,17 +98,17 @@ def records_behind(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:
 
 
 def _out_of_fold_records(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:
-    """Whose networks have rows that they have not seen."""
+    """The records whose networks have rows that they were not trained on."""
     return tuple(finals_of(trial.trial_id, study.finals_in_force())) or (trial,)
 
 
 def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted]) -> Ensemble:
-    """The ensemble of a trial.
+    """Returns the ensemble of a trial.
 
     Args:
         study: the run.
-        trial: one that can be used.
-        models: n-gram models of the corpus; those that the trial's hyperparameters name are mixed.
+        trial: a usable trial.
+        models: fitted n-gram models; those that the hyperparameter `ngrams` names are mixed in.
     """
     records, configuration = records_behind(study, trial), study.configuration(trial.values)
     networks = tuple(with_stock_layers(study.model_of(record)) for record in records)
@@ -142,7 +142,7 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
 
 
 def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:
-    """Computes lost predictions of validation rows again, of trials whose weights are kept."""
+    """Recomputes lost validation predictions of trials whose weights are kept."""
     split = study.corpus.validation
     for trial in trials:
         files = study.run.trial(trial.trial_id)
@@ -156,14 +156,14 @@ def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:
 
 
 def class_counts(study: Study) -> npt.NDArray[np.float64]:
-    """How much a row of each class counts, (classes,)."""
+    """The weight of each class, (classes,)."""
     labels, classes = study.corpus.train.labels, len(study.corpus.class_names)
     balanced = study.settings.class_weight is not None
     return np.array(balanced_weights(labels, classes)) if balanced else np.ones(classes)
 
 
 def _held_out(study: Study, record: TrialRecord) -> npt.NDArray[np.int64]:
-    """The rows that a network has not seen, of training and then validation."""
+    """Indices of the rows that a network was not trained on, in training and then validation."""
     fold = fold_of(record.trial_id)
     if fold is not None:
         return np.flatnonzero(np.asarray(study.corpus.folds) == fold)
@@ -173,7 +173,7 @@ def _held_out(study: Study, record: TrialRecord) -> npt.NDArray[np.int64]:
 def _out_of_fold(
     study: Study, record: TrialRecord, split: Split, reading: Reading, outputs: int
 ) -> Any:
-    """What a network said of the rows that it had not seen when it was trained."""
+    """A network's probabilities of the rows that it was not trained on."""
     kept = study.run.trial(record.trial_id).load_predictions(len(split))
     if kept is not None and kept.shape[1] == outputs:
         return kept
@@ -188,7 +188,7 @@ def _answers(engine: Engine, split: Split, reading: Reading) -> Probabilities:
 
 
 def _engine(study: Study, record: TrialRecord, plain: keras.Model) -> Engine:
-    """A model's weights in what the trials were scored with."""
+    """Returns a Keras model's network in the engine that scored the trials."""
     if not study.compiled:
         return KerasEngine(plain)
     engine = FastEngine(study.configuration(record.values), study.shape, record.seed)

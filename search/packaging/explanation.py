@@ -1,8 +1,8 @@
-"""Which words carried an answer: by leaving out one at a time (occlusion, Zeiler & Fergus 2014).
+"""Explains a prediction by leaving out one word at a time (occlusion, Zeiler & Fergus 2014).
 
-A word's weight is how much the log-odds of the answer fall when a space stands in its place. That
-is of the model with its networks and n-gram models, and of this text: words that say the same twice
-have little weight each.
+A word's weight is how much the log-odds of the predicted class fall when the word is replaced by a
+space. Weights hold for the whole model and this text only: two words that say the same have little
+weight each.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +26,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Explanation:
-    """An answer, and what each word of its text adds to it. It shows itself in a notebook.
+    """A prediction with the weight of each word of its text; displayed in a notebook.
 
     Attributes:
-        text: as it was given.
-        label: the answer.
-        probability: of it.
-        places: where each word begins and ends in the text, in order.
-        weights: of each word, shape (words,): above 0 for those that speak for the answer.
+        text: the text.
+        label: the predicted class.
+        probability: its probability.
+        places: start and end of each word in the text, in order.
+        weights: of each word, shape (words,); positive for words in favour of the prediction.
     """
 
     text: str
@@ -44,17 +44,17 @@ class Explanation:
 
     @property
     def words(self) -> list[tuple[str, float]]:
-        """The words with their weights, as they stand in the text."""
+        """The words and their weights, in the order of the text."""
         pairs = zip(self.places, self.weights.tolist(), strict=True)
         return [(self.text[begin:end], weight) for (begin, end), weight in pairs]
 
     def __str__(self) -> str:
-        """The words that weigh most, in one line."""
+        """The words with the largest weights, in one line."""
         heaviest = sorted(self.words, key=lambda word: -abs(word[1]))[:SHOWN]
         return ", ".join(f"{weight:+.2f} {visible(word)}" for word, weight in heaviest)
 
     def _repr_html_(self) -> str:
-        """The text with its words marked: blue for the answer, orange against it."""
+        """The text with its words marked: blue for the predicted class, orange against it."""
         most = float(np.abs(self.weights).max(initial=LEAST))
         html, done = Markup("<p>{}, {:.3f}: ").format(visible(self.label), self.probability), 0
         for (begin, end), weight in zip(self.places, self.weights.tolist(), strict=True):
@@ -71,12 +71,12 @@ class Explanation:
 def explained(
     probabilities: Callable[[Sequence[str]], Floats], labels: Sequence[Any], text: str
 ) -> Explanation:
-    """What the words of a text add to the most probable class.
+    """Explains the most probable class of a text.
 
     Args:
-        probabilities: gives those of every class for some texts, shape (texts, classes).
+        probabilities: maps texts to probabilities, (texts, classes).
         labels: the classes.
-        text: what to explain.
+        text: the text.
     """
     flat, bounds = code_points(np.array([text], dtype=object))
     _, first, end, _ = spans(flat, bounds)
