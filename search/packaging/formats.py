@@ -1,8 +1,8 @@
-"""The best model in other formats: a folder each, proved in its own runtime before it is there.
+"""Exports the best model to other formats, each checked in its own runtime first.
 
-A SavedModel takes texts. ONNX and LiteRT models take the numbers of their characters, code points,
-int32, (texts, characters), with 0 behind the end of each. Each folder has the classifier.json of
-the model file, too.
+A SavedModel takes texts. ONNX and LiteRT models take code points: int32, (texts, characters),
+padded with 0 on the right. Each format is a folder, which has the classifier.json of the model
+file, too.
 """
 
 import json
@@ -43,27 +43,27 @@ def chosen_formats(names: str) -> tuple[Format, ...]:
 
 
 def check_installed(formats: Iterable[Format]) -> None:
-    """Looks whether what some formats need is installed.
+    """Checks that the packages that some formats need are installed.
 
     Raises:
-        SettingsError: it is not; the message says how to install it.
+        SettingsError: one is missing; the message says how to install it.
     """
     for name in formats:
         check_modules(f"the format {name}", NEEDED[name], name)
 
 
 def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
-    """Writes the best model of a run in some formats, and what was measured to best_model.json.
+    """Exports the best model of a run to some formats, and adds their figures to best_model.json.
 
     Args:
-        run: claimed by this process.
+        run: the results directory, claimed by this process.
         formats: from `chosen_formats`.
 
     Returns:
         The content of best_model.json.
 
     Raises:
-        SearchError: a format does not say what the search said; its folder is as it was before.
+        ParityError: a format gives other probabilities than the search; its folder is unchanged.
     """
     file = ModelFile(run.best_model)
     if file.description.tokens != "unicode":
@@ -85,13 +85,13 @@ def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
 
 
 def remove_exports(run: RunDirectory) -> None:
-    """Removes what the run made in all formats: it is of another model."""
+    """Removes the exports of an earlier best model."""
     for name in NEEDED:
         run.artefacts.remove(name)
 
 
 def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]) -> dict[str, Any]:
-    """Writes one format beside the model file, whole or not at all; returns what was measured."""
+    """Exports one format, whole or not at all; returns its parity and speed."""
     texts = [*written, *hard_texts(file.vocabulary(), TEXTS - len(written))]
     expected = load_classifier(file.path).score(texts)
     run.artefacts.claim([name])
@@ -119,7 +119,7 @@ def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]
 
 
 def _validation_texts(corpus: Path) -> list[str]:
-    """Texts of the validation rows, of their known tokens; none if the cache is lost or damaged."""
+    """Texts of known tokens of the validation rows; none if the cache is lost or damaged."""
     with suppress(OSError, ValueError, KeyError, TypeError, EOFError, IndexError):
         stored = Corpus.open(corpus)
         split = stored.validation

@@ -1,9 +1,9 @@
-"""A table from 64-bit hashes to token ids that every runtime can read: rows of float32.
+"""A hash table from 64-bit hashes to token ids that every runtime can read, in rows of float32.
 
 ONNX and LiteRT have no hash tables, and Keras none of integers without a list of them in its
-config. So this is one of two choices (Pagh & Rodler, Cuckoo hashing, 2004): a hash stands in one of
-two rows or nowhere, and to look it up takes two rows and two comparisons. A row has the hash in
-three pieces, each of which float32 holds exactly, and the id.
+config. So this is cuckoo hashing (Pagh & Rodler 2004): a hash is in one of two rows or absent, and
+a lookup takes two rows and two comparisons. A row has the hash in three pieces, each of which is
+exact in float32, and the id.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Texts as lines: answers as people and programs read them, and a pipe that is answered at once."""
+"""Predictions for texts line by line, as text or JSON, and a pipe that is answered at once."""
 
 import json
 import os
@@ -15,16 +15,16 @@ DIGITS = 6  # of a probability
 def answer_lines(
     classifier: Classifier, texts: list[str], *, as_json: bool, explain: bool = False
 ) -> Iterator[str]:
-    """One line for each text.
+    """Returns one line for each text.
 
     Args:
         classifier: the model.
         texts: at least one.
-        as_json: an object with text, label, probability (of the label), abstain (true, false, or
-            null where no confidence is enough) and probabilities (of every class); otherwise label,
-            probability, "abstain" or "-", and the text, with tabs between them.
-        explain: whether the words that carried an answer follow behind another tab, those that
-            weigh most with their weights; with `as_json` all of them.
+        as_json: whether a line is an object with text, label, probability (of the label), abstain
+            (true, false, or null without a threshold) and probabilities (of every class);
+            otherwise it is label, probability, "abstain" or "-", and the text, separated by tabs.
+        explain: whether to append the words with the largest weights, after another tab; with
+            `as_json` all words.
     """
     answers = classifier.classify(texts)
     names = classifier.description.class_names
@@ -47,15 +47,15 @@ def answer_lines(
 
 
 def texts_of(descriptor: int) -> Iterator[list[str]]:
-    """Lines as they come: whenever some are there, all that are there.
+    """Yields lines as they arrive, all that are available at a time.
 
-    So a line typed is answered at once, and a file is answered in large batches.
+    So a typed line is answered at once, and a file in large batches.
 
     Args:
         descriptor: of a file, a pipe or a terminal.
 
     Raises:
-        DataError: a line is not UTF-8, or no text.
+        DataError: a line is not UTF-8, or is not a text.
     """
     number = 0
     for lines in _lines(descriptor):

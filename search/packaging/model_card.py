@@ -1,8 +1,8 @@
-"""MODEL_CARD.md: what somebody needs to know who is given the model, in Hugging Face's format.
+"""MODEL_CARD.md: the model card, in the format of Hugging Face.
 
-Everything in it was measured in the run or follows from its settings; what is unknown, such as the
-licence of somebody's own data, is called unknown. It is made of best_model.json, run.json,
-audit.json and slices.csv.
+Everything in it was measured in the run or follows from its settings. What is unknown, such as the
+licence of a user's data, is called unknown. It is made from best_model.json, run.json, audit.json
+and slices.csv.
 """
 
 import textwrap
@@ -33,7 +33,7 @@ print(model.predict(tf.constant(["a text", "another one"])))
 
 
 def write_card(run: RunDirectory) -> Path:
-    """Writes MODEL_CARD.md from what a run left, and returns its path.
+    """Writes MODEL_CARD.md from the records of a run, and returns its path.
 
     Raises:
         ResultsError: there is no best model.
@@ -236,7 +236,7 @@ def _metrics(best: dict[str, Any]) -> list[str]:
 
 
 def _before_mixing(best: dict[str, Any]) -> list[str]:
-    """The networks' own numbers, which no temperature and no n-gram model has touched."""
+    """The scores of the networks alone, before mixing and calibration."""
     rows = {"test": ("test", "test_rows"), "out of fold": ("val", "val_rows")}
     return [
         f"| networks alone, uncalibrated, {name} | {best[f'{side}_accuracy_networks']:.4f} | | "
@@ -247,7 +247,7 @@ def _before_mixing(best: dict[str, Any]) -> list[str]:
 
 
 def _classes(best: dict[str, Any]) -> list[str]:
-    """Each class on the test rows, or out of fold where there are none."""
+    """The table of classes: on the test rows, or out of fold if there are none."""
 
     def shown(value: float | None) -> str:
         return "" if value is None else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""The gate before every exported file: in its own runtime it must say what the search said."""
+"""The check of every exported file: in its own runtime it must give the same probabilities."""
 
 import atexit
 import contextlib
@@ -85,11 +85,11 @@ HARD = (
 
 
 def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
-    """Texts that nobody wrote: `HARD` ones, and then mixtures of known words and anything else.
+    """Adversarial texts: `HARD` ones, and then random mixtures of known words and other characters.
 
     Args:
         words: known tokens.
-        count: how many there are at least.
+        count: minimum number of texts.
         seed: of the mixtures.
     """
     generator = random.Random(seed)
@@ -113,7 +113,7 @@ def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
 
 
 class Runtimes:
-    """A process in which exported models run, without anything of this project."""
+    """A process in which exported models run without this package."""
 
     def __init__(self) -> None:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -128,10 +128,10 @@ class Runtimes:
         atexit.register(self.close)
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """The answer to a request; see `search.packaging.runtimes`.
+        """Sends a request and returns the answer; see `search.packaging.runtimes`.
 
         Raises:
-            SearchError: it failed; the message says with what.
+            SearchError: it failed; the message says why.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
@@ -179,23 +179,24 @@ def check_parity(
     temperature: float = 1.0,
     timed: int = 1,
 ) -> dict[str, Any]:
-    """Runs a file in its own runtime and compares what it says with what it should.
+    """Runs an exported model in its own runtime, and compares its probabilities.
 
     Args:
-        path: the file or the folder.
+        path: the file or folder.
         format: keras, saved_model, onnx or litert.
-        texts: what to run it on.
+        texts: the texts to run it on.
         expected: their probabilities before tempering, (texts, outputs).
         temperature: of the model.
-        timed: how many of the first texts are such as it will be given, for its speed.
+        timed: how many of the first texts are real ones, to measure its speed on.
 
     Returns:
-        parity (the largest difference: of probabilities after tempering or before, whichever are
-        surer), texts (how many), median_ms and p95_ms of one text, texts_per_second of many.
+        parity (the largest difference, of the probabilities before or after tempering, whichever
+        are more extreme), texts (their number), median_ms and p95_ms for one text,
+        texts_per_second in batches.
 
     Raises:
         ParityError: a difference is larger than `PARITY`.
-        SearchError: it cannot be run.
+        SearchError: the model cannot be run.
     """
     answer = started().ask(
         do="run", format=format, path=str(path.absolute()), texts=texts, timed=timed

@@ -1,4 +1,4 @@
-"""Converts and runs exported models where nothing of this project is: `python -I runtimes.py`.
+"""Converts and runs exported models without this package: `python -I runtimes.py`.
 
 A program of its own, which imports TensorFlow, Keras, onnxruntime and LiteRT as a user of the files
 does. `search.packaging.parity` starts it and talks to it: a JSON object a line, and one back.

@@ -1,4 +1,4 @@
-"""A trial's networks as one .keras file: calibrated, described, and proved before it counts."""
+"""Saves a trial's networks as one .keras file, with metadata, after a check of its output."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -33,11 +33,11 @@ from search.version import __version__
 
 @dataclass(frozen=True)
 class Saved:
-    """A model that was saved.
+    """A saved model.
 
     Attributes:
-        facts: what its file says of it.
-        proof: what `check_parity` returned.
+        facts: the metadata in its file.
+        proof: the result of `check_parity`.
     """
 
     facts: dict[str, Any]
@@ -48,7 +48,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     """Writes the networks and n-gram models of a trial as one .keras file.
 
     Raises:
-        SearchError: what the file says is not what the search said; it is kept as `UNPROVEN`.
+        ParityError: the file gives other probabilities than the search; it is kept as `UNPROVEN`.
     """
     started()  # it imports TensorFlow while the network is built here
     corpus, reading, answers = study.corpus, ensemble.reading, ensemble.answers
@@ -133,21 +133,21 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
 
 
 def weights_id(records: Sequence[TrialRecord]) -> str:
-    """Whose weights a model has: the ids of its networks' trials or finals."""
+    """The id of a model: the ids of its networks' trials or finals."""
     return ",".join(record.trial_id for record in records)
 
 
 def save_runners_up(
     study: Study, best_first: list[TrialRecord], models: Callable[[], Mapping[Kind, Fitted]]
 ) -> tuple[Path, ...]:
-    """Writes runners_up/TRIAL.keras for the trials after the best one that `settings.top` asks for.
+    """Writes runners_up/TRIAL.keras for as many of the next best trials as `settings.top` wants.
 
-    Those that are there stay as they are, and others are removed.
+    Existing files of these trials are kept, and others are removed.
 
     Args:
         study: the run.
         best_first: its trials.
-        models: gives the n-gram models.
+        models: returns the fitted n-gram models.
 
     Returns:
         Their paths, best first.
@@ -173,7 +173,7 @@ def save_runners_up(
 
 
 def _is_of(path: Path, weights: str) -> bool:
-    """Whether a file is whole and has these weights."""
+    """Whether a file is undamaged and has these weights."""
     try:
         return bool(ModelFile(path).description.model_dump()["weights"] == weights)
     except (ModelError, KeyError):
@@ -181,7 +181,7 @@ def _is_of(path: Path, weights: str) -> bool:
 
 
 def _tried(corpus: Corpus, ensemble: Ensemble) -> tuple[list[str], Probabilities, int]:
-    """Validation texts and then hard ones, what the search says of them, and where those begin."""
+    """Validation texts and then hard ones, their expected probabilities, and where those begin."""
     split = corpus.validation
     rows = np.linspace(0, len(split) - 1, min(TEXTS - MADE, len(split))).astype(int)
     written = [str(text) for text in split.texts[rows]]
@@ -196,13 +196,13 @@ def _tried(corpus: Corpus, ensemble: Ensemble) -> tuple[list[str], Probabilities
 def measures(
     probabilities: Numbers, labels: Labels, before: str, positive: int | None
 ) -> dict[str, float | None]:
-    """What more there is to say of predictions than accuracy and loss.
+    """Computes further scores of predictions, besides accuracy and loss, by name.
 
     Args:
         probabilities: shape (rows, 1) or (rows, classes).
         labels: class indices, shape (rows,).
-        before: what the names begin with.
-        positive: the class that F1 is of; None for the mean of all.
+        before: prefix of the names, such as "test_".
+        positive: index of the class whose F1 is computed; None for the mean of all.
     """
     found = {}
     for objective in ("val_balanced_accuracy", "val_f1", "val_auc"):

@@ -1,7 +1,7 @@
-"""A file of texts in, the same file with the model's answers out, in memory of constant size.
+"""Adds predictions to a file of texts, in constant memory.
 
-Whatever a file holds is written as it was read, with three columns more: `label`, `probability` (of
-that label) and `abstain`. If one of these names is taken, all three begin with `predicted_`.
+The content of the file is copied, with three more columns: `label`, `probability` (of that label)
+and `abstain`. If one of these names is taken, all three begin with `predicted_`.
 """
 
 import codecs
@@ -47,7 +47,7 @@ Row = tuple[str, Any]
 
 
 def target_of(source: Path) -> Path:
-    """Where the answers for a file go by default: reviews.csv → reviews.predicted.csv."""
+    """The default path of the predictions for a file: reviews.csv → reviews.predicted.csv."""
     stem = (
         source.name.removesuffix("".join(source.suffixes[-2:]))
         if ending(source) != kind(source) and kind(source)
@@ -100,7 +100,7 @@ def score_file(
     form: Form = ANY_FORM,
     tell: Say = silent,
 ) -> dict[str, Any]:
-    """Classifies every row of a file; a missing text is read as an empty one.
+    """Classifies every row of a file; a missing text counts as an empty one.
 
     Args:
         source: any file that can be trained on.
@@ -151,7 +151,7 @@ def score_file(
 
 @dataclass(frozen=True)
 class _Job:
-    """A file that is to be classified: see `score_file`."""
+    """The classification of one file: see `score_file`."""
 
     path: Path
     score: Score

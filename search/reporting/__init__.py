@@ -1,1 +1,1 @@
-"""What people look at: the report, its figures, comparisons of runs."""
+"""The report of a run, its figures, and comparisons of runs."""

@@ -1,7 +1,7 @@
-"""What a results directory says, read without changing anything in it.
+"""Reads the records of a results directory, without changing anything in it.
 
-The run may be over, killed or going on: files are taken as they are, those that are missing or
-cannot be read are passed over, and no lock is needed. TensorFlow is not imported.
+The run may be finished, killed or still running. Files that are missing or damaged are skipped, and
+no lock is needed. TensorFlow is not imported.
 """
 
 import socket
@@ -49,13 +49,13 @@ class Archive:
         facts: run.json.
         state: "running" while a process writes there; "stopped" if it ended before the model was
             exported.
-        trials: by number, those under way with the epochs they have.
-        finals: by their ids.
+        trials: by number; running ones have their epochs so far.
+        finals: by id.
         table: the leaderboard.
         best: best_model.json; empty before there is one.
         audit: audit.json; empty where there is none.
         slices, mistakes: slices.csv and errors.csv; None before there are any.
-        labels: class indices of the validation rows, shape (rows,); None where they are lost.
+        labels: class indices of the validation rows, shape (rows,); None if they are lost.
     """
 
     path: Path
@@ -72,19 +72,19 @@ class Archive:
 
     @property
     def objective(self) -> Objective:
-        """What the search made as good as it could."""
+        """The objective of the search."""
         objective: Objective = self.facts["settings"].get("objective", "val_accuracy")
         return objective
 
     @property
     def positive(self) -> str | None:
-        """The class whose F1 that is; None for all."""
+        """The class whose F1 is the objective; None for the mean of all."""
         positive: str | None = self.facts["settings"].get("positive")
         return positive
 
     @property
     def measure(self) -> str:
-        """What trials are ranked by, in words."""
+        """The name of the score that trials are ranked by, for people."""
         turned = " with its sign turned" if self.objective == "val_loss" else ""
         return f"validation {display_name(self.objective, self.positive)}{turned}"
 
@@ -94,28 +94,28 @@ class Archive:
 
     @property
     def ended(self) -> list[TrialRecord]:
-        """Trials that are not under way."""
+        """Trials that are not running."""
         return [record for record in self.trials if record.status != "running"]
 
     @property
     def ranked(self) -> list[TrialRecord]:
-        """Trials that can be used, best first."""
+        """Usable trials, best first."""
         return final_ranking(self.ended, self.finals)
 
     @property
     def cache(self) -> Path:
-        """The folder of the encoded corpus, which may be gone."""
+        """The folder of the encoded corpus, which may be missing."""
         return _cache(self.path, self.facts)
 
     def predictions(self, name: str) -> npt.NDArray[np.float32] | None:
-        """What a trial or a final says of the validation rows, shape (rows, outputs)."""
+        """A trial's or final's probabilities of the validation rows, shape (rows, outputs)."""
         if self.labels is None:
             return None
         return _predictions(self.path, name, len(self.labels))
 
     @property
     def answers(self) -> dict[str, npt.NDArray[Any]]:
-        """What the exported model says of the validation rows: see `RunDirectory.save_answers`."""
+        """The exported model's validation probabilities: see `DataCache.save_answers`."""
         path = self.cache.with_name(f"{self.cache.name}-answers.npz")
         with suppress(*UNREADABLE):
             found = arrays_of(content_of(path))
@@ -182,7 +182,7 @@ def _state(path: Path, best: Mapping[str, Any]) -> State:
 
 
 def _lives(owner: Mapping[str, Any]) -> bool:
-    """Whether the process that owner.json names is there; a killed one leaves the file behind."""
+    """Whether the process that owner.json names runs; a killed one leaves the file behind."""
     if owner.get("host") != socket.gethostname():
         return False
     with suppress(psutil.Error, KeyError, ValueError):
@@ -200,7 +200,7 @@ def _table(
     best: Mapping[str, Any],
     labels: npt.NDArray[np.int32] | None,
 ) -> pd.DataFrame:
-    """leaderboard.csv, or the same from the records if that was not written to the end."""
+    """leaderboard.csv, or the same table from the records if the file is out of date."""
     table, objective = None, facts["settings"].get("objective", "val_accuracy")
     with suppress(ResultsError, *UNREADABLE):
         table = read_leaderboard(path)
@@ -225,7 +225,7 @@ def _table(
 
 
 def _with_epochs_so_far(path: Path, record: TrialRecord) -> TrialRecord:
-    """A trial under way with its epochs, which lie with its state."""
+    """A running trial with its epochs so far, from its checkpoint."""
     if record.status == "running":
         with suppress(*UNREADABLE):
             state = arrays_of(content_of(path / "trials" / record.trial_id / "state.npz"))
@@ -247,7 +247,7 @@ def _cache(path: Path, facts: Mapping[str, Any]) -> Path:
 
 
 def read_array(path: Path) -> npt.NDArray[Any] | None:
-    """The array of an .npy file; None where there is none, or no readable one."""
+    """The array of an .npy file; None if it is missing or damaged."""
     with suppress(*UNREADABLE):
         return array_of(content_of(path))
     return None

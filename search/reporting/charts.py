@@ -1,10 +1,10 @@
-"""Charts as SVG: scales, axes, and the few marks that the figures of a search need.
+"""Charts as SVG: scales, axes, and the marks that the figures of a search need.
 
-Drawn by hand, because what draws charts in a browser is 1 to 5 MB of JavaScript, needs WebGL for
-parallel coordinates, and shows nothing to a screen reader or a printer. An SVG that takes its
-colours from the page's style sheet is light or dark as the page is, prints, and scales.
+Charting libraries for the browser are 1 to 5 MB of JavaScript, need WebGL for parallel coordinates,
+and show nothing to a screen reader or a printer. An SVG that takes its colours from the page's
+style sheet follows its light or dark theme, prints, and scales.
 
-Marks have a `data-t`, the trial's id, by which the page's script finds what belongs together.
+Marks have an attribute `data-t`, the trial's id, by which the page's script links them.
 """
 
 import itertools
@@ -25,7 +25,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def short(value: float) -> str:
-    """A number in a few characters: 0.002, 64, 1.9M."""
+    """Formats a number in a few characters: 0.002, 64, 1.9M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if unit == 'k' else size):.3g}{unit}"
@@ -34,12 +34,12 @@ def short(value: float) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """Where numbers stand between two pixels.
+    """Maps numbers to pixels, linearly or logarithmically.
 
     Attributes:
         low, high: the numbers at the ends.
-        start, end: the pixels there.
-        log: whether equal ratios are equally far apart.
+        start, end: their pixels.
+        log: whether the scale is logarithmic.
     """
 
     low: float
@@ -55,7 +55,7 @@ class Scale:
         return self.start + (self.end - self.start) * (at - low) / (high - low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round numbers in between, and how they are written."""
+        """Round numbers for the axis, and their labels."""
         if self.log and self.high / self.low >= 5:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1,) if len(decades) > 4 else (1, 3) if len(decades) > 2 else (1, 2, 5)
@@ -72,7 +72,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Places:
-    """Where names stand between two pixels, evenly."""
+    """Maps names to evenly spaced pixels."""
 
     names: tuple[object, ...]
     start: float
@@ -88,12 +88,12 @@ class Places:
 
 
 def scale(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Scale:
-    """A scale over all values, with a little room at both ends.
+    """Returns a scale over all values, with a margin at both ends.
 
     Args:
-        values: finite; positive where `log`.
+        values: finite; positive if `log`.
         start, end: pixels.
-        log: whether equal ratios are equally far apart.
+        log: whether the scale is logarithmic.
     """
     values = list(values)
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -118,9 +118,9 @@ class Chart:
     """A chart with two axes, to which marks are added.
 
     Args:
-        x, y: the scales; None draws no axis.
-        x_label, y_label: what they show, with the unit.
-        width, height: of the whole, in pixels.
+        x, y: the scales; None for no axis.
+        x_label, y_label: titles of the axes, with units.
+        width, height: of the chart, in pixels.
     """
 
     def __init__(
@@ -158,14 +158,14 @@ class Chart:
         )
 
     def line(self, points: Points, css: str, trial: str = "") -> None:
-        """A line through points; nothing through one."""
+        """A line through two or more points."""
         if len(points) < 2:
             return
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self._marks.append(f'<polyline class="{css}" points="{path}"{_of(trial)}/>')
 
     def stairs(self, points: Points, css: str) -> None:
-        """A line that keeps its height until the next point."""
+        """A step line: it keeps its height until the next point."""
         corners = [points[0]]
         for (_, before), (x, y) in itertools.pairwise(points):
             corners += [(x, before), (x, y)]
@@ -179,13 +179,13 @@ class Chart:
         )
 
     def text(self, x: float, y: float, text: str, css: str, most: int = 28) -> None:
-        """Text, at most so many characters of it."""
+        """Text, truncated to a number of characters."""
         shown = visible(text)
         shown = shown if len(shown) <= most else shown[: most - 1] + "…"
         self._marks.append(f'<text class="{css}" x="{x:.1f}" y="{y:.1f}">{escape(shown)}</text>')
 
     def svg(self, description: str) -> Markup:
-        """The chart; `description` is what those hear who cannot see it."""
+        """Returns the SVG; `description` is its text for screen readers."""
         # A wide one is not made smaller, but scrolled.
         least = f' style="min-width:{self.width:g}px"' if self.width > WIDTH else ""
         return Markup(
@@ -199,7 +199,7 @@ def _of(trial: str) -> str:
 
 
 def legend(trials: Iterable[str]) -> Markup:
-    """Which line is which trial's: they have the colours c0, c1, … in order."""
+    """A legend of trials, which have the colours c0, c1, … in order."""
     items = (
         Markup('<li class="c{}" data-t="{}">{}</li>').format(number, trial, trial)
         for number, trial in enumerate(map(visible, trials))
@@ -209,15 +209,15 @@ def legend(trials: Iterable[str]) -> Markup:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with what is to be said of it; shows itself in a notebook.
+    """A figure of the report: a chart with its description; displayed in a notebook.
 
     Attributes:
-        name: short and unique in a report.
-        title: what it shows.
+        name: unique name in a report.
+        title: its heading.
         drawing: SVG, or an HTML table.
-        text: what is to be seen in it, in words.
-        numbers: the same as a table; None where they are the leaderboard's.
-        wide: whether it needs the whole width of a page.
+        text: a description of what it shows.
+        numbers: its data as a table; None if that is the leaderboard.
+        wide: whether it takes the whole width of the page.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The figures of the winning model, on the validation rows: what it confuses, how sure it is."""
+"""Figures of the exported model: confusion matrix, calibration, slices and mistakes."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ LONGEST = 400  # characters of a text that are shown
 
 @dataclass(frozen=True)
 class Predicted:
-    """What one model says of the validation rows.
+    """One model's predictions of the validation rows.
 
     Attributes:
         name: of the trial or final.
@@ -36,7 +36,7 @@ class Predicted:
 
 
 def predicted(archive: Archive) -> Predicted | None:
-    """The predictions of the exported model; before there is one, those of the leading trial."""
+    """The predictions of the exported model, or of the leading trial if there is none yet."""
     if archive.labels is None:
         return None
     if archive.best:
@@ -54,7 +54,7 @@ def predicted(archive: Archive) -> Predicted | None:
 
 
 def confusion(archive: Archive, model: Predicted) -> Figure:
-    """How many rows of each class were taken for which."""
+    """The confusion matrix."""
     names = [visible(name) for name in archive.class_names]
     size = len(names)
     given = model.calibrated.argmax(axis=1)
@@ -104,7 +104,7 @@ def confusion(archive: Archive, model: Predicted) -> Figure:
 
 
 def reliability(model: Predicted) -> Figure:
-    """Of the rows with about that confidence, how many are right."""
+    """The reliability diagram: accuracy against confidence."""
     sure = model.calibrated.max(axis=1)
     right = model.calibrated.argmax(axis=1) == model.labels
     bins = max(1, min(BINS, len(sure) // 10))
@@ -141,7 +141,7 @@ def reliability(model: Predicted) -> Figure:
 
 
 def slices(archive: Archive) -> Figure | None:
-    """The accuracy on kinds of rows, with intervals."""
+    """The accuracy on each slice, with intervals."""
     table = archive.slices
     if table is None or table.empty:
         return None

@@ -1,4 +1,4 @@
-"""Two runs side by side: what was asked for, what it took, what came out, and which is better."""
+"""Compares two runs: settings, cost, results, and which winner is better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ Pair = tuple[Any, Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is to be said of two runs, A and B.
+    """The comparison of two runs, A and B.
 
     Attributes:
-        differences: settings and parts of the space that are not the same, by name.
+        differences: settings and parts of the space that differ, by name.
         facts: by name: state, trials, epochs, seconds, winner, its scores and hyperparameters.
-        rows: how many validation rows both have, and neither was trained on.
-        difference: B's accuracy less A's on these rows; None where there are none.
+        rows: number of validation rows that both runs have.
+        difference: B's accuracy minus A's on these rows; None if there are none.
         interval: its 95% interval.
-        p_value: McNemar's exact one that both are equally good.
-        verdict: the same in a sentence, or why there is no test.
+        p_value: of McNemar's exact test.
+        verdict: the result in one sentence, or why there is no test.
     """
 
     differences: dict[str, Pair]
@@ -103,7 +103,7 @@ def _facts(archive: Archive) -> dict[str, Any]:
 
 
 def _shared(a: Archive, b: Archive) -> tuple[tuple[Correct, Correct] | None, str]:
-    """Which of the rows that both validate on each winner has right; or why that is not known."""
+    """Which common validation rows each winner predicts correctly, or why that is unknown."""
     found = []
     for name, archive in (("A", a), ("B", b)):
         model = predicted(archive)

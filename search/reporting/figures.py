@@ -1,4 +1,4 @@
-"""The figures of a search: how it went, and what accuracy costs."""
+"""Figures of the search: progress, learning curves, and the cost of accuracy."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -26,20 +26,20 @@ CURVES = 8  # trials whose learning curves are shown
 
 
 def score(record: TrialRecord) -> float:
-    """The score of a trial that can be used."""
+    """The score of a usable trial."""
     assert record.best is not None
     return record.best.score
 
 
 def dots_of(archive: Archive) -> list[tuple[TrialRecord, str]]:
-    """Trials that can be used, worst first, each with the class of its colour."""
+    """Usable trials, worst first, each with the CSS class of its colour."""
     best_first = sorted(archive.ranked, key=score, reverse=True)
     step = {r.trial_id: STEPS - 1 - n * STEPS // len(best_first) for n, r in enumerate(best_first)}
     return [(r, f"dot s{step[r.trial_id]} {r.status}") for r in reversed(best_first)]
 
 
 def over_time(archive: Archive) -> Figure | None:
-    """The best score so far against the time."""
+    """The best score so far against wall-clock time."""
     ended = _in_time(archive)
     if not ended:
         return None
@@ -55,7 +55,7 @@ def over_time(archive: Archive) -> Figure | None:
 
 
 def over_epochs(archive: Archive) -> Figure | None:
-    """The best score so far against the epochs spent."""
+    """The best score so far against the number of trained epochs."""
     ended = _in_time(archive)
     if not ended:
         return None
@@ -66,7 +66,7 @@ def over_epochs(archive: Archive) -> Figure | None:
 
 
 def _in_time(archive: Archive) -> list[TrialRecord]:
-    """Trials that can be used, in the order in which they ended."""
+    """Usable trials, in the order in which they ended."""
     ended = [r for r in archive.ranked if r.ended_at is not None]
     return sorted(ended, key=lambda r: datetime.fromisoformat(str(r.ended_at)))
 

@@ -1,4 +1,4 @@
-"""Which hyperparameters the scores depend on, by Optuna."""
+"""The importance of hyperparameters, computed by Optuna."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,16 +10,16 @@ RELIABLE = 60  # trials; with fewer a caution is
 
 
 def importances(records: Sequence[TrialRecord]) -> dict[str, float]:
-    """The share of each hyperparameter in what makes a trial good, the largest first.
+    """The importance of each hyperparameter for the score, largest first.
 
-    PED-ANOVA (Watanabe et al. 2023): how differently a hyperparameter's values are spread among the
-    better trials and among all. Trials that were stopped early count with the score they had.
+    PED-ANOVA (Watanabe et al. 2023): how much the distribution of a hyperparameter's values among
+    the better trials differs from that among all. Pruned trials count with the score they had.
 
     Args:
-        records: trials that can be used.
+        records: usable trials.
 
     Returns:
-        By name, adding up to 1; empty where there are too few trials, or where all are alike.
+        By name, adding up to 1; empty if there are too few trials, or all have the same score.
     """
     import warnings
 
@@ -50,7 +50,7 @@ def importances(records: Sequence[TrialRecord]) -> dict[str, float]:
 
 
 def searched(records: Iterable[TrialRecord]) -> dict[str, dict[str, Any]]:
-    """The hyperparameters that have more than one value to choose from.
+    """The hyperparameters with more than one possible value.
 
     Returns:
         By name: KerasTuner's description (values, or min_value, max_value, sampling), and its

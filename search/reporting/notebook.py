@@ -1,4 +1,4 @@
-"""How a search stands, in a cell of a notebook: one table, drawn again in place."""
+"""The live table of a search in a notebook cell."""
 
 import sys
 import time
@@ -51,11 +51,11 @@ class Live:
 
 
 def drawn(study: Study, most: int | None) -> str:
-    """The best trials of a study as HTML.
+    """Returns the best trials of a study as HTML.
 
     Args:
         study: the run.
-        most: how many; None for all.
+        most: maximum number of trials; None for all.
     """
     settings, rows = study.settings, len(study.corpus.validation)
     finals = study.finals_in_force()

@@ -1,7 +1,7 @@
-"""report.html: one file that shows a search, made of its records alone.
+"""report.html: a report of a search in one file, made from its records alone.
 
-It needs no network and no other file. Everything from data is escaped by the template engine; a
-content security policy, besides, lets no script run but the one that is written here.
+It needs no network and no other file. The template engine escapes everything from data, and a
+content security policy allows no script but the report's own.
 """
 
 import base64
@@ -36,11 +36,11 @@ LATE = ("best_epoch", "epochs", "train_seconds", "parameters", "seed", "started_
 
 @dataclass(frozen=True)
 class Report:
-    """What is to be seen of a run; shows itself in a notebook.
+    """The report of a run; displayed in a notebook.
 
     Attributes:
         archive: the run's records.
-        whole: whether figures are in it that take seconds to compute.
+        whole: whether to include figures that take seconds to compute.
     """
 
     archive: Archive
@@ -53,7 +53,7 @@ class Report:
 
     @cached_property
     def sections(self) -> dict[str, list[Figure]]:
-        """All figures, by the name of their section."""
+        """All figures, by section."""
         archive = self.archive
         model = diagnostics.predicted(archive)
         return {
@@ -76,11 +76,11 @@ class Report:
 
     @property
     def figures(self) -> dict[str, Figure]:
-        """All figures by name; each shows itself in a notebook."""
+        """All figures by name; each is displayed in a notebook."""
         return {figure.name: figure for some in self.sections.values() for figure in some}
 
     def html(self) -> str:
-        """The whole page."""
+        """Returns the page as HTML."""
         archive = self.archive
         script = page_file("report.js")
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -130,17 +130,17 @@ class Report:
 
 
 def framed(page: str) -> str:
-    """A page in another one, in a frame, so that neither changes the look of the other."""
+    """Returns a page in an iframe, so that its styles and those around it stay apart."""
     frame = '<iframe title="report" srcdoc="{}" style="width:100%;height:800px;border:0">'
     return str(Markup(frame + "</iframe>").format(page))
 
 
 class Rewriting:
-    """Rewrites the report of a run that goes on, in a hundredth of its time.
+    """Rewrites the report of a running search, in at most 1% of its time.
 
     Args:
         results: the results directory.
-        warn: gets a sentence if that is not possible.
+        warn: called with a sentence if the report cannot be written.
     """
 
     def __init__(self, results: Path, warn: Callable[[str], None]) -> None:
@@ -148,10 +148,10 @@ class Rewriting:
         self._next = 0.0
 
     def __call__(self, *, last: bool = False) -> None:
-        """Rewrites it, if it is time to.
+        """Rewrites the report if it is time to.
 
         Args:
-            last: that it is, and that all figures are wanted.
+            last: whether to rewrite it in any case, with all figures.
         """
         begun = time.monotonic()
         if begun < self._next and not last:
@@ -175,7 +175,14 @@ def _short(error: Exception) -> str:
 
 
 def read_report(results: Path | str = "results") -> Report:
-    """The report of a run, whether it is over or not.
+    """Reads the report of a finished, killed or running search from its records.
+
+    Args:
+        results: the results directory.
+
+    Returns:
+        A `Report`: `figures` by name, `leaderboard`, `html()` and `write()`. In a notebook it
+        displays itself.
 
     Raises:
         ResultsError: there is no run in the directory.
@@ -188,6 +195,6 @@ def _there(*found: Figure | None) -> list[Figure]:
 
 
 def _columns(table: pd.DataFrame) -> list[str]:
-    """Those that say something: the scores, the hyperparameters, and then the rest."""
+    """The columns with content: scores, then hyperparameters, then the rest."""
     said = [n for n in table.columns if n not in BESIDE and not table[n].isna().all()]
     return sorted(said, key=lambda name: (name in LATE, name.startswith("hp_")))

@@ -1,4 +1,4 @@
-"""The figures of hyperparameters: what the accuracy depends on."""
+"""Figures of hyperparameters: how the score depends on each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ def _axis(spec: Mapping[str, Any], start: float, end: float) -> Scale | Places:
 
 
 def _place(axis: Scale | Places, value: Any, number: int) -> float | None:
-    """Where a value stands; dots on one name side by side."""
+    """The pixel of a value; dots of one name are spread side by side."""
     if isinstance(axis, Scale):
         return axis(value)
     if value not in axis.names:
@@ -105,7 +105,7 @@ def parallel_coordinates(archive: Archive) -> Figure | None:
 
 
 def importance(archive: Archive) -> Figure | None:
-    """How much the scores depend on each hyperparameter."""
+    """The importance of each hyperparameter."""
     found = importances(archive.ranked)
     if not found:
         return None
@@ -131,7 +131,7 @@ def importance(archive: Archive) -> Figure | None:
 
 
 def without_importance(archive: Archive) -> str:
-    """Why there is no figure of it."""
+    """Why there is no figure of importance."""
     count = len(archive.ranked)
     if count < FEWEST:
         return f"Importance takes at least {FEWEST} trials; there are {count}."

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent / "page"
 
 
 def alone(figure: Any) -> str:
-    """A `Figure` as HTML outside a report, in a notebook."""
+    """Returns a `Figure` as HTML for a notebook."""
     shown = TEMPLATES.get_template("figure.html").module.figure(figure)  # type: ignore[attr-defined]
     return f'<style>{page_file("figure.css")}</style><div class="figures">{shown}</div>'
 
@@ -24,7 +24,7 @@ def page_file(name: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A table's cell as people read it."""
+    """Formats a table cell for people."""
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
     if isinstance(value, bool):
@@ -40,7 +40,7 @@ def _plain(value: Any) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Whatever the template prints, without characters that act."""
+    """Escapes control characters in everything that a template prints."""
     return value if isinstance(value, Markup) else visible(value)
 
 

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a search: each trial's curves, and its HParams plugin's table.
+"""Logs for TensorBoard: each trial's curves, and the table of the HParams plugin.
 
 `tensorboard --logdir results/tensorboard`. The files are TensorBoard's own, written without
 TensorFlow: one for each trial, whole or not at all.
@@ -21,7 +21,7 @@ FOLDER = "tensorboard"
 
 
 def check_installed() -> None:
-    """Looks whether the package is there, without importing it.
+    """Checks that TensorBoard is installed, without importing it.
 
     Raises:
         SettingsError: it is not.
@@ -34,7 +34,7 @@ def check_installed() -> None:
 
 
 class Board:
-    """Writes what TensorBoard shows.
+    """Writes TensorBoard logs.
 
     Args:
         results: the results directory.
@@ -45,10 +45,10 @@ class Board:
         self._written: dict[str, int] = {}
 
     def __call__(self, records: Iterable[TrialRecord]) -> None:
-        """Writes the trials that are not written yet, or have more epochs now.
+        """Writes the trials that are new or have more epochs.
 
         Args:
-            records: of all trials; those under way and those without an epoch are left out.
+            records: of all trials; running ones and those without an epoch are left out.
         """
         known = [r for r in records if r.history and r.status != "running"]
         if known and not self._written:
@@ -84,7 +84,7 @@ def _name(number: int | str) -> str:
 
 
 def _experiment(records: list[TrialRecord]) -> Any:
-    """What the HParams plugin is told of the space."""
+    """The search space, for the HParams plugin."""
     from tensorboard.plugins.hparams import summary_v2 as hp
 
     params = []
