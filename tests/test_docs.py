@@ -1,5 +1,6 @@
 """README and `docs/`: plain sentences, links that lead somewhere, messages that there are."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -75,6 +76,21 @@ def test_links(page):
 def test_files_that_are_named_are_there(page):
     named = re.findall(r"`((?:tests|search|examples|data)/[\w./]*)`", PAGES[page])
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_reference_has_every_public_name_and_parameter():
+    parts = re.split(r"^## (.*)$", PAGES["reference.md"], flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert {*sections} == {*search.__all__} - {"__version__"}
+    for name, text in sections.items():
+        if name == "Settings":  # its signature says `try`, the alias of `try_`
+            parameters = search.Settings.model_fields
+        elif name in ("FastLSTM", "SearchTuner", "SearchError"):  # those of Keras, of `tune`, none
+            continue
+        else:
+            parameters = inspect.signature(getattr(search, name)).parameters
+        named = re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", text)))
+        assert {*parameters} - {*named} == set(), name
 
 
 def test_messages_in_the_faq_are_real():
