@@ -232,7 +232,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None"
             )
-        texts, labels = as_texts(X), column_or_1d(y)
+        texts, labels = as_texts(X), column_or_1d(_plain(y))
         if len(texts) != len(labels):
             raise ValueError(
                 f"expected as many labels as texts, found {counted(len(texts), 'text')} and "
@@ -256,6 +256,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _plain(y: Any) -> Any:
+    """Labels of a type of pandas, such as Int64, as NumPy has them, if none is missing."""
+    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    return y if kind is None or pd.isna(y).any() else y.to_numpy(dtype=kind)
 
 
 def _searched(settings: Settings) -> Outcome:

@@ -173,8 +173,10 @@ class Settings(BaseModel):
 
     @field_validator("data", "validation", "test", mode="before")
     @classmethod
-    def _is_data(cls, value: Any) -> Any:
-        if value is None or isinstance(value, str):
+    def _is_data(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and value:  # "" is a variable that is not set
+            return value
+        if value is None and info.field_name != "data":
             return value
         if isinstance(value, Path):
             return str(value)

@@ -28,12 +28,14 @@ NEW = ["a warm and funny film", "dull, and far too long"]
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    """A classifier that was fitted on labels which are numbers, and its temporary directory."""
+    """A classifier that was fitted on pandas' own numbers, and its temporary directory."""
     folder = tmp_path_factory.mktemp("temporary")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(folder))
         classifier = TextClassifier(**QUICK).fit(
-            TEXTS.tolist(), NUMBERS, groups=[None, *(n // 3 for n in range(299))]
+            TEXTS.tolist(),
+            pd.Series(NUMBERS, dtype="Int64"),
+            groups=[None, *(n // 3 for n in range(299))],
         )
     return classifier, folder
 
@@ -84,7 +86,7 @@ def test_defaults_are_those_of_the_command():
 
 def test_labels_are_given_back_as_they_were(fitted):
     classifier, _ = fitted
-    assert classifier.classes_.tolist() == [3, 7]
+    assert classifier.classes_.tolist() == [3, 7] and classifier.classes_.dtype.kind == "i"
     found, every = classifier.predict(NEW), classifier.predict_proba(NEW)
     assert found.dtype == classifier.classes_.dtype and every.shape == (2, 2)
     assert found.tolist() == classifier.classes_[every.argmax(axis=1)].tolist()
@@ -132,6 +134,7 @@ def test_a_clone_is_not_fitted(fitted):
         ({}, ["a", "b"], None, ValueError, "y to be passed"),
         ({}, ["a", "b"], ["x", None], ValueError, "a label for each text, found none in place 1"),
         ({}, ["a", "b"], [0.1, 0.7], ValueError, "Unknown label type"),
+        ({}, ["a", "b"], pd.array([1, None], dtype="Int64"), ValueError, "found none in place 1"),
         ({}, ["", " "], [0, 1], ValueError, "found none that is not empty"),
         ({}, TEXTS, ["x"] * 300, ValueError, "every label is 'x'; a classifier needs two classes"),
         ({}, TEXTS, [0] * 299 + [1], ValueError, "the class '1' has 1 row; at least 10"),

@@ -254,6 +254,11 @@ def _paths(source: str) -> list[Path]:
         )
     if path.exists():
         return [path]
+    if source == "-":
+        raise DataError(
+            "-: the standard input is not read, because a run that goes on reads its data again; "
+            "save them as a file"
+        )
     if glob.has_magic(source):
         if found := sorted(Path(name) for name in glob.glob(source) if Path(name).is_file()):  # noqa: PTH207  (a pattern may be absolute)
             return found

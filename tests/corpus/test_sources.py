@@ -176,3 +176,8 @@ def test_unlabelled_texts_become_part_of_the_corpus(tmp_path):
     corpus.save(tmp_path / "saved")
     assert corpus.is_saved(tmp_path / "saved")
     assert not plain.is_saved(tmp_path / "saved")
+
+
+def test_the_standard_input_is_no_file():
+    with pytest.raises(DataError, match=r"-: the standard input is not read, .*; save them"):
+        read("-")

@@ -191,3 +191,22 @@ def test_a_classifier_is_pickled_and_saved(both, tmp_path):
     again.save(tmp_path / "copy.keras")
     assert search.load(tmp_path / "copy.keras").description == both[0].description
     assert [path.name for path in tmp_path.iterdir()] == ["copy.keras"]
+
+
+FORKED = """
+import multiprocessing, search, sys
+model = search.load(sys.argv[1])
+print(model.predict_proba(["a warm film"]).tolist())
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    for answer in pool.map_async(model.predict_proba, [["a warm film"]] * 2).get(timeout=60):
+        print(answer.tolist())
+"""
+
+
+def test_in_a_fork_of_a_process_that_has_answered(model_file):
+    """As multiprocessing's default and servers with a preloaded model have it."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, str(model_file)], capture_output=True, text=True, check=True
+    )
+    answers = done.stdout.splitlines()
+    assert len(answers) == 3 and len(set(answers)) == 1
