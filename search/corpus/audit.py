@@ -7,6 +7,7 @@ not know and those behind `max_length`.
 """
 
 import itertools
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -169,10 +170,14 @@ class Audit:
         if self.guess["train"] > even + IMBALANCE:
             name = max(self.classes["train"], key=self.classes["train"].__getitem__)
             shares = ", ".join(f"{share:.1%} on {side}" for side, share in self.guess.items())
+            f1 = "val_f1"
+            if len(self.classes["train"]) == 2:
+                rarer = min(self.classes["train"], key=self.classes["train"].__getitem__)
+                f1 += f" (of {rarer!r} alone with --positive {shlex.quote(rarer)})"
             lines.append(
                 f"UNBALANCED: always guessing {name!r} has an accuracy of {shares}, and a balanced "
-                f"accuracy of {even:.1%}; think of --objective val_balanced_accuracy, val_f1 or "
-                "val_auc, and of --class-weight balanced"
+                f"accuracy of {even:.1%}; think of --objective val_balanced_accuracy, "
+                f"val_auc or {f1}, and of --class-weight balanced"
             )
         lines += self._unlike()
         lines.append("rows: " + "; ".join(map(self._rows, self.classes)))

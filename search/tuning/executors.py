@@ -163,7 +163,7 @@ class LocalSlot:
                 return self._submit(function, *arguments)
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        with contextlib.nullcontext() if self._processes() else _without_main():
+        with contextlib.nullcontext() if self._processes() else _alone():
             future = self._executor.submit(function, *arguments)
         # The process has its own end of the pipe now. While this one is open too, the reader of
         # an answer that a killed process left half written would wait for the rest for ever.
@@ -282,17 +282,21 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Processes that are started in this block do not import the user's main script.
+def _alone() -> Iterator[None]:
+    """Processes that are started in this block take over nothing of this one.
 
-    Nothing of it is needed there: HyperModels are pickled by value.
+    They do not import the user's main script: nothing of it is needed there, because HyperModels
+    are pickled by value. And they do not start others in its way, which is unknown to them where
+    this is a process of joblib.
     """
-    main = sys.modules["__main__"]
+    main, method = sys.modules["__main__"], multiprocessing.get_start_method(allow_none=True)
     sys.modules["__main__"] = ModuleType("__main__")
+    multiprocessing.set_start_method("spawn", force=True)
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        multiprocessing.set_start_method(method, force=True)
 
 
 @contextlib.contextmanager

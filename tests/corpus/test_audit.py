@@ -216,8 +216,8 @@ def test_classes_out_of_balance(rows, warned):
     if warned:
         assert lines == [
             "UNBALANCED: always guessing 'x' has an accuracy of 80.0% on train, 70.0% on test, "
-            "and a balanced accuracy of 50.0%; think of --objective val_balanced_accuracy, val_f1 "
-            "or val_auc, and of --class-weight balanced"
+            "and a balanced accuracy of 50.0%; think of --objective val_balanced_accuracy, val_auc "
+            "or val_f1 (of 'y' alone with --positive y), and of --class-weight balanced"
         ]
 
 

@@ -8,6 +8,7 @@ import struct
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 
+import joblib
 import numpy as np
 import pytest
 
@@ -104,3 +105,14 @@ def test_ready_when_warm(slot):
 
 def test_at_least_one_worker():
     assert 1 <= default_workers(20) <= 20 and default_workers(1) == 1
+
+
+def worker():
+    with slots(1) as made:
+        return made[0].submit(os.getppid).result(timeout=60) == os.getpid()
+
+
+def test_in_a_process_of_joblib():
+    """As `GridSearchCV(n_jobs=2)` has it: joblib's way to start processes is unknown to others."""
+    with joblib.parallel_config("loky", n_jobs=2):
+        assert joblib.Parallel()(joblib.delayed(worker)() for _ in range(2)) == [True, True]
