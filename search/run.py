@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,16 +15,15 @@ from search.display import counted
 from search.errors import Interrupted, ResultsError, SettingsError
 from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
 from search.startup import give_temporary_directory, tensorflow_silenced
+from search.summary import final_line, print_outcome, trial_line
 from search.view import View, chosen_view, left, result_event
 
 if TYPE_CHECKING:
     from search.conclusion import Outcome
     from search.tuning.records import TrialRecord
-    from search.tuning.study import Study
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-SHOWN_TRIALS = 10
 GROUPS = {
     "Data": (
         *("data", "text_column", "label_column", "group_column", "labels", "encoding", "delimiter"),
@@ -40,10 +40,10 @@ GROUPS = {
     ),
     "Search": (
         *("trials", "timeout", "tuner", "objective", "positive", "class_weight", "seed", "space"),
-        *("fixed", "print_space", "tried_first", "warm_start", "max_parameters"),
+        *("set", "print_space", "try_", "warm_start", "max_parameters"),
     ),
     "Training": ("max_epochs", "min_epochs", "reduction", "patience", "trial_timeout", "keep"),
-    "Finals and model": ("finals", "folds", "single", "prefer_small", "top", "formats", "conclude"),
+    "Finals and model": ("finals", "folds", "single", "prefer_small", "top", "export", "conclude"),
     "Where it trains": ("workers", "cluster", "cpus_per_trial", "gpus_per_trial"),
     "Results and output": (
         *("results", "overwrite", "retry_failed", "tensorboard", "quiet", "as_json", "debug"),
@@ -155,7 +155,7 @@ def main(
     space: Annotated[
         str, typer.Option(help="The search space: core, wide or a .toml file.")
     ] = "core",
-    fixed: Annotated[
+    set: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
@@ -166,7 +166,7 @@ def main(
     print_space: Annotated[
         bool, typer.Option("--print-space", help="Print the space as TOML and exit.")
     ] = False,
-    tried_first: Annotated[
+    try_: Annotated[
         list[str] | None,
         typer.Option(
             "--try",
@@ -217,11 +217,9 @@ def main(
         ),
     ] = False,
     top: Annotated[int, typer.Option(min=1, help="Export this many of the best trials.")] = 1,
-    formats: Annotated[
+    export: Annotated[
         str | None,
-        typer.Option(
-            "--export", help="Further formats of the best model, such as saved_model,onnx,litert."
-        ),
+        typer.Option(help="Further formats of the best model, such as saved_model,onnx,litert."),
     ] = None,
     results: Annotated[
         Path, typer.Option(parser=folder, metavar="PATH", help="Where everything is written.")
@@ -278,55 +276,9 @@ def main(
 
     Example: python -m search.run --data reviews.csv --trials 20
     """
+    options = locals()
     with command(debug=debug):
-        settings = Settings(
-            data=data,
-            text_column=text_column,
-            label_column=label_column,
-            group_column=group_column,
-            labels=labels,
-            encoding=encoding,
-            delimiter=delimiter,
-            quote=quote,
-            no_header=no_header,
-            min_class_rows=min_class_rows,
-            validation=validation,
-            test=test,
-            unlabelled=tuple(unlabelled) if unlabelled else None,
-            remove_leaks=remove_leaks,
-            embeddings=embeddings,
-            trials=trials,
-            timeout=timeout,
-            tuner=tuner,
-            objective=objective,
-            positive=positive,
-            class_weight=class_weight,
-            seed=seed,
-            space=space,
-            set=tuple(fixed or ()),
-            try_=tuple(tried_first or ()),
-            warm_start=warm_start,
-            max_parameters=max_parameters,
-            max_epochs=max_epochs,
-            min_epochs=min_epochs,
-            reduction=reduction,
-            patience=patience,
-            finals=finals,
-            folds=folds,
-            single=single,
-            prefer_small=prefer_small,
-            top=top,
-            export=() if formats is None else formats,
-            results=results,
-            workers=workers,
-            cluster=cluster,
-            cpus_per_trial=cpus_per_trial,
-            gpus_per_trial=gpus_per_trial,
-            keep=max(keep, top),
-            trial_timeout=trial_timeout,
-            retry_failed=retry_failed,
-            tensorboard=tensorboard,
-        )
+        settings = settings_of(options)
         if conclude and overwrite:
             raise SettingsError("--conclude has no meaning with --overwrite")
         if print_space:
@@ -347,7 +299,25 @@ def main(
         if as_json:
             result_event(outcome)
         else:
-            _print_outcome(outcome)
+            print_outcome(outcome)
+
+
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """Returns the settings that the options of the command give: both have the same names.
+
+    Args:
+        options: the parameters of `main` by name; None and an empty list mean the default.
+
+    Raises:
+        SettingsError: an option has an invalid value.
+    """
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
+        if name in Settings.model_fields and value is not None and value != []
+    }
+    # What is exported must be kept.
+    return Settings(**{**given, "keep": max(options["keep"], options["top"])})
 
 
 def show_space(settings: Settings) -> None:
@@ -459,7 +429,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 
         def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
             study = tuner.study
-            line = (_final_line if record.is_final else _trial_line)(study, record)
+            line = (final_line if record.is_final else trial_line)(study, record)
             view.trial(study, record, line + left(study, time.monotonic() - started))
 
         tuner = pipeline.tune(
@@ -482,117 +452,6 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
             + (f", of which {failed} failed; --retry-failed begins those again" if failed else "")
         )
     return pipeline.conclude(tuner)
-
-
-def _trial_line(study: "Study", record: "TrialRecord") -> str:
-    """Returns one line about an ended trial."""
-    from search.tuning.objective import to_score
-    from search.tuning.records import best_of
-
-    objective, total = study.settings.objective, study.settings.trials
-    ended = [r for r in study.records.values() if r.status != "running"]
-    if record.best is None or record.status == "failed":
-        result = f"failed: {record.error}"
-    else:
-        leader = best_of(ended)
-        assert leader is not None and leader.best is not None
-        result = (
-            f"{objective} {to_score(objective, record.best.score):.4f} "
-            f"(best {to_score(objective, leader.best.score):.4f}, trial {leader.trial_id}), "
-            f"{'stopped after ' if record.status == 'pruned' else ''}"
-            f"{len(record.history)} epochs, {sum(e.seconds for e in record.history):.1f} s"
-        )
-    return f"[{len(ended)}/{total}] trial {record.trial_id}: {result}"
-
-
-def _final_line(study: "Study", record: "TrialRecord") -> str:
-    """Returns one line about an ended final."""
-    from search.tuning.objective import to_score
-
-    objective = study.settings.objective
-    wanted = len(study.finals_wanted())
-    trial, _, number = record.trial_id.partition("-")
-    if record.best is None or record.status == "failed":
-        result = f"failed: {record.error}"
-    elif number == "0":
-        result = f"trained for {len(record.history)} epochs"
-    else:
-        result = f"{objective} {to_score(objective, record.best.score):.4f}"
-    part = f"fold {number}" if number != "0" else "all rows"
-    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, {part}: {result}"
-
-
-def _print_outcome(outcome: "Outcome") -> None:
-    """Prints the result to stdout."""
-    from search.evaluation.measures import describe_bias, describe_gap
-
-    table = outcome.leaderboard
-    best = outcome.best
-    objective = best["objective"]
-    means = ["val_mean"] if table["n_folds"].notna().any() else []
-    measures = dict.fromkeys((objective, *means, "val_accuracy", "val_loss"))
-    columns = [
-        "rank",
-        "trial_id",
-        "kind",
-        "status",
-        *measures,
-        "tied_with_best",
-        "best_epoch",
-        "epochs",
-    ]
-    hyperparameters = [name for name in table.columns if name.startswith("hp_")]
-    shown = table[[*columns, "train_seconds", *hyperparameters]].head(SHOWN_TRIALS)
-    show(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"), table=True)
-    if len(table) > SHOWN_TRIALS:
-        show(f"… and {len(table) - SHOWN_TRIALS} more")
-    title = f"best: trial {best['trial_id']}"
-    if best["trial_id"] != best["best_trial"]:
-        title = (
-            f"chosen: trial {best['trial_id']}, the smallest within one standard error of "
-            f"trial {best['best_trial']}"
-        )
-    lines = [f"\n{title}", *_measured(best, objective, "val", "out-of-fold")]
-    if best["finals"] is not None:
-        folds = best["finals"]["folds"]
-        mean = f"the mean of the networks of its {folds} folds"
-        lines[0] += f", {mean if best['networks'] > 1 else 'one network trained on all rows'}"
-        if best["mixture"]["models"]:
-            lines[0] += ", and n-gram models"
-        lines.append(
-            f"its networks alone, on the fold held out: mean {best['finals']['mean']:.4f}, "
-            f"standard deviation {best['finals']['std']:.4f}"
-        )
-    if best["selection_bias"] is not None:
-        lines.append(describe_bias(objective, best["selection_bias"]))
-    lines += best["weak_slices"]
-    lines += [
-        *(_measured(best, objective, "test", "test") if best["test_rows"] else ()),
-        *([gap] if (gap := describe_gap(objective, best)) else []),
-        best["verdict"],
-    ]
-    if outcome.tested > 1:
-        lines.append(f"the test rows were looked at for {outcome.tested} models in this run")
-    lines += [f"leaderboard: {outcome.table}", f"model: {outcome.model}"]
-    lines += [f"runner-up: {path}" for path in outcome.runners_up]
-    lines += [f"{name}: {outcome.model.with_name(name)}" for name in best["formats"]][1:]
-    lines.append(f"report: {outcome.table.parent / 'report.html'}")
-    show("\n".join(lines))
-
-
-def _measured(best: dict[str, Any], objective: Objective, side: str, name: str) -> list[str]:
-    """The objective and the accuracy on one split, with their intervals, one line each."""
-    from search.tuning.objective import display_name
-
-    lines = []
-    for one in dict.fromkeys((objective, "val_accuracy")):
-        key = one.replace("val", side, 1)
-        low, high = best[f"{key}_ci"]
-        lines.append(
-            f"{name} {display_name(one, best['positive'])}: {best[key]:.4f} "
-            f"(95% interval {low:.4f} to {high:.4f}, {best[f'{side}_rows']} rows)"
-        )
-    return lines
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def settings_of(*options: object) -> Settings:
     found: list[Settings] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "search", lambda settings, **_: found.append(settings))
-        patch.setattr(run, "_print_outcome", lambda outcome: None)
+        patch.setattr(run, "print_outcome", lambda outcome: None)
         with pytest.raises(SystemExit) as end:
             get_command(run.app)([str(option) for option in options])
     assert end.value.code == 0

@@ -27,7 +27,8 @@ ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),
     *("conclusion", "pipeline", "estimator"),
 ]
-COMMANDS = {"run", "predict", "export", "report", "compare", "view", "commands", "__main__"}
+COMMANDS = {"run", "predict", "export", "report", "compare", "view", "summary", "commands"}
+COMMANDS |= {"__main__"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
 

@@ -1,5 +1,7 @@
 """Settings: what can be said, in Python as on the command line, and what is said of the rest."""
 
+import inspect
+
 import pandas as pd
 import pytest
 from typer.main import get_command
@@ -7,7 +9,7 @@ from typer.main import get_command
 from search import Settings
 from search.errors import SettingsError
 from search.network.spacefile import chosen_space
-from search.run import app
+from search.run import app, main, settings_of
 from search.settings import duration
 from search.tuning.facts import RunFacts
 from tests.made import corpus_of
@@ -22,6 +24,16 @@ def test_settings_have_the_names_of_the_options():
         for option in parameter.opts
     }
     assert {name.rstrip("_") for name in Settings.model_fields} <= options
+
+
+def test_options_have_the_defaults_of_the_settings():
+    options = {name: p.default for name, p in inspect.signature(main).parameters.items()}
+    assert settings_of(options) == Settings()
+    given = {"set": ["dropout=0.2"], "unlabelled": ["a", "b"], "export": "onnx", "top": 7}
+    found = settings_of({**options, **given})
+    assert found == Settings(
+        set="dropout=0.2", unlabelled=("a", "b"), export="onnx", top=7, keep=7
+    ), "what is exported is kept"
 
 
 @pytest.mark.parametrize(
