@@ -1,4 +1,4 @@
-"""Reviews in, batches out: reading, labels, split, vocabulary, token ids."""
+"""From data to batches: reading, labels, audit, split, vocabulary, token ids."""
 
 from search.corpus.store import Corpus, Split
 

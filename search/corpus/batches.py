@@ -1,8 +1,8 @@
 """Batches of rows of similar length, padded to their own longest row.
 
-Padding every row to one fixed length makes most of a batch padding. Here an epoch's rows are
-shuffled, cut into pools, sorted by length inside each pool, cut into batches, and the batches
-shuffled: little padding, and what is trained when stays random.
+With one fixed length, most of a batch would be padding. Here an epoch's rows are shuffled, divided
+into pools, sorted by length within each pool and divided into batches, and the batches are
+shuffled. So there is little padding, and the order of training stays random.
 """
 
 from collections.abc import Iterator
@@ -24,12 +24,13 @@ Cut = Literal["head", "tail", "both"]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a network sees of a text.
+    """How texts are truncated, and how many tokens a network knows.
 
     Attributes:
-        vocabulary_size: ids from this one on become OOV.
-        max_length: tokens of a longer text that are left.
-        cut: which ones: the first, the last, or half from each end (the odd one from the head).
+        vocabulary_size: ids >= this become OOV.
+        max_length: longer texts are truncated to this many tokens.
+        cut: which tokens are kept: the first ("head"), the last ("tail"), or half from each end
+            ("both"; an odd one from the head).
     """
 
     vocabulary_size: int
@@ -38,7 +39,7 @@ class Reading:
 
     @property
     def head(self) -> int:
-        """How many of the first tokens of a longer text are left."""
+        """How many of the first tokens of a longer text are kept."""
         return {"head": self.max_length, "tail": 0, "both": -(-self.max_length // 2)}[self.cut]
 
 
@@ -51,13 +52,13 @@ def training_batches(
     seed: int,
     epoch: int,
 ) -> Iterator[tuple[Ids, Ids]]:
-    """One epoch: every row once, in an order that depends on seed and epoch only.
+    """Yields the batches of one epoch, in an order that depends on seed and epoch only.
 
     Args:
         split: the rows.
-        reading: what is seen of a row.
-        batch_size: rows in a batch; the last of an epoch may have fewer.
-        word_dropout: share of the tokens that become OOV.
+        reading: vocabulary size and truncation.
+        batch_size: rows per batch; the last of an epoch may have fewer.
+        word_dropout: share of the tokens that are replaced by OOV.
         seed: non-negative.
         epoch: counted from 0.
 
@@ -82,7 +83,7 @@ def training_batches(
 
 
 def evaluation_batches(split: Split, reading: Reading) -> list[tuple[npt.NDArray[np.int64], Ids]]:
-    """All rows in batches of about equal work, shortest rows first.
+    """Returns all rows in batches of about equal work, shortest rows first.
 
     Returns:
         A list of (rows, ids): int64 of shape (batch,) and int32 of shape (batch, longest).
@@ -105,7 +106,7 @@ def evaluation_batches(split: Split, reading: Reading) -> list[tuple[npt.NDArray
 
 
 def padded(split: Split, rows: npt.NDArray[np.int64], reading: Reading) -> Ids:
-    """The given rows as one matrix: int32, shape (rows, longest), 0 after a row's end."""
+    """Returns rows as one matrix: int32, shape (rows, longest), padded with 0 on the right."""
     starts = split.offsets[rows]
     whole = split.offsets[rows + 1] - starts
     lengths = np.minimum(whole, reading.max_length)

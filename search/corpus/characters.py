@@ -1,4 +1,4 @@
-"""What a character is to a token: part of a word, a token of its own, or a separator.
+"""The kinds of characters: part of a word, a token of its own, a combining mark, a separator.
 
 Everything here is a function of one code point, so that it fits into a table, and so into the
 exported model: see `search.packaging.text_model`. A code point has a kind and up to three folded
@@ -39,7 +39,7 @@ DOTTED_I = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"  # folds to i, as in Turk
 
 
 def kind(character: str) -> int:
-    """Which of the four kinds a character is."""
+    """The kind of a character: `LETTER`, `ALONE`, `FOLLOWER` or `SEPARATOR`."""
     code = ord(character)
     if not any(low <= code < high for low, high in KNOWN):
         return ALONE
@@ -56,7 +56,7 @@ def kind(character: str) -> int:
 
 
 def folded(character: str) -> tuple[int, ...]:
-    """The code points that stand for a character, three at most; none where it does not count."""
+    """The folded code points of a character, at most three; none if it is ignored."""
     code, found = ord(character), kind(character)
     if (
         not any(low <= code < high for low, high in KNOWN)
@@ -78,7 +78,7 @@ def folded(character: str) -> tuple[int, ...]:
 
 @cache
 def table() -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
-    """Every code point's kind, (0x110000,), and folded code points, (0x110000, 3), 0 for none."""
+    """The kind, (0x110000,), and folded code points, (0x110000, 3), of each code point; 0: none."""
     kinds = np.full(sys.maxunicode + 1, ALONE, np.int8)
     points = np.zeros((sys.maxunicode + 1, MOST_FOLDED), np.int32)
     points[:, 0] = UNKNOWN

@@ -1,4 +1,4 @@
-"""Which columns of a table are the text and the label: those named, numbered or usual."""
+"""Finds the text and label columns of a table: by name, by number, or by usual names."""
 
 from collections.abc import Iterable, Sequence
 

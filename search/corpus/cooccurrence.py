@@ -1,8 +1,8 @@
-"""Word vectors from the texts alone: a first idea of which words are alike, in seconds.
+"""Word vectors from co-occurrence counts, in seconds and without labels.
 
-Positive pointwise mutual information of words that stand near each other, or of words and the
-texts they stand in, with smoothed context frequencies, and its truncated singular value
-decomposition (Levy, Goldberg & Dagan 2015). Labels are never looked at.
+Positive pointwise mutual information of words that occur near each other, or of words and the
+texts they occur in, with smoothed context frequencies, and its truncated singular value
+decomposition (Levy, Goldberg & Dagan 2015).
 """
 
 from typing import Any
@@ -26,18 +26,18 @@ MORE = 10  # vectors than are asked for, in it
 def neighbour_vectors(
     ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], vocabulary_size: int, most: int
 ) -> Vectors:
-    """A vector for every token, from the tokens that stand near it.
+    """Computes a vector for every token, from the tokens that occur near it.
 
     Args:
-        ids: token ids of all texts, one after another.
+        ids: token ids of all texts, concatenated.
         offsets: (texts + 1,), text i is ids[offsets[i]:offsets[i + 1]].
-        vocabulary_size: ids from this one on count as OOV.
-        most: numbers in a vector; fewer where there are fewer tokens.
+        vocabulary_size: ids >= this count as OOV.
+        most: maximum size of a vector; it is smaller if there are fewer tokens.
 
     Returns:
-        (vocabulary_size, numbers), the most telling numbers first, so that the first k of them
-        are the vectors of length k; standard deviation 1 over the tokens that have a vector.
-        Padding, OOV and tokens that never stand near another have zeros.
+        (vocabulary_size, size), the most informative columns first, so that the first k columns
+        are the vectors of size k; standard deviation 1 over the tokens that have a vector.
+        Padding, OOV and tokens that never occur near another have zeros.
     """
     return _vectors(_information(_near(ids, offsets, vocabulary_size)), most)
 
@@ -45,7 +45,7 @@ def neighbour_vectors(
 def document_vectors(
     ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], vocabulary_size: int, most: int
 ) -> Vectors:
-    """A vector for every token, from the texts it stands in; otherwise as `neighbour_vectors`."""
+    """Computes a vector for every token, from the texts it occurs in; see `neighbour_vectors`."""
     return _vectors(_information(_inside(ids, offsets, vocabulary_size)), most)
 
 
@@ -101,7 +101,7 @@ def _orthonormal(tall: Vectors) -> Vectors:
 def _inside(
     ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], vocabulary_size: int
 ) -> sparse.csr_matrix:
-    """(tokens, texts): 1 where a token stands in a text."""
+    """Sparse matrix, (tokens, texts): 1 where a token occurs in a text."""
     ids, texts = _first(ids, offsets)
     known = (ids > OOV) & (ids < vocabulary_size)
     shape = (vocabulary_size, int(texts[-1]) + 1 if len(texts) else 1)
@@ -122,7 +122,7 @@ def _first(
 def _near(
     ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], vocabulary_size: int
 ) -> sparse.csr_matrix:
-    """How often two tokens stand near each other in a text, symmetric."""
+    """Co-occurrence counts of tokens within a window, symmetric."""
     ids, text = _first(ids, offsets)
     ids = np.where(ids >= vocabulary_size, OOV, ids)
     shape = (vocabulary_size, vocabulary_size)
@@ -137,7 +137,7 @@ def _near(
 
 
 def _information(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The positive part of log(P(a, b) / (P(a) P(b))), of tokens and what they stand near or in."""
+    """Positive pointwise mutual information: max(0, log(P(a, b) / (P(a) P(b))))."""
     pairs = counts.tocoo()
     words = np.bincount(pairs.row, pairs.data, counts.shape[0])
     contexts = np.bincount(pairs.col, pairs.data, counts.shape[1]) ** SMOOTHING

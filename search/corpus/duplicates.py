@@ -111,7 +111,7 @@ class _WordHashes(dict[bytes, int]):
 
 
 def _joined(rows: list[Words]) -> npt.NDArray[np.int64]:
-    """For each text the founder of its group, which is itself where there is no other.
+    """The founder of each text's group; a text without near-duplicates is its own.
 
     The most similar are joined first, and of two groups the smaller joins the larger if all its
     texts are related to the larger one's founder: else texts of one template would chain up to a

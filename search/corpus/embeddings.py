@@ -1,7 +1,7 @@
-"""Word vectors that somebody else learned: the text format of GloVe, word2vec and fastText.
+"""Reads pretrained word vectors in the text format of GloVe, word2vec and fastText.
 
-A line for each word, the word first and its numbers behind it, separated by spaces; word2vec and
-fastText begin with a line that says how many words and numbers there are.
+Each line has a word and its numbers, separated by spaces; word2vec and fastText begin with a line
+of the number of words and the size of the vectors.
 """
 
 import itertools
@@ -27,12 +27,12 @@ LONGEST_LINE = 1_000_000  # bytes, of a word and so many numbers
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors of a corpus' tokens.
+    """Pretrained vectors of a corpus' tokens.
 
     Attributes:
-        vectors: float32, (vocabulary with padding and OOV, numbers); zeros where there is none.
-        tokens: how many tokens have one.
-        coverage: share of the training texts' running tokens that have one.
+        vectors: float32, (vocabulary with padding and OOV, size); zeros for tokens without one.
+        tokens: number of tokens with a vector.
+        coverage: share of the training texts' running tokens with a vector.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -44,9 +44,9 @@ def read_embeddings(path: Path, corpus: Corpus) -> Embeddings:
     """Reads the vectors of the tokens of a corpus.
 
     Args:
-        path: a text file, also with .gz or .zst. A word that is not there as it is, as a token is
-            (case folded), is taken from its first other spelling, such as one with capitals.
-        corpus: whose tokens.
+        path: a text file, also with .gz or .zst. A token (case-folded) that is missing there takes
+            the vector of its first other spelling, such as one with capitals.
+        corpus: whose tokens are looked up.
 
     Raises:
         DataError: the file cannot be read, or a line is not a word and its numbers.

@@ -1,8 +1,8 @@
-"""Texts to token ids, once for a whole run.
+"""Encodes texts as token ids, once for a whole run.
 
-0 pads, 1 is every unknown token (OOV), and from 2 on come the tokens of the training texts, most
-frequent first. So a vocabulary of V tokens is the first V of a larger one, and a trial that wants
-fewer tokens maps ids >= V to 1; nothing is tokenized again.
+Id 0 is padding, 1 is any unknown token (OOV), and from 2 on come the tokens of the training texts,
+most frequent first. So a smaller vocabulary of V ids is a prefix of a larger one, and a trial with
+fewer tokens maps ids >= V to 1. No trial tokenizes again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ PADDING, OOV = 0, 1
 
 
 def learn_vocabulary(*collections: Texts) -> tuple[tuple[str, ...], list[Encoded]]:
-    """The tokens of some texts, and the texts in ids.
+    """Learns a vocabulary from texts, and encodes them.
 
     Args:
         collections: texts, shape (rows,) each. A token seen only in validation or test must stay
@@ -41,8 +41,8 @@ def learn_vocabulary(*collections: Texts) -> tuple[tuple[str, ...], list[Encoded
 
     Returns:
         vocabulary: the tokens of the first collection, most frequent first (of equals, the one
-            that occurs first), then those that only the next one has, ...; each as `spelled`
-            gives it; without the entries for padding and OOV.
+            that occurs first), then those that only the next one has, …; spelled as by `spelled`;
+            without the entries for padding and OOV.
         encoded: the collections, as `encode` returns them.
     """
     import pandas as pd  # here, because a model at work encodes texts, and must start soon
@@ -87,10 +87,10 @@ def _spelled(texts: Texts, names: dict[int, str]) -> tuple[Hashes, Offsets]:
 
 
 class Vocabulary:
-    """The ids of known tokens, for texts that come a few at a time.
+    """Maps tokens to ids, for texts that arrive in small batches.
 
     Args:
-        tokens: the hash of the token of each id, from 2 on.
+        tokens: the hash of each token; the first has the id 2.
     """
 
     def __init__(self, tokens: Sequence[int] | Hashes) -> None:
@@ -105,7 +105,7 @@ class Vocabulary:
         return cls(token_hashes(vocabulary))
 
     def encode(self, hashes: Hashes, offsets: Offsets) -> Encoded:
-        """The ids of tokens, with an OOV token in every empty text: a network needs a last state.
+        """Encodes tokenized texts; an empty text becomes one OOV token, so that no row is empty.
 
         Args:
             hashes, offsets: as `hashed` returns them.
@@ -128,7 +128,7 @@ class Vocabulary:
 
 
 def with_empty_texts(ids: npt.NDArray[np.int32], offsets: Offsets) -> Encoded:
-    """The same texts, with an OOV token in every empty one."""
+    """Returns the same texts, with one OOV token in every empty one."""
     lengths = np.diff(offsets)
     empty = lengths == 0
     ids = np.insert(ids, offsets[:-1][empty], OOV)
@@ -141,7 +141,7 @@ def encode(texts: Texts, vocabulary: Sequence[str]) -> Encoded:
 
 
 def decode(encoded: Encoded, rows: Iterable[int], vocabulary: tuple[str, ...]) -> list[str]:
-    """Some rows' texts, of their known tokens; an unknown one is the replacement character."""
+    """Decodes rows to texts of their known tokens; unknown ones are the replacement character."""
     ids, offsets = encoded
     words = ("", "\N{REPLACEMENT CHARACTER}", *vocabulary)
     return [" ".join(words[i] for i in ids[offsets[r] : offsets[r + 1]]) for r in rows]

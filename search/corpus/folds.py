@@ -1,8 +1,8 @@
-"""Folds of the labelled rows that are not tested on: each is held out once.
+"""Cross-validation folds of training and validation rows.
 
-Training and validation rows together fall into parts of about equal size and about equal shares
-of each class; near-duplicates stand in one part. A network that is trained on all parts but one
-answers for that one, so that every row gets an answer from a network that has not seen it.
+The folds are stratified and about equal in size; near-duplicates are in the same fold. A network
+that is trained on all folds but one predicts that one, so that every row gets a prediction from a
+network that was not trained on it (out of fold).
 """
 
 import numpy as np
@@ -18,20 +18,20 @@ MUCH_TEXT = 2_000_000  # tokens
 
 
 def usual_folds(train: Split) -> int:
-    """How many folds there are where nobody said."""
+    """The default number of folds."""
     return FOLDS if len(train.ids) < MUCH_TEXT else FEWER_FOLDS
 
 
 def drawn_folds(train: Reviews, validation: Reviews, seed: int, most: int) -> npt.NDArray[np.int8]:
-    """The fold of each row, of training and then of validation.
+    """Draws the fold of each row, of training and then of validation.
 
     Args:
         train, validation: the rows.
         seed: any integer.
-        most: how many there are, if every class has as many groups of near-duplicates.
+        most: number of folds, if every class has as many groups of near-duplicates.
 
     Returns:
-        Shape (rows,), from 0; two folds at least.
+        Shape (rows,), fold numbers from 0; at least two folds.
     """
     texts = np.concatenate([train.texts, validation.texts])
     labels = np.concatenate([train.labels, validation.labels])
@@ -59,7 +59,7 @@ def drawn_folds(train: Reviews, validation: Reviews, seed: int, most: int) -> np
 def _dealt_whole(
     bound: npt.NDArray[np.int64], labels: npt.NDArray[np.int32], seed: int, most: int
 ) -> npt.NDArray[np.int8]:
-    """The fold of each row where groups are whole: the largest first, each to the smallest fold."""
+    """The fold of each row if groups stay whole: largest first, each into the smallest fold."""
     classes = int(labels.max()) + 1
     groups = min(len(np.unique(bound[labels == number])) for number in range(classes))
     count = max(2, min(most, groups))
@@ -73,7 +73,7 @@ def _dealt_whole(
 
 
 def joined(first: Split, second: Split) -> Split:
-    """Two sides as one, the rows of the first before those of the second."""
+    """Concatenates two splits."""
     return Split(
         np.concatenate([first.ids, second.ids]),
         np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
@@ -84,7 +84,7 @@ def joined(first: Split, second: Split) -> Split:
 
 
 def taken(split: Split, rows: npt.NDArray[np.integer]) -> Split:
-    """Some rows of a side, in the order given."""
+    """Selects rows of a split, in the given order."""
     lengths = split.lengths[rows]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     # Where each token comes from: its row's begin, and how far it is from that.

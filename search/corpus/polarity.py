@@ -1,13 +1,13 @@
-"""How telling each word is of a class, learned with less trust in the single label.
+"""How strongly each word indicates a class, with little leakage of the labels.
 
-A column of an embedding that is computed from the labels of the very texts it is trained on is a
-target encoding: it fits those texts better than others, and the network believes it too much. So
-the labels go through a teacher: naive Bayes on the training texts (Wang & Manning 2012) gives every
-text, with a label or without, a soft label, a training text's own label left out of it. The log-
-count ratios of the words are taken from those.
+An embedding column that is computed from the labels of the training texts is a target encoding: it
+fits those texts better than others, and the network overfits to it. So the labels pass through a
+teacher: naive Bayes on the training texts (Wang & Manning 2012) gives every text, labelled or not,
+a soft label; a training text's own label is left out of it. The log-count ratios of the words are
+computed from the soft labels.
 
-Some of it stays: the sums of a text's ratios rank the training texts of rotten-tomatoes with an
-area under the curve of 0.86, those of validation with 0.81; plain counts have 0.99 and 0.83.
+Some leakage remains: the sums of a text's ratios rank the training texts of rotten-tomatoes with an
+area under the curve of 0.86, and those of validation with 0.81; plain counts have 0.99 and 0.83.
 """
 
 from typing import Any
@@ -30,13 +30,13 @@ Floats = npt.NDArray[np.float64]
 def polarity(
     train: Split, unlabelled: Split, classes: int, vocabulary_size: int
 ) -> npt.NDArray[np.float32]:
-    """The log-count ratio of every token for every class.
+    """Computes the log-count ratio of every token for every class.
 
     Args:
         train: the training texts, with their labels.
-        unlabelled: further texts; there may be none.
-        classes: how many; for two there is one column, for the second.
-        vocabulary_size: ids from this one on count as OOV.
+        unlabelled: further texts; may be empty.
+        classes: number of classes; for two there is one column, of the second.
+        vocabulary_size: ids >= this count as OOV.
 
     Returns:
         (vocabulary_size, columns), standard deviation 1 over the tokens that occur; the others,
@@ -90,7 +90,7 @@ def log_count_ratio(presence: Any, share: npt.NDArray[np.generic], prior: float)
 
 
 def _left_out(bags: sparse.csr_matrix, mine: npt.NDArray[np.bool_]) -> Floats:
-    """Each text's sum of ratios that were counted without this text."""
+    """Each text's sum of log-count ratios, counted without this text."""
     inside, outside = bags.T @ mine.astype(float), bags.T @ (~mine).astype(float)
     total_in, total_out = inside.sum(), outside.sum()
     size = bags.shape[1] * PRIOR

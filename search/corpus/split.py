@@ -1,7 +1,7 @@
-"""Train, validation, test: stratified, seeded, and no text on two sides.
+"""The stratified, seeded split into training, validation and test rows.
 
-Near-duplicates, equal texts among them, form a group that goes to one side as a whole, so that no
-text is trained on and tested on.
+Near-duplicates, including equal texts, form a group that stays in one split, so that no text is
+both trained on and tested on.
 """
 
 from collections.abc import Hashable, Iterable
@@ -25,7 +25,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Parts:
-    """Row numbers (0-based, ascending) of each side."""
+    """Row numbers (0-based, ascending) of each split."""
 
     train: Rows
     validation: Rows
@@ -42,23 +42,23 @@ def split(
     groups: Rows | None = None,
     bound: Rows | None = None,
 ) -> Parts:
-    """Splits rows 80/10/10; a side that the user gave as a file stays empty.
+    """Splits rows 80/10/10; a split that the user gave as a file stays empty.
 
-    Equal texts are drawn as one, and their near-duplicates follow the one that comes first, so
-    that few rows stand elsewhere than they would without.
+    Equal texts are drawn as one, and near-duplicates follow the first row of their group, so that
+    few rows move compared with a split without groups.
 
     Args:
         texts: str, shape (rows,).
         labels: class indices, shape (rows,).
         seed: any integer.
-        validation: whether to take a validation side.
-        test: whether to take a test side.
-        groups: what `near_duplicates` returns for the texts, where that is known already.
-        bound: numbers of what must stay on one side, whatever that does to the shares.
+        validation: whether to take validation rows.
+        test: whether to take test rows.
+        groups: what `near_duplicates` returns for the texts, if it was computed already.
+        bound: group numbers of rows that must stay in one split, whatever that does to the shares.
 
     Raises:
-        DataError: a class has fewer different texts than there are sides, or what must stay
-            together leaves it on too few.
+        DataError: a class has fewer different texts than there are splits, or the groups leave it
+            in too few of them.
     """
     shares = {TEST: TEST_SHARE} if test else {}
     shares |= {VALIDATION: VALIDATION_SHARE} if validation else {}
@@ -77,7 +77,7 @@ def split(
 
 
 def folded(text: str) -> str:
-    """What texts that count as the same share."""
+    """The folded form of texts; equal ones count as the same text."""
     return " ".join(text.casefold().split())
 
 
@@ -87,9 +87,9 @@ def equal_texts(texts: npt.NDArray[np.object_]) -> Rows:
 
 
 def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) -> Rows:
-    """Groups rows that must not stand on different sides: near-duplicates.
+    """Groups near-duplicates, which must stay in one split.
 
-    Of a group that is too large to go to one side, only equal texts stay together.
+    In a group that is too large for one split, only equal texts stay together.
 
     Args:
         texts: str, shape (rows,).
@@ -108,11 +108,11 @@ def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) ->
 
 
 def tied(near: Rows, shared: npt.NDArray[np.object_]) -> Rows:
-    """Numbers what must stay together: what is near, what shares something, and both in turn.
+    """Merges near-duplicates and shared groups into groups that must stay together.
 
     Args:
         near: group numbers, shape (rows,).
-        shared: what a row shares, or None, shape (rows,).
+        shared: the value of the group column in each row, or None, shape (rows,).
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -161,7 +161,7 @@ def _divided(
 
 
 def _numbered(keys: Iterable[Hashable]) -> Rows:
-    """Numbers different keys from 0, in the order in which they first occur."""
+    """Numbers distinct keys from 0, in the order of their first occurrence."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
@@ -171,7 +171,7 @@ def _first_rows(groups: Rows) -> Rows:
 
 
 def _fewest(groups: Rows, labels: npt.NDArray[np.int32]) -> int:
-    """Groups of the class that has the fewest; a group has the class of its first row."""
+    """The number of groups of the smallest class; a group has the class of its first row."""
     return int(np.bincount(labels[_first_rows(groups)], minlength=int(labels.max()) + 1).min())
 
 
@@ -194,10 +194,10 @@ def _drawn(
 
 
 def _followed(drawn: Rows, near: Rows, labels: npt.NDArray[np.int32]) -> Rows:
-    """The side of each row when near-duplicates go to that of their first row.
+    """The split of each row when near-duplicates follow their first row.
 
-    A class that would vanish from a side by that takes the near-duplicates of its rows there with
-    it; if then it is missing on another, it is too small to be kept together and stays as drawn.
+    If a class would vanish from a split by that, its rows there keep their place and their
+    near-duplicates follow them. If it is missing in another split then, it stays as drawn.
     """
     sides = drawn[_first_rows(near)][near]
     places = labels * 3 + drawn

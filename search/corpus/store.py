@@ -1,7 +1,7 @@
-"""The encoded corpus: what it is, and how it lies on the disk for every worker to map.
+"""The encoded corpus, and its files, which every worker maps into memory.
 
-On the disk a corpus is a folder of plain .npy files and one corpus.json. The arrays are mapped,
-not read: N workers share one copy in the operating system's page cache.
+On disk a corpus is a folder of plain .npy files and one corpus.json. The arrays are memory-mapped,
+so that all workers share one copy in the operating system's page cache.
 """
 
 import errno
@@ -20,15 +20,15 @@ from search.files import TEMPORARY, flush_folder, npy, write_json
 
 @dataclass(frozen=True)
 class Split:
-    """One side of the corpus.
+    """One split of the corpus: training, validation, test or unlabelled rows.
 
     Attributes:
-        ids: int32, shape (tokens,), all texts' token ids one after another.
+        ids: int32, shape (tokens,), the token ids of all texts, concatenated.
         offsets: int64, shape (rows + 1,); row i is ids[offsets[i]:offsets[i + 1]].
-        labels: int32, shape (rows,), class indices; empty where there are none.
-        rows: int64, shape (rows,): each row's number in its source, from 1.
-        texts: str, shape (rows,), as they were written; of the process that read them only, and
-            not of unlabelled ones.
+        labels: int32, shape (rows,), class indices; empty for unlabelled rows.
+        rows: int64, shape (rows,), each row's number in its source, from 1.
+        texts: str, shape (rows,), the original texts; only in the process that read them, and not
+            for unlabelled rows.
     """
 
     ids: npt.NDArray[np.int32]
@@ -42,7 +42,7 @@ class Split:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens in each row, shape (rows,)."""
+        """The number of tokens in each row, shape (rows,)."""
         return np.diff(self.offsets)
 
 
@@ -53,17 +53,19 @@ PLAIN = ("class_names", "vocabulary", "fingerprint", "facts")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Everything training needs to know of the data.
+    """The encoded data of a run.
 
     Attributes:
-        unlabelled: further texts, to learn words from.
-        class_names: in order; with two, the model gives the probability of the second.
+        train, validation, test: the labelled splits.
+        unlabelled: further texts, to learn word features from.
+        class_names: the classes in order; with two, the model predicts the probability of the
+            second.
         vocabulary: tokens by falling frequency, those of the training texts before those that
-            only stand in unlabelled ones; token i has the id i + 2.
-        folds: int8, shape (training + validation rows,): which part of them each row is in, for
-            cross-validation; see `search.corpus.folds`.
-        fingerprint: SHA-256 of texts, labels and split; equal data and split, equal fingerprint.
-        facts: what was read, for run.json: rows, dropped rows, rows of each class and side.
+            occur in unlabelled texts only; token i has the id i + 2.
+        folds: int8, shape (training + validation rows,), the cross-validation fold of each row; see
+            `search.corpus.folds`.
+        fingerprint: SHA-256 of texts, labels and split.
+        facts: metadata for run.json: number of rows, dropped rows, rows by class and split, audit.
     """
 
     train: Split
@@ -77,7 +79,7 @@ class Corpus:
     facts: dict[str, Any]
 
     def save(self, folder: Path) -> None:
-        """Writes the corpus as `folder`, whole or not at all; does nothing if it is there."""
+        """Writes the corpus as `folder`, atomically; does nothing if the folder exists."""
         if folder.exists():
             return
         partial = folder.with_name(folder.name + TEMPORARY)
@@ -94,7 +96,7 @@ class Corpus:
         flush_folder(folder.parent)
 
     def is_saved(self, folder: Path) -> bool:
-        """Whether `folder` holds this corpus, whole."""
+        """Whether `folder` has this corpus, complete."""
         try:
             saved = Corpus.open(folder)
             if not np.array_equal(saved.folds, self.folds):
@@ -119,13 +121,13 @@ class Corpus:
 
 
 def without_texts(corpus: Corpus) -> Corpus:
-    """The corpus without what its rows look like: for processes that only train."""
+    """Returns the corpus without its texts, for processes that only train."""
     sides = {name: replace(getattr(corpus, name), texts=np.empty(0, object)) for name in SPLITS}
     return replace(corpus, **sides)
 
 
 def mapped(path: Path) -> npt.NDArray[Any]:
-    """An array of a file, mapped; or read, where the file system cannot map."""
+    """Returns the array of an .npy file, memory-mapped if the file system supports it."""
     array: npt.NDArray[Any]
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -137,7 +139,7 @@ def mapped(path: Path) -> npt.NDArray[Any]:
 
 
 def fingerprint(*parts: object) -> str:
-    """SHA-256 over arrays of str or numbers, and over anything with a stable repr."""
+    """The SHA-256 of arrays of str or numbers, and of anything with a stable repr."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray) and part.dtype == object:

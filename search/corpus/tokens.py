@@ -1,12 +1,12 @@
-"""Texts to tokens, of any language: what a word is, in Python as in the exported model.
+"""The tokenizer, for any language, the same in Python and in the exported model.
 
-A text is read as units: a character with the followers behind it (accents, vowel signs). A token
-is a run of letters, or a unit that stands alone: a Han character, an emoji, a question mark. All
-punctuation and white space separates, and counts for nothing more. See `search.corpus.characters`.
+A text is a sequence of units: a character with its combining marks (accents, vowel signs). A token
+is a run of letters, or a unit of its own: a Han character, an emoji, a question mark. Other
+punctuation and white space only separates tokens. See `search.corpus.characters`.
 
-A token is known by a hash of its folded code points c_0, c_1, …: the sum of c_i · BASE^i in 64-bit
-arithmetic that wraps. Such a sum is a difference of two sums over the whole text, which is how the
-exported model computes it (`search.packaging.text_model`), and so are those of character n-grams.
+A token is identified by a hash of its folded code points c_0, c_1, …: the sum of c_i · BASE^i in
+64-bit arithmetic that wraps. It is the difference of two prefix sums over the text, which is how
+the exported model computes it (`search.packaging.token_layers`), also for character n-grams.
 """
 
 from collections.abc import Sequence
@@ -28,19 +28,19 @@ Offsets = npt.NDArray[np.int64]
 
 
 def signed(number: int) -> int:
-    """A whole number as 64-bit arithmetic that wraps has it."""
+    """Converts an integer to signed 64 bits, with wrap-around."""
     number %= 1 << 64
     return number - (1 << 64) if number >> 63 else number
 
 
 def spelled(codes: npt.NDArray[np.uint32]) -> str:
-    """The folded code points of some code points as one string: a token's entry in a vocabulary."""
+    """Folds code points into a string: a token's entry in a vocabulary."""
     points = table()[1][codes]
     return str(points[points > 0].astype("<u4").tobytes(), "utf-32-le")
 
 
 def spellings(flat: npt.NDArray[np.uint32], first: Offsets, end: Offsets) -> list[str]:
-    """As `spelled`, of the tokens that stand at flat[first[i] : end[i]]."""
+    """As `spelled`, of the tokens at flat[first[i] : end[i]]."""
     lengths = end - first
     starts = np.cumsum(lengths) - lengths
     places = np.arange(lengths.sum()) + np.repeat(first - starts, lengths)
@@ -52,7 +52,7 @@ def spellings(flat: npt.NDArray[np.uint32], first: Offsets, end: Offsets) -> lis
 
 
 def token_hash(token: str) -> int:
-    """The hash of a token as `spelled` gives it."""
+    """The hash of a token in the spelling of `spelled`."""
     return signed(sum(ord(c) * pow(BASE, i, 1 << 64) for i, c in enumerate(token)))
 
 
@@ -69,9 +69,9 @@ def token_hashes(tokens: Sequence[str]) -> Hashes:
 
 
 def code_points(texts: Texts) -> tuple[npt.NDArray[np.uint32], Offsets]:
-    """The characters of texts, one text after another, and where each begins and ends.
+    """Returns the code points of all texts, concatenated, and their offsets.
 
-    Half a surrogate pair is a character that nobody knows.
+    Half a surrogate pair counts as an unknown character.
     """
     parts = [str(text)[:MOST_CHARACTERS].encode("utf-32-le", "surrogatepass") for text in texts]
     lengths = np.fromiter(map(len, parts), np.int64, len(parts)) // 4
@@ -80,10 +80,10 @@ def code_points(texts: Texts) -> tuple[npt.NDArray[np.uint32], Offsets]:
 
 
 def hashed(texts: Texts) -> tuple[Hashes, Offsets]:
-    """The tokens of texts.
+    """Tokenizes texts.
 
     Returns:
-        hashes: shape (tokens,), one text after another.
+        hashes: shape (tokens,), of all texts, concatenated.
         offsets: shape (texts + 1,); text i has hashes[offsets[i]:offsets[i + 1]].
     """
     hashes, offsets = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
@@ -97,12 +97,12 @@ def hashed(texts: Texts) -> tuple[Hashes, Offsets]:
 def spans(
     flat: npt.NDArray[np.uint32], bounds: Offsets
 ) -> tuple[Hashes, Offsets, Offsets, Offsets]:
-    """The tokens of what `code_points` returned.
+    """Tokenizes what `code_points` returned.
 
     Returns:
         hashes: shape (tokens,).
-        first, end: shape (tokens,), where in `flat` each token stands.
-        counts: shape (texts,), tokens in each.
+        first, end: shape (tokens,), the position of each token in `flat`.
+        counts: shape (texts,), number of tokens in each text.
     """
     result: tuple[Hashes, Offsets, Offsets, Offsets] = _spans(flat, bounds, *table())
     return result

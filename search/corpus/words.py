@@ -1,8 +1,8 @@
-"""What is known of words before anything is trained: where an embedding starts from.
+"""Word features, computed before training, that initialise the embedding.
 
-Three views, in columns: how telling a word is of the classes, which words stand near it, and which
-texts it stands in. Words of opposite sentiment stand near the same words ("a good film", "a bad
-film") but not in the same texts, which is why both are there.
+They have three parts, in columns: how strongly a word indicates each class, which words it occurs
+near, and which texts it occurs in. Words of opposite sentiment occur near the same words ("a good
+film", "a bad film") but not in the same texts, which is why both are used.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +21,17 @@ NEIGHBOURS, DOCUMENTS = 2, 1  # columns of each in turn
 
 
 def word_features(corpus: Corpus, vocabulary_size: int, most: int) -> Vectors:
-    """Features of every token, from the training texts and the unlabelled ones.
+    """Computes features of every token from the training and unlabelled texts.
 
     Args:
-        corpus: validation and test rows are not looked at.
-        vocabulary_size: ids from this one on count as OOV.
-        most: columns; fewer where there are fewer tokens.
+        corpus: validation and test rows are not used.
+        vocabulary_size: ids >= this count as OOV.
+        most: maximum number of columns; there are fewer if there are fewer tokens.
 
     Returns:
-        (vocabulary_size, columns), the most telling first, so that the first k of them are the
-        features of length k. First come the columns of `polarity`; those of the other two views
-        have a standard deviation of 1. A token of which nothing is known has zeros.
+        (vocabulary_size, columns), the most informative first, so that the first k columns are the
+        features of size k. The columns of `polarity` come first; those of the other two parts have
+        a standard deviation of 1. A token without any information has zeros.
     """
     train, unlabelled = corpus.train, corpus.unlabelled
     ids = np.concatenate([train.ids, unlabelled.ids])
@@ -53,15 +53,15 @@ def word_features(corpus: Corpus, vocabulary_size: int, most: int) -> Vectors:
 
 
 def features_without(features: Vectors, train: Split, unlabelled: Split, classes: int) -> Vectors:
-    """Word features for a network that is trained on other rows than those they were learned from.
+    """Word features for a cross-validation fold, without the labels of the rows held out.
 
-    Only how telling a word is comes from labels; which words and texts it is near does not.
+    Only the columns of `polarity` use labels, so only these are computed again.
 
     Args:
         features: as `word_features` returns them.
         train: the rows that the network is trained on.
         unlabelled: the corpus' further texts.
-        classes: how many.
+        classes: number of classes.
     """
     telling = POLARITY_WEIGHT * polarity(train, unlabelled, classes, len(features))
     columns = min(telling.shape[1], features.shape[1])
