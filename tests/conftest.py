@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,8 @@ from typer.testing import CliRunner
 import search
 from search import read_leaderboard, run
 from search.settings import Settings
-from search.tuning.executors import LocalSlots, slots
+from search.tuning import places
+from search.tuning.executors import LocalSlot, LocalSlots, slots
 
 if TYPE_CHECKING:  # TensorFlow
     from search import Corpus, SearchTuner
@@ -86,10 +89,27 @@ class Done:
     stderr: str
 
 
+@cache
+def one_worker() -> LocalSlots:
+    """A process to train in, for all searches of this one that may have the same."""
+    return LocalSlots([LocalSlot()])
+
+
+def kept(count: int) -> AbstractContextManager[LocalSlots]:
+    """As `slots`; who needs one worker has the one that is there."""
+    if count > 1:
+        return slots(count)
+    for slot in one_worker():
+        slot.holds = None  # a trial of another search
+    return nullcontext(one_worker())
+
+
 def run_here(module: str, *arguments: object) -> Done:
-    """The same command in this process, which has imported TensorFlow already."""
-    app = import_module(module).app
-    result = CliRunner().invoke(app, [str(a) for a in arguments], prog_name=f"python -m {module}")
+    """The same command in this process, which has imported TensorFlow and has a worker already."""
+    app, given = import_module(module).app, [str(a) for a in arguments]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "slots", kept)
+        result = CliRunner().invoke(app, given, prog_name=f"python -m {module}")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Done(result.exit_code, result.stdout, result.stderr)
@@ -212,20 +232,12 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def worker() -> Iterator[LocalSlots]:
-    """A process to train in, for all searches that may have the same one."""
-    with slots(1) as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def tune(worker: LocalSlots) -> Callable[..., "SearchTuner"]:
-    """`search.tune` in that process."""
+def tune() -> Callable[..., "SearchTuner"]:
+    """`search.tune` in the worker that is there."""
 
     def in_it(settings: Settings, corpus: "Corpus", **options: Any) -> "SearchTuner":
-        for slot in worker:
-            slot.holds = None  # a trial of another search
-        return search.tune(settings, corpus, workers=worker, **options)
+        with kept(1) as worker:
+            return search.tune(settings, corpus, workers=worker, **options)
 
     return in_it
 
@@ -290,6 +302,7 @@ def exported_run(
 
 
 CROSS_VALIDATED = ("search.run", "--data", SAMPLE, "--max-epochs", 3, "--workers", 1, "--folds", 2)
+CROSS_VALIDATED = (*CROSS_VALIDATED, "--set", "ngrams=words")
 
 
 @pytest.fixture(scope="session")

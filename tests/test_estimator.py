@@ -21,7 +21,8 @@ from tests.conftest import SAMPLE
 
 FRAME = pd.read_csv(SAMPLE)
 TEXTS, LABELS = FRAME["text"], FRAME["label"]
-QUICK = {"trials": 1, "max_epochs": 1, "finals": 0, "workers": 1, "space": {"lstm_units": 16}}
+SPACE = {"lstm_units": 16, "ngrams": "words"}
+QUICK = {"trials": 1, "max_epochs": 1, "finals": 0, "workers": 1, "space": SPACE}
 NUMBERS = np.where(LABELS == "positive", 7, 3)
 NEW = ["a warm and funny film", "dull, and far too long"]
 

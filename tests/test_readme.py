@@ -113,13 +113,12 @@ def test_loading_the_model(sample_run, tmp_path):
     assert re.match(r"\['(posi|nega)tive' '(posi|nega)tive'\]\n\[\[0\.\d+ 0\.\d+\]\]", done.stdout)
 
 
-def test_loading_the_model_with_keras(sample_run, tmp_path):
+def test_loading_the_model_with_keras(sample_run, tmp_path, monkeypatch, capsys):
+    """A process of its own does so in tests/end_to_end/test_search.py."""
     (tmp_path / "results").symlink_to(sample_run[0])
-    done = subprocess.run(
-        [sys.executable, "-c", KERAS], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"0\.\d+", done.stdout)) == 2
+    monkeypatch.chdir(tmp_path)
+    exec(KERAS, {})
+    assert len(re.findall(r"0\.\d+", capsys.readouterr().out)) == 2
 
 
 def test_asking_the_file(sample_run, tmp_path):
@@ -144,6 +143,12 @@ def test_onnx(exported_run, tmp_path):
     np.testing.assert_allclose(found, wanted[:, 0], atol=1e-5)
 
 
+def quicker(code):
+    """The same with one trial; as it is written it runs in the slow tests."""
+    assert code.count("trials=3") == 1
+    return code.replace("trials=3", "trials=1, max_epochs=2, finals=0, workers=1")
+
+
 def run_script(folder):
     """Runs script.py as a user would, whose environment says nothing of TensorFlow's messages."""
     return subprocess.run(
@@ -156,7 +161,7 @@ def test_from_python(tmp_path, monkeypatch, capsys):
     """As a cell of a notebook, whose process has imported TensorFlow already."""
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     monkeypatch.chdir(tmp_path)
-    exec(STEPS, {})
+    exec(quicker(STEPS), {})
     assert capsys.readouterr().out.count("val_accuracy") == 1
     assert (tmp_path / "sample_results" / "best_model.keras").is_file()
 
@@ -173,9 +178,13 @@ def test_from_python_as_a_script(tmp_path):
     assert (tmp_path / "sample_results" / "best_model.keras").is_file()
 
 
-def test_the_classifier(tmp_path):
+@pytest.mark.parametrize(
+    "code", [quicker(CLASSIFIER), pytest.param(CLASSIFIER, marks=pytest.mark.slow)],
+    ids=["quicker", "as written"],
+)  # fmt: skip
+def test_the_classifier(tmp_path, code):
     (tmp_path / "data").symlink_to(SAMPLE.parent)
-    (tmp_path / "script.py").write_text(CLASSIFIER, encoding="utf-8")
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
     done = run_script(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [

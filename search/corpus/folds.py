@@ -5,12 +5,16 @@ that is trained on all folds but one predicts that one, so that every row gets a
 network that was not trained on it (out of fold).
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.labels import Reviews
 from search.corpus.split import kept_together
 from search.corpus.store import Split
+
+if TYPE_CHECKING:  # it brings pandas, which no worker needs
+    from search.corpus.labels import Reviews
 
 FOLDS = 5
 FEWER_FOLDS = 3  # where training takes long:
@@ -22,7 +26,9 @@ def usual_folds(train: Split) -> int:
     return FOLDS if len(train.ids) < MUCH_TEXT else FEWER_FOLDS
 
 
-def drawn_folds(train: Reviews, validation: Reviews, seed: int, most: int) -> npt.NDArray[np.int8]:
+def drawn_folds(
+    train: "Reviews", validation: "Reviews", seed: int, most: int
+) -> npt.NDArray[np.int8]:
     """Draws the fold of each row, of training and then of validation.
 
     Args:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from search.corpus.sources import read
 from tests.conftest import SAMPLE, run_here, trials_of
 
-BASE = ("search.run", "--max-epochs", 2, "--workers", 1, "--folds", 2)
+BASE = ("search.run", "--max-epochs", 2, "--workers", 1, "--folds", 2, "--set", "ngrams=words")
 TIMES = ["train_seconds", "started_at"]
 
 

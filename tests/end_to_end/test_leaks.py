@@ -23,7 +23,7 @@ def leaking(tmp_path):
 def arguments(folder):
     return (
         *("search.run", "--data", folder / "train.csv", "--test", folder / "test.csv"),
-        *("--trials", 1, "--max-epochs", 1, "--workers", 1, "--finals", 0),
+        *("--trials", 1, "--max-epochs", 1, "--workers", 1, "--finals", 0, "--set", "ngrams=none"),
         *("--results", folder / "results"),
     )
 

@@ -172,13 +172,13 @@ SAME_SEED = ("--data", SAMPLE, "--trials", 3, "--max-epochs", 2, "--seed", 7)
 SAME_SEED = (*SAME_SEED, "--finals", 1, "--folds", 2)
 
 
-def test_same_seed_same_trials(tmp_path):
+def test_same_seed_same_trials(tmp_path, tune):
     """With any number of workers."""
     tables = []
-    for count in (1, 2):
+    for count, by in ((1, tune), (2, search.tune)):
         options = (*SAME_SEED, "--tuner", "random", "--reduction", 1, "--workers", count)
         settings = settings_of(*options, "--results", tmp_path / str(count))
-        search.tune(settings, search.load_corpus(settings))
+        by(settings, search.load_corpus(settings))
         tables.append(trials_of(tmp_path / str(count)).drop(columns=TIMES))
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
@@ -207,7 +207,7 @@ def test_continuing(tmp_path):
     """Finished is a no-op, more trials extend, other settings are refused, --overwrite restarts."""
     results = tmp_path / "r"
     base = ("search.run", "--data", SAMPLE, "--max-epochs", 1, "--results", results)
-    base = (*base, "--workers", 1, "--finals", 0)
+    base = (*base, "--workers", 1, "--finals", 0, "--set", "ngrams=none")
     first = run_here(*base, "--trials", 2)
     assert first.returncode == 0, first.stderr
     model = (results / "best_model.keras").stat()
@@ -352,7 +352,7 @@ def test_a_subclass_is_trained_by_keras(tune, tmp_path):
     """As everything is on a machine with a GPU."""
     settings = search.Settings(
         data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7,
-        finals=0,
+        finals=0, set="ngrams=none",
     )  # fmt: skip
     corpus = search.load_corpus(settings)
     size = len(corpus.vocabulary) + 2

@@ -93,13 +93,18 @@ def test_what_cannot_be_is_said(tmp_path, options, told):
     assert "Traceback" not in done.stderr
 
 
+# Small networks, drawn at random, and stopped by nobody but their rivals.
+RIVALS = ("--tuner", "random", "--seed", 2, "--max-epochs", 6, "--patience", 6)
+RIVALS = (*RIVALS, "--set", "lstm_units={8,16}", "--set", "embedding_dim={16,32}")
+
+
 @pytest.fixture(scope="module")
 def both(table_of, tmp_path_factory):
     """The same random trials, each to its end and with weak ones stopped early."""
     folder = tmp_path_factory.mktemp("halving")
-    options = ("--trials", 12, "--tuner", "random", "--seed", 9, "--max-epochs", 6, "--patience", 6)
     for reduction in (1, 2):
-        table_of(folder / str(reduction), *options, "--reduction", reduction)
+        options = ("--trials", 12, *RIVALS, "--reduction", reduction)
+        table_of(folder / str(reduction), *options)
     return folder / "1", folder / "2"
 
 
@@ -129,8 +134,7 @@ def test_more_trials_let_stopped_ones_go_on(table_of, both, tmp_path):
     shutil.copytree(both[1], tmp_path / "r")
     for state in (tmp_path / "r").glob("trials/*/state.npz"):
         state.unlink()
-    options = ("--trials", 30, "--tuner", "random", "--seed", 9, "--max-epochs", 6, "--patience", 6)
-    table = table_of(tmp_path / "r", *options, "--reduction", 2)
+    table = table_of(tmp_path / "r", "--trials", 30, *RIVALS, "--reduction", 2)
     assert len(table) == 30
     whole, longer = histories(both[0]), histories(tmp_path / "r")
     grown = 0
@@ -143,8 +147,9 @@ def test_more_trials_let_stopped_ones_go_on(table_of, both, tmp_path):
 def test_a_search_ends_in_time_and_can_go_on(table_of, tmp_path):
     """One trial much longer than the time, so that the end always falls into it."""
     options = ("--trials", 1, "--max-epochs", 2000, "--patience", 2000, "--reduction", 1)
+    options = (*options, "--set", "ngrams=none")
     started = time.monotonic()
-    done = run_here("search.run", *BASE, *options, "--timeout", "4s", "--results", tmp_path / "r")
+    done = run_here("search.run", *BASE, *options, "--timeout", "2s", "--results", tmp_path / "r")
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 30
     first = trials_of(tmp_path / "r")

@@ -10,7 +10,7 @@ import psutil
 import pyte
 import pytest
 
-from tests.conftest import SAMPLE, run_command
+from tests.conftest import SAMPLE, run_here
 
 SEARCH = ("--data", str(SAMPLE), "--trials", "5", "--max-epochs", "2", "--workers", "2")
 FINALS = ("--finals", "1", "--folds", "2")
@@ -63,7 +63,8 @@ def ended(child):
 )
 def test_one_table_in_place(tmp_path, size, environment):
     terminal = Terminal(*size)
-    output, code = ended(started(tmp_path / "r", size, *FINALS, **environment))
+    options = (*FINALS, "--set", "ngrams=none")
+    output, code = ended(started(tmp_path / "r", size, *options, **environment))
     assert code == 0, output
     pyte.Stream(terminal).feed(output)
     assert terminal.wrapped == 0
@@ -114,7 +115,7 @@ def test_the_data_cannot_reach_the_terminal(tmp_path):
     rows = [f"{title} film number {n} {n * n},{title}{n % 2}" for n in range(60)]
     path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     for options in ((), ("--data", f"{path}.none")):
-        done = run_command(
+        done = run_here(
             *("search.run", "--data", path, "--audit-only", "--results", tmp_path / "r"), *options
         )
         printed = done.stdout + done.stderr

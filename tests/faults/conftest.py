@@ -21,6 +21,7 @@ def options(results: Path) -> list[str]:
     settings = ["--data", str(SAMPLE), "--trials", "5", "--max-epochs", "6", "--patience", "6"]
     # As long as no result decides what is trained, one worker or two make no difference.
     settings += ["--seed", "3", "--tuner", "random", "--reduction", "1", "--finals", "0"]
+    settings += ["--set", "ngrams=words"]
     return ["search.run", *settings, "--workers", "1", "--results", str(results)]
 
 

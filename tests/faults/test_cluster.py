@@ -63,13 +63,15 @@ def ended(results, number):
     return sum('"ended_at": "' in record for record in records) >= number
 
 
-def test_the_same_as_at_home(tmp_path, reference, two_nodes):
+def test_the_same_as_at_home(tmp_path, reference, two_nodes, capfd):
     results = tmp_path / "results"
-    done = run_command(*asked(results, two_nodes))
+    capfd.readouterr()
+    done = run_here(*asked(results, two_nodes))
     assert done.returncode == 0, done.stderr
     assert "2 trials at a time on 2 nodes" in done.stderr
     assert_equals(results, reference)
-    assert "raylet" not in done.stdout + done.stderr, "Ray's own messages are not shown"
+    printed = "".join(capfd.readouterr()) + done.stdout + done.stderr
+    assert "raylet" not in printed, "Ray's own messages are not shown"
 
 
 def test_nodes_with_other_versions_are_refused(tmp_path, two_nodes, monkeypatch):

@@ -66,7 +66,7 @@ def test_lost_answers_are_computed_again(sample_run, tmp_path):
     ]
     for path in lost:
         path.unlink()
-    done = run_here(*SAMPLE_SEARCH, "--results", results)
+    done = run_here(*SAMPLE_SEARCH, "--workers", 1, "--results", results)
     assert done.returncode == 0, done.stderr
     assert "nothing to do" in done.stderr
     assert done.stderr.count("validation predictions of trial") == 4 and len(lost) == 6

@@ -143,17 +143,6 @@ def test_workers_killed_often(tmp_path, reference, seed):
     assert_equals(results, reference)
 
 
-def test_no_orphans_when_the_parent_is_killed(tmp_path):
-    parent = start(tmp_path / "results")
-    wait_until(lambda: (tmp_path / "results" / "trials" / "0000").exists())
-    workers = workers_of(parent.pid)
-    assert workers
-    parent.kill()
-    parent.communicate()
-    _, alive = psutil.wait_procs(workers, timeout=10)
-    assert not alive
-
-
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
@@ -189,15 +178,33 @@ def test_asked_twice_to_stop(tmp_path, reference):
     assert_equals(results, reference)
 
 
-def test_two_runs_in_one_directory(tmp_path):
-    results = tmp_path / "results"
-    first = start(results, "--trials", "500")
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A search that goes on for long, and its results."""
+    results = tmp_path_factory.mktemp("running") / "results"
+    parent = start(results, "--trials", "500")
     try:
-        wait_until(lambda: (results / "owner.json").exists())
-        second = run_here(*options(results))
-        assert second.returncode == 2
-        assert f"in use by process {first.pid} on " in second.stderr
-        assert "started at" in second.stderr and "--results" in second.stderr
+        yield parent, results
     finally:
-        first.kill()
-        first.communicate()
+        parent.kill()
+        parent.communicate()
+
+
+def test_two_runs_in_one_directory(running):
+    first, results = running
+    wait_until(lambda: (results / "owner.json").exists())
+    second = run_here(*options(results))
+    assert second.returncode == 2
+    assert f"in use by process {first.pid} on " in second.stderr
+    assert "started at" in second.stderr and "--results" in second.stderr
+
+
+def test_no_orphans_when_the_parent_is_killed(running):
+    parent, results = running
+    wait_until(lambda: (results / "trials" / "0000").exists())
+    workers = workers_of(parent.pid)
+    assert workers
+    parent.kill()
+    parent.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive

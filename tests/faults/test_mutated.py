@@ -14,6 +14,7 @@ from tests.faults.mutated import mutate
 from tests.made import made_run
 
 BEGUN = ("--data", SAMPLE, "--trials", 4, "--max-epochs", 3, "--seed", 7, "--finals", 0)
+BEGUN = (*BEGUN, "--workers", 1)
 
 
 def attack(results, tmp_path, count, seed, command):

@@ -8,7 +8,7 @@ import pytest
 import search
 from search.packaging.explanation import AT_A_TIME, MOST_WORDS, explained
 from search.packaging.lines import answer_lines
-from tests.conftest import run_command
+from tests.conftest import run_here
 
 WEIGHTS = {"good": 2.0, "bad": -3.0, "很": 1.0}
 
@@ -59,9 +59,9 @@ def test_a_model_explains_itself(model_file):
 
 
 def test_the_command_explains(model_file):
-    done = run_command("search.predict", "--model", model_file, "--explain", "warm and funny")
+    done = run_here("search.predict", "--model", model_file, "--explain", "warm and funny")
     *_, text, words = done.stdout.rstrip("\n").split("\t")
     assert (done.returncode, text) == (0, "warm and funny")
     assert {word.split()[1] for word in words.split(", ")} == {"warm", "and", "funny"}
-    done = run_command("search.predict", "--explain", "--file", "r.csv")
+    done = run_here("search.predict", "--explain", "--file", "r.csv")
     assert done.returncode == 2 and "--explain has no meaning with --file" in done.stderr

@@ -18,7 +18,8 @@ from tests.conftest import SAMPLE, SAMPLE_SEARCH, run_here, trials_of
 def search(results, *options):
     return (
         *("search.run", "--data", SAMPLE, "--trials", 3, "--max-epochs", 2, "--finals", 0),
-        *("--workers", 1, "--set", "embedding_init=random", "--results", results, *options),
+        *("--set", "embedding_init=random", "--set", "ngrams=none", "--workers", 1),
+        *("--results", results, *options),
     )
 
 
@@ -72,7 +73,7 @@ def test_a_model_that_differs_is_not_left(tmp_path, monkeypatch):
 def test_formats_of_another_model_go_when_the_best_one_changes(exported_run, tmp_path):
     results = shutil.copytree(exported_run[0], tmp_path / "r")
     (results / "best_model.keras").unlink()  # as if another trial were the best one now
-    done = run_here(*SAMPLE_SEARCH, "--results", results)
+    done = run_here(*SAMPLE_SEARCH, "--workers", 1, "--results", results)
     assert done.returncode == 0 and "nothing to do" in done.stderr
     assert not (results / "onnx").exists()
     assert list(json.loads((results / "best_model.json").read_text())["formats"]) == ["keras"]

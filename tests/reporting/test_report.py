@@ -183,7 +183,7 @@ def test_it_opens_in_a_browser(tmp_path):
 
 
 def test_no_results(tmp_path):
-    done = run_command("search.report", "--results", tmp_path)
+    done = run_here("search.report", "--results", tmp_path)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and "run.json: no such file" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -34,8 +34,9 @@ def corpus():
 
 def settings(path, trials):
     return search.Settings(
-        data=str(SAMPLE), results=path, trials=trials, max_epochs=1, workers=1, seed=2, finals=0
-    )
+        data=str(SAMPLE), results=path, trials=trials, max_epochs=1, workers=1, seed=2, finals=0,
+        set="ngrams=words",
+    )  # fmt: skip
 
 
 def test_a_stock_oracle_works_and_goes_on(tmp_path, corpus, tune):
