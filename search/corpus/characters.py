@@ -1,4 +1,4 @@
-"""The kinds of characters: part of a word, a token of its own, a combining mark, a separator.
+"""The kinds of characters: part of a word, a token of its own, punctuation, a combining mark.
 
 Everything here is a function of one code point, so that it fits into a table, and so into the
 exported model: see `search.packaging.text_model`. A code point has a kind and up to three folded
@@ -13,8 +13,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-SEPARATOR, LETTER, FOLLOWER, ALONE = range(4)
-"""Kinds. A follower belongs to the character before it: accents, vowel signs, joiners."""
+SEPARATOR, LETTER, FOLLOWER, ALONE, MARK = range(5)
+"""Kinds. A follower belongs to the character before it: accents, vowel signs, joiners. Marks are
+punctuation and signs: they separate words, but some n-grams count them."""
 
 MOST_FOLDED = 3  # code points; two dozen characters, as the ligature of a whole phrase, have more
 UNKNOWN = 0xFFFD  # what a character folds to that is not in the table
@@ -36,10 +37,12 @@ HANGUL = (0xAC00, 0xD7A4)  # syllables, of two or three letters each (The Unicod
 QUESTIONS = "?？؟⸮՞፧"  # asks something in any of these scripts, and that tells classes apart
 SKIN = range(0x1F3FB, 0x1F400)  # tones of emoji: followers, so that 👍🏽 is 👍
 DOTTED_I = "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}"  # folds to i, as in Turkish lower case
+APOSTROPHES = "‘’‚‛`´"  # of typesetters and of other keyboards
+QUOTES = "„‟"  # besides those that Unicode calls opening or closing ones
 
 
 def kind(character: str) -> int:
-    """The kind of a character: `LETTER`, `ALONE`, `FOLLOWER` or `SEPARATOR`."""
+    """The kind of a character: `LETTER`, `ALONE`, `FOLLOWER`, `MARK` or `SEPARATOR`."""
     code = ord(character)
     if not any(low <= code < high for low, high in KNOWN):
         return ALONE
@@ -52,7 +55,9 @@ def kind(character: str) -> int:
         return ALONE if any(low <= code <= high for low, high in UNSPACED) else LETTER
     if category in ("So", "Sc") or character in QUESTIONS:
         return ALONE
-    return SEPARATOR if category != "Cn" else ALONE
+    if category == "Cn":
+        return ALONE
+    return MARK if category[0] in "PS" else SEPARATOR
 
 
 def folded(character: str) -> tuple[int, ...]:
@@ -71,9 +76,22 @@ def folded(character: str) -> tuple[int, ...]:
         return (ord("i"),)
     if character in QUESTIONS:
         return (ord("?"),)
+    if found == MARK and (typed := _typed(character)):
+        return (ord(typed),)
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    kept = [c for c in plain if kind(c) != SEPARATOR]
+    dropped = (SEPARATOR,) if found == MARK else (SEPARATOR, MARK)
+    kept = [c for c in plain if kind(c) not in dropped]
     return tuple(map(ord, kept[:MOST_FOLDED])) or (UNKNOWN,)
+
+
+def _typed(mark: str) -> str | None:
+    """The key for a quotation mark or a dash; None for any other mark."""
+    category = unicodedata.category(mark)
+    if mark in APOSTROPHES:
+        return "'"
+    if category in ("Pi", "Pf") or mark in QUOTES:
+        return '"'
+    return "-" if category == "Pd" else None
 
 
 @cache

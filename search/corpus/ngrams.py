@@ -4,9 +4,9 @@ A bucket is an n-gram's 64-bit hash modulo a prime number, so that no n-gram has
 the exported model computes the same with a few operations (`search.packaging.text_model`).
 
 Words: every token and every pair of neighbouring tokens. Stems: the first units of every token, so
-that the forms of a word are one (Can et al. 2008), and every pair of neighbours, of which a text's
-beginning and its end are one each. Characters: two to five units in a row (see
-`search.corpus.tokens`), the separator before or behind a word among them, but none inside.
+that the forms of a word are one (Can et al. 2008), every punctuation mark, and every pair of
+neighbours, of which a text's beginning and its end are one each. Characters: two to five units in a
+row (see `search.corpus.tokens`), marks among them, and white space at either end, but not inside.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
 
 def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
     flat, bounds = code_points(texts)
-    _, first, end, counts = spans(flat, bounds)
+    _, first, end, counts = spans(flat, bounds, marks=True)
 
     def pairs(row: Hashes) -> Hashes:
         return np.r_[BEGINNING, row] * MIX + np.r_[row, END] if len(row) else row

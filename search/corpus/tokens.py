@@ -2,7 +2,8 @@
 
 A text is a sequence of units: a character with its combining marks (accents, vowel signs). A token
 is a run of letters, or a unit of its own: a Han character, an emoji, a question mark. Other
-punctuation and white space only separates tokens. See `search.corpus.characters`.
+punctuation and white space only separates tokens; with `marks`, each punctuation mark is a token,
+too. See `search.corpus.characters`.
 
 A token is identified by a hash of its folded code points c_0, c_1, …: the sum of c_i · BASE^i in
 64-bit arithmetic that wraps. It is the difference of two prefix sums over the text, which is how
@@ -10,13 +11,14 @@ the exported model computes it (`search.packaging.token_layers`), also for chara
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.characters import ALONE, FOLLOWER, MOST_FOLDED, SEPARATOR, table
+from search.corpus.characters import ALONE, FOLLOWER, MARK, MOST_FOLDED, SEPARATOR, table
 
 BASE = 6364136223846793005  # odd, so that its powers have inverses (Knuth's MMIX multiplier)
 MOST_CHARACTERS = 16_384  # of a text; what comes after them is not read
@@ -95,17 +97,31 @@ def hashed(texts: Texts) -> tuple[Hashes, Offsets]:
 
 
 def spans(
-    flat: npt.NDArray[np.uint32], bounds: Offsets
+    flat: npt.NDArray[np.uint32], bounds: Offsets, *, marks: bool = False
 ) -> tuple[Hashes, Offsets, Offsets, Offsets]:
     """Tokenizes what `code_points` returned.
+
+    Args:
+        flat, bounds: that.
+        marks: whether punctuation marks are tokens.
 
     Returns:
         hashes: shape (tokens,).
         first, end: shape (tokens,), the position of each token in `flat`.
         counts: shape (texts,), number of tokens in each text.
     """
-    result: tuple[Hashes, Offsets, Offsets, Offsets] = _spans(flat, bounds, *table())
+    result: tuple[Hashes, Offsets, Offsets, Offsets] = _spans(
+        flat, bounds, _kinds(marks), table()[1]
+    )
     return result
+
+
+@cache
+def _kinds(marks: bool) -> npt.NDArray[np.int8]:
+    """Kinds of all code points, with marks as tokens or as separators."""
+    kinds = table()[0].copy()
+    kinds[kinds == MARK] = ALONE if marks else SEPARATOR
+    return kinds
 
 
 @numba.njit(cache=True, nogil=True)

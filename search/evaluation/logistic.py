@@ -37,7 +37,8 @@ def fit(
         penalties: of all rows, C times how much the row counts; positive.
 
     Returns:
-        Coefficients of the scaled columns, (columns,), and the intercept.
+        Coefficients of the columns as they are, (columns,): those of the scaled ones times the
+        scale. And the intercept.
     """
     weights = _fit(
         matrix.indptr, matrix.indices, matrix.data, scale, rows.copy(), positive, penalties
@@ -46,10 +47,10 @@ def fit(
 
 
 def scores(
-    matrix: Any, scale: Floats, rows: npt.NDArray[np.int64], coefficients: Floats, intercept: float
+    matrix: Any, rows: npt.NDArray[np.int64], coefficients: Floats, intercept: float
 ) -> Floats:
     """The log-odds of some rows, (rows,)."""
-    found: Floats = _scores(matrix.indptr, matrix.indices, matrix.data, scale * coefficients, rows)
+    found: Floats = _scores(matrix.indptr, matrix.indices, matrix.data, coefficients, rows)
     return found + intercept
 
 
@@ -74,7 +75,10 @@ def _fit(
     positive: Any,
     penalties: Any,
 ) -> Any:
-    weights = np.zeros(len(scale) + 1)  # the last one is the intercept
+    # Of the columns as they are, so that a margin needs one look-up for each value, and the scale
+    # is needed only where a row moves; the last one is the intercept.
+    weights = np.zeros(len(scale) + 1)
+    steep = scale * scale
     count = len(order)
     # Each row has a dual variable between 0 and its penalty; near 0 its loss is hardly felt.
     dual = np.empty(len(positive))
@@ -85,9 +89,9 @@ def _fit(
         squares[row] = 1.0
         move = dual[row] if positive[row] else -dual[row]
         for place in range(offsets[row], offsets[row + 1]):
-            value = values[place] * scale[columns[place]]
-            squares[row] += value * value
-            weights[columns[place]] += move * value
+            value, column = values[place], columns[place]
+            squares[row] += value * value * steep[column]
+            weights[column] += move * value * steep[column]
         weights[-1] += move
     inner, state = INNER, np.uint64(88172645463325252)
     for _ in range(PASSES):
@@ -103,8 +107,7 @@ def _fit(
             sign = 1.0 if positive[row] else -1.0
             margin = weights[-1]
             for place in range(offsets[row], offsets[row + 1]):
-                column = columns[place]
-                margin += values[place] * scale[column] * weights[column]
+                margin += values[place] * weights[columns[place]]
             margin *= sign
             most, square = penalties[row], squares[row]
             # Of the variable and the rest to its penalty, the smaller one at the optimum is solved
@@ -130,7 +133,7 @@ def _fit(
             move = sign * ((before - now) if turned else (now - before))
             for place in range(offsets[row], offsets[row + 1]):
                 column = columns[place]
-                weights[column] += move * values[place] * scale[column]
+                weights[column] += move * values[place] * steep[column]
             weights[-1] += move
         if largest < TOLERANCE:
             break

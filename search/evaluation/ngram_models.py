@@ -2,8 +2,8 @@
 
 Six linear models, each one class against the others: of words, of stems and of characters, by
 presence with naive Bayes weights (Wang & Manning 2012) and by TF-IDF. Each is fitted once for every
-fold, on the other folds, so that every row gets scores from a model that has not seen its label.
-What is used on other texts is the mean of a model's folds.
+fold, on the other folds, so that every row gets scores from a model that has not seen its label;
+and once more on all rows: that one is used on other texts.
 
 They are baselines, and they are mixed with the networks: see `search.evaluation.mixture`.
 """
@@ -36,6 +36,7 @@ TFIDF_C = (3.0, 10.0, 30.0)  # rows have length 1, so weights are large
 PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573)
 ROOM = 4  # buckets for each n-gram, so that few share one
 LARGEST_TABLE = 24_000_000  # numbers
+NO_FOLD = -1  # of no row
 NEVER = -20.0  # log-odds of a class that a fold has no row of
 
 Floats = npt.NDArray[np.float64]
@@ -44,10 +45,10 @@ Labels = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Fitted:
-    """The two models of one kind of n-grams, in all folds.
+    """The two models of one kind of n-grams.
 
     Attributes:
-        model: the mean of the folds' models.
+        model: fitted to all rows.
         presence, tfidf: out-of-fold scores of training and then validation rows, (rows, outputs).
         regularisation: the C chosen for each of the two.
         features: how many n-grams there are.
@@ -96,8 +97,7 @@ def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitte
     chosen = _regularisation(kind, there, tfidf, labels == classes - 1, weights, folds)
     scores = np.zeros((2, len(labels), outputs))
     table, intercepts = np.zeros((len(columns), 2 * outputs)), np.zeros((2, outputs))
-    numbers = np.unique(folds)
-    for fold in numbers:
+    for fold in (*np.unique(folds), NO_FOLD):
         rows, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         for output in range(outputs):
             positive = labels == (1 if outputs == 1 else output)
@@ -106,11 +106,13 @@ def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitte
                 ((there, ratio, chosen[0]), (tfidf, even, chosen[1]))
             ):
                 coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
-                found = logistic.scores(view, scale, held_out, coefficients, intercept)
-                scores[number, held_out, output] = found
-                each = coefficients * (ratio if number == 0 else idf)
-                table[:, number * outputs + output] += each / len(numbers)
-                intercepts[number, output] += intercept / len(numbers)
+                if fold != NO_FOLD:
+                    found = logistic.scores(view, held_out, coefficients, intercept)
+                    scores[number, held_out, output] = found
+                else:
+                    table[:, number * outputs + output] = coefficients
+                    intercepts[number, output] = intercept
+    table[:, outputs:] *= idf[:, np.newaxis]
     whole = np.zeros((often.shape[1], 2 * outputs + 1), np.float32)
     whole[columns, :-1], whole[columns, -1] = table, idf**2
     model = NgramModel(kind, whole, intercepts.astype(np.float32))
@@ -160,18 +162,22 @@ def _regularisation(
 ) -> tuple[float, float]:
     """The C of each of the two models with the smallest cross-entropy on the first fold.
 
-    They are chosen once, for one class: the optimum is flat, and one fold is enough to see it.
+    They are chosen once, for one class: the optimum is flat, and one fold is enough to see it. From
+    the smallest C on, the first that is no better ends it: the larger, the longer a fit takes.
     """
     rows, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
     sign = np.where(positive[held_out], 1.0, -1.0)
 
     def best(view: sparse.csr_array, scale: Floats, grid: tuple[float, ...]) -> float:
-        def loss(c: float) -> float:
+        chosen, lowest = grid[0], np.inf
+        for c in grid:
             coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
-            odds = logistic.scores(view, scale, held_out, coefficients, intercept)
-            return float(np.average(np.logaddexp(0, -sign * odds), weights=weights[held_out]))
-
-        return min(grid, key=loss)
+            odds = logistic.scores(view, held_out, coefficients, intercept)
+            loss = np.average(np.logaddexp(0, -sign * odds), weights=weights[held_out])
+            if loss >= lowest:
+                break
+            chosen, lowest = c, loss
+        return chosen
 
     ratio = _ratio(there, rows, positive)
     return best(there, ratio, PRESENCE_C[kind]), best(tfidf, np.ones_like(ratio), TFIDF_C)
@@ -191,7 +197,7 @@ def _fit(
     positive: npt.NDArray[np.bool_],
     penalties: Floats,
 ) -> tuple[Floats, float]:
-    """Coefficients of the scaled columns, and the intercept."""
+    """As `logistic.fit`."""
     of_class = positive[rows]
     if of_class.all() or not of_class.any():  # nothing to learn
         return np.zeros(len(scale)), -NEVER if of_class.all() else NEVER

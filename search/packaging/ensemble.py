@@ -3,8 +3,8 @@
 With `--single` it has one network that was trained on all rows instead of those of the folds.
 
 Its scores before the test are those of out-of-fold predictions: each row is predicted by the
-network and the n-gram models that have not seen its label. The model is the mean of such networks,
-and together they have seen all rows, so these scores are cautious.
+network and the n-gram models that have not seen its label. The model has the mean of such networks,
+which together have seen all rows, and n-gram models of all rows, so these scores are cautious.
 """
 
 from collections.abc import Iterable, Mapping

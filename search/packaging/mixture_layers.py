@@ -13,7 +13,7 @@ from search.corpus.ngrams import BEGINNING, END, MIX, MOST_COUNTED, SIZES
 from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
 from search.packaging.key_table import modulo
 from search.packaging.modelfile import table_name
-from search.packaging.token_layers import INVERSE, Tokens, Units, before, below, later, power
+from search.packaging.token_layers import INVERSE, Tokens, Units, before, below, later, power, stems
 
 
 def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
@@ -53,7 +53,7 @@ def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple
     if model.kind == "words":
         found = _word_ngrams(tokens, buckets)
     elif model.kind == "stems":
-        found = _stem_ngrams(tokens, buckets)
+        found = _stem_ngrams(stems(units), buckets)
     else:
         found = _character_ngrams(units, buckets)
     found = ops.sort(found, axis=1)
@@ -87,14 +87,14 @@ def _word_ngrams(tokens: Tokens, buckets: int) -> Any:
     return _in_buckets(columns, ((hashes, count), (pairs, count - 1)), buckets)
 
 
-def _stem_ngrams(tokens: Tokens, buckets: int) -> Any:
+def _stem_ngrams(stems: Tokens, buckets: int) -> Any:
     """As `_word_ngrams`."""
-    columns = below(ops.max(tokens.count) + 1, tokens.stems)
-    count = tokens.count[:, None]
-    stems = ops.where(ops.less(columns, count), tokens.at(columns, tokens.stems), END)
-    pairs = ops.pad(stems, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1] * MIX + stems
+    columns = below(ops.max(stems.count) + 1, stems.hashes)
+    count = stems.count[:, None]
+    hashes = ops.where(ops.less(columns, count), stems.at(columns), END)
+    pairs = ops.pad(hashes, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1] * MIX + hashes
     with_ends = ops.where(ops.equal(count, 0), 0, count + 1)
-    return _in_buckets(columns, ((stems, count), (pairs, with_ends)), buckets)
+    return _in_buckets(columns, ((hashes, count), (pairs, with_ends)), buckets)
 
 
 def _in_buckets(columns: Any, rows: Iterable[tuple[Any, Any]], buckets: int) -> Any:

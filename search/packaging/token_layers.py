@@ -23,6 +23,7 @@ from search.corpus.characters import (
     FOLLOWER,
     KNOWN,
     LETTER,
+    MARK,
     MOST_FOLDED,
     SEPARATOR,
     UNKNOWN,
@@ -137,46 +138,54 @@ class Tokens:
 
     Attributes:
         hashes: int64, (tokens + 1,), the last one of no token.
-        stems: the same of the first units of each.
         first, count: int64, (texts,): where each text begins, and how many tokens it has.
     """
 
     hashes: Any
-    stems: Any
     first: Any
     count: Any
 
-    def at(self, columns: Any, of: Any = None) -> Any:
+    def at(self, columns: Any) -> Any:
         """The hashes of tokens of each text, (texts, columns); beyond its own any others.
 
         Args:
             columns: which tokens of a text, (columns,) or (texts, columns).
-            of: the row of all tokens' hashes, or of their stems'; None for `hashes`.
         """
-        last = ops.sum(self.count)
-        places = ops.minimum(self.first[:, None] + columns, last)
-        return ops.take(self.hashes if of is None else of, places)
+        places = ops.minimum(self.first[:, None] + columns, ops.sum(self.count))
+        return ops.take(self.hashes, places)
 
 
 def tokens(of: Units) -> Tokens:
-    """The tokens of texts."""
-    previous = ops.pad(of.kind, [[1, 0]], constant_values=SEPARATOR)
-    kind = ops.pad(of.kind, [[0, 1]], constant_values=SEPARATOR)
+    """The tokens of texts, without marks."""
+    return _tokens(of, SEPARATOR, None)
+
+
+def stems(of: Units) -> Tokens:
+    """The tokens of texts, marks among them; the hashes are of the first units of each."""
+    return _tokens(of, ALONE, STEM)
+
+
+def _tokens(of: Units, mark: int, most: int | None) -> Tokens:
+    """Tokens: what kind a mark is, and how many units of a token count."""
+    own_kind = ops.where(ops.equal(of.kind, MARK), mark, of.kind)
+    previous = ops.pad(own_kind, [[1, 0]], constant_values=SEPARATOR)
+    kind = ops.pad(own_kind, [[0, 1]], constant_values=SEPARATOR)
     apart = ops.equal(kind, ALONE) | ops.not_equal(previous, LETTER)
     begins = ops.not_equal(kind, SEPARATOR) & apart
     # The last unit is a separator: all tokens are before it. (The sum of all would do as well, if
     # it wrapped in onnxruntime.)
     where = ops.concatenate([ops.nonzero(begins)[0], ops.sum(of.count, keepdims=True) - 1])
-    own = ops.where(ops.equal(of.kind, SEPARATOR), 0, later(of.prefix, 1) - of.prefix)
+    own = ops.where(ops.equal(own_kind, SEPARATOR), 0, later(of.prefix, 1) - of.prefix)
     sums = before(own)
     upto, inverse = ops.take(sums, where), power(INVERSE, ops.take(of.place, where))
-    behind = later(where, 1)  # what separates two tokens adds nothing to a sum
-    stems = (ops.take(sums, ops.minimum(where + STEM, behind)) - upto) * inverse
-    hashes = (later(upto, 1) - upto) * inverse
+    end = later(upto, 1)  # what separates two tokens adds nothing to a sum
+    if most is not None:
+        end = ops.take(sums, ops.minimum(where + most, later(where, 1)))
+    hashes = (end - upto) * inverse
     begins = ops.cast(begins, "int64")
     first = ops.take(before(begins), of.first)
     total = ops.sum(begins, keepdims=True)
-    return Tokens(hashes, stems, first, ops.concatenate([first[..., 1:], total]) - first)
+    return Tokens(hashes, first, ops.concatenate([first[..., 1:], total]) - first)
 
 
 def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:

@@ -15,10 +15,10 @@ BUCKETS = (1 << 31) - 1  # so many that two n-grams hardly share one
 @pytest.mark.parametrize(
     "alike",
     [
-        ("great film", "“GREAT” film...", "  great,\nfilm!"),
+        ("great film", "GREAT film", "  great\nfilm\t"),
         ("schön", "scho\u0308n", "SCHÖN"),
-        ("плохой фильм", "«ПЛОХОЙ» — фильм"),
-        ("很好看", "很好看。"),
+        ('"плохой" фильм - да', "«ПЛОХОЙ» фильм — да", "„плохой“ фильм – да"),
+        ("don't!", "don’t！", "Don`t!"),
     ],
 )
 def test_one_set_however_it_is_written(kind, alike):
@@ -30,14 +30,13 @@ def test_one_set_however_it_is_written(kind, alike):
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        ("words", {"token_pattern": r"\w+|\?", "ngram_range": (1, 2)}),
+        ("words", {"token_pattern": r"\w+", "ngram_range": (1, 2)}),
         ("characters", {"analyzer": "char_wb", "ngram_range": (2, 5)}),
     ],
 )
 def test_as_many_as_scikit_learn_finds(kind, options):
     texts = ["A fine film, a fine cast", "dull, and far too long", "oh why, oh why"]
-    plain = [" ".join(re.findall(r"\w+|\?", text.lower())) for text in texts]
-    theirs = CountVectorizer(**options).fit_transform(plain)
+    theirs = CountVectorizer(**options).fit_transform(texts)
     ours = counted(texts, kind, BUCKETS)
     for row in range(len(texts)):  # which counts a word shorter than an n-gram once more
         assert ours[[row]].nnz == theirs[[row]].nnz
@@ -45,8 +44,8 @@ def test_as_many_as_scikit_learn_finds(kind, options):
 
 
 def test_stems_are_the_beginnings_of_words_and_pairs_with_both_ends():
-    texts = ["Overwhelmingly overwrought", "so overwrite it", "well well, done"]
-    words = [re.findall(r"\w+", text.lower()) for text in texts]
+    texts = ["Overwhelmingly overwrought", "so overwrite it...", "well well, done"]
+    words = [re.findall(r"\w+|[^\w\s]", text.lower()) for text in texts]
     expected = [
         {*(stems := [word[:5] for word in row]), *zip(["<", *stems], [*stems, ">"], strict=True)}
         for row in words
@@ -60,13 +59,24 @@ def test_stems_are_the_beginnings_of_words_and_pairs_with_both_ends():
     assert (turned[[0]] != turned[[1]]).nnz > 4
 
 
+def test_marks_count_but_not_for_words():
+    """Users of TF-IDF tell "great!!!" from "great", and a smiley from a frown."""
+    for plain, marked in (("great film", "great film!!!"), ("так", "так :("), ("很好", "很好。")):
+        for kind in KINDS:
+            rows = counted([plain, marked], kind, BUCKETS)
+            assert ((rows[[0]] != rows[[1]]).nnz == 0) == (kind == "words")
+    smile, frown = (set(counted([face], "characters", BUCKETS).indices) for face in (":)", ":("))
+    assert len(smile) == len(frown) == 6 and len(smile & frown) == 1  # that is " :"
+
+
 def test_counts_have_an_end():
     assert counted(["so " * 100], "words", BUCKETS).data.max() == MOST_COUNTED
 
 
 def test_nothing_but_separators():
+    assert counted(["", "!!!"], "words", 31).nnz == 0
     for kind in KINDS:
-        assert counted(["", "!!!"], kind, 31).nnz == 0
+        assert counted(["", " \t\n"], kind, 31).nnz == 0
         assert counted([], kind, 31).shape == (0, 31)
 
 

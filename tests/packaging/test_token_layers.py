@@ -15,7 +15,7 @@ from search.corpus.ngrams import KINDS, counted
 from search.corpus.tokens import MOST_CHARACTERS, hashed
 from search.packaging.mixture_layers import _character_ngrams, _stem_ngrams, _word_ngrams
 from search.packaging.parity import HARD
-from search.packaging.token_layers import below, known_characters, tokens, units
+from search.packaging.token_layers import below, known_characters, stems, tokens, units
 
 BUCKETS = 10_007
 PIECES = (
@@ -36,6 +36,7 @@ PIECES = (
         "\ufe0f",
         "\U0001f3fd",
     ),
+    *("!!!", ":-)", "…", "’", "«", "„", "—", "＃", "´", "^_^", "¿", "।", "،"),
     *("�", "\0", "\x1f", "\ue000", "\U000e0041", "\U0010ffff", "𝔤𝔯𝔢𝔞𝔱", "𞤀", "\u0378", "[UNK]"),
 )
 anything = st.text(st.characters(exclude_categories=["Cs"]))
@@ -53,7 +54,7 @@ def in_tensors():
     of = units(characters)
     words = tokens(of)
     hashes = words.at(below(ops.max(words.count), words.hashes))
-    ngrams = [_word_ngrams(words, BUCKETS), _stem_ngrams(words, BUCKETS)]
+    ngrams = [_word_ngrams(words, BUCKETS), _stem_ngrams(stems(of), BUCKETS)]
     ngrams.append(_character_ngrams(of, BUCKETS))
     model = tf.function(keras.Model(text, [hashes, words.count, *ngrams]), reduce_retracing=True)
 
