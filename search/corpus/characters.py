@@ -17,6 +17,9 @@ SEPARATOR, LETTER, FOLLOWER, ALONE, MARK = range(5)
 """Kinds. A follower belongs to the character before it: accents, vowel signs, joiners. Marks are
 punctuation and signs: they separate words, but some n-grams count them."""
 
+SMALL, CAPITAL, DIGIT, SIGN = range(4)
+"""Looks, for the shapes of words. What has no case looks small."""
+
 MOST_FOLDED = 3  # code points; two dozen characters, as the ligature of a whole phrase, have more
 UNKNOWN = 0xFFFD  # what a character folds to that is not in the table
 
@@ -119,3 +122,19 @@ def table() -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
                 found = folded(chr(code))
                 points[code] = (*found, *(0,) * (MOST_FOLDED - len(found)))
     return kinds, points
+
+
+@cache
+def looks() -> npt.NDArray[np.int8]:
+    """What every code point looks like, (0x110000,)."""
+    found = np.full(sys.maxunicode + 1, SIGN, np.int8)
+    for low, high in (*HAN, HANGUL):
+        found[low:high] = SMALL
+    known = np.concatenate([np.arange(low, high) for low, high in KNOWN])
+    for code in known[found[known] == SIGN].tolist():
+        category = unicodedata.category(chr(code))
+        if category[0] == "N":
+            found[code] = DIGIT
+        elif category[0] not in "PS" and category != "Cn":
+            found[code] = CAPITAL if category in ("Lu", "Lt") else SMALL
+    return found

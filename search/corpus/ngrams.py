@@ -4,12 +4,13 @@ A bucket is an n-gram's 64-bit hash modulo a prime number, so that no n-gram has
 the exported model computes the same with a few operations (`search.packaging.text_model`).
 
 Words: every token and every pair of neighbouring tokens. Stems: the first units of every token, so
-that the forms of a word are one (Can et al. 2008), every punctuation mark, and every pair of
-neighbours, of which a text's beginning and its end are one each. Characters: two to five units in a
+that the forms of a word are one (Can et al. 2008), every punctuation mark, every pair of
+neighbours, and the shapes of every three: capitals, digits, marks; a text's beginning and its end
+are neighbours, too. Characters: two to five units in a
 row (see `search.corpus.tokens`), marks among them, and white space at either end, but not inside.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numba
@@ -17,13 +18,26 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from search.corpus.characters import FOLLOWER, MOST_FOLDED, SEPARATOR, table
-from search.corpus.tokens import AT_A_TIME, BASE, Hashes, Offsets, Texts, code_points, signed, spans
+from search.corpus.characters import (
+    CAPITAL,
+    DIGIT,
+    FOLLOWER,
+    MOST_FOLDED,
+    SEPARATOR,
+    SIGN,
+    SMALL,
+    looks,
+    table,
+)
+from search.corpus.tokens import AT_A_TIME, BASE, Hashes, Texts, code_points, signed, spans
 
 Kind = Literal["words", "stems", "characters"]
 KINDS: tuple[Kind, ...] = ("words", "stems", "characters")
 STEM = 5  # units
 BEGINNING, END = signed(0x8E51_2C1B_9D37_64A5), signed(0xC2B7_49D6_1F83_5E0D)  # odd, else any
+# Shapes of words: small, Capital, CAPITALS, and one less for each digit of a number.
+LOW, CAPITALISED, UPPER, NUMBER = -1, -2, -3, -4
+MOST_DIGITS = 4  # that are told apart
 SIZES = (2, 3, 4, 5)  # units of a character n-gram
 MIX = signed(0x9E3779B97F4A7C15)  # of a pair's first word: Fibonacci hashing (Knuth)
 MOST_COUNTED = 16  # occurrences of an n-gram in a text
@@ -56,25 +70,36 @@ def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
 
 def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
     hashes, _, _, counts = spans(*code_points(texts))
-    return _with_pairs(hashes, counts, lambda row: row[:-1] * MIX + row[1:], buckets)
+    rows = np.split(hashes, np.cumsum(counts)[:-1])
+    return _in_buckets(((row, _chained(row[:-1], row[1:])) for row in rows), buckets)
 
 
 def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
     flat, bounds = code_points(texts)
     _, first, end, counts = spans(flat, bounds, marks=True)
+    stems = _first_units(flat, first, end, *table())
+    shapes = _shapes(flat, first, end, table()[0], looks(), stems)
+    splits = np.cumsum(counts)[:-1]
+    both = zip(np.split(stems, splits), np.split(shapes, splits), strict=True)
 
-    def pairs(row: Hashes) -> Hashes:
-        return np.r_[BEGINNING, row] * MIX + np.r_[row, END] if len(row) else row
+    def ngrams(row: Hashes, shape: Hashes) -> tuple[Hashes, ...]:
+        if not len(row):
+            return (row,)
+        row, shape = np.r_[BEGINNING, row, END], np.r_[BEGINNING, shape, END]
+        triples = _chained(_chained(shape[:-2], shape[1:-1]), shape[2:])
+        return row[1:-1], _chained(row[:-1], row[1:]), triples
 
-    return _with_pairs(_first_units(flat, first, end, *table()), counts, pairs, buckets)
+    return _in_buckets((ngrams(*rows) for rows in both), buckets)
 
 
-def _with_pairs(
-    hashes: Hashes, counts: Offsets, pairs: Callable[[Hashes], Hashes], buckets: int
-) -> list[npt.NDArray[np.int32]]:
-    """Of each text the buckets of its tokens and of what `pairs` makes of them."""
-    rows = np.split(hashes, np.cumsum(counts)[:-1])
-    return [(np.concatenate([row, pairs(row)]) % buckets).astype(np.int32) for row in rows]
+def _chained(left: Hashes, right: Hashes) -> Hashes:
+    """The hashes of neighbours as one."""
+    return left * MIX + right
+
+
+def _in_buckets(rows: Iterable[tuple[Hashes, ...]], buckets: int) -> list[npt.NDArray[np.int32]]:
+    """The buckets of each text's hashes."""
+    return [(np.concatenate(parts) % buckets).astype(np.int32) for parts in rows]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -95,6 +120,28 @@ def _first_units(flat: Any, first: Any, end: Any, kinds: Any, points: Any) -> An
                     power *= BASE
         hashes[token] = value
     return hashes
+
+
+@numba.njit(cache=True, nogil=True)
+def _shapes(flat: Any, first: Any, end: Any, kinds: Any, looks: Any, stems: Any) -> Any:
+    """The shape of each token; that of a sign is its own hash."""
+    shapes = np.empty(len(first), np.int64)
+    for token in range(len(first)):
+        units, tall = 0, 0
+        for place in range(first[token], end[token]):
+            if kinds[flat[place]] != FOLLOWER:
+                units += 1
+                tall += looks[flat[place]] in (CAPITAL, DIGIT)
+        look = looks[flat[first[token]]]
+        if look == SIGN:
+            shapes[token] = stems[token]
+        elif look == DIGIT:
+            shapes[token] = NUMBER - min(units, MOST_DIGITS)
+        elif look == SMALL:
+            shapes[token] = LOW
+        else:
+            shapes[token] = UPPER if tall == units > 1 else CAPITALISED
+    return shapes
 
 
 def _characters(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:

@@ -53,7 +53,7 @@ def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple
     if model.kind == "words":
         found = _word_ngrams(tokens, buckets)
     elif model.kind == "stems":
-        found = _stem_ngrams(stems(units), buckets)
+        found = _stem_ngrams(*stems(units), buckets)
     else:
         found = _character_ngrams(units, buckets)
     found = ops.sort(found, axis=1)
@@ -87,14 +87,22 @@ def _word_ngrams(tokens: Tokens, buckets: int) -> Any:
     return _in_buckets(columns, ((hashes, count), (pairs, count - 1)), buckets)
 
 
-def _stem_ngrams(stems: Tokens, buckets: int) -> Any:
+def _stem_ngrams(stems: Tokens, shapes: Tokens, buckets: int) -> Any:
     """As `_word_ngrams`."""
     columns = below(ops.max(stems.count) + 1, stems.hashes)
     count = stems.count[:, None]
-    hashes = ops.where(ops.less(columns, count), stems.at(columns), END)
-    pairs = ops.pad(hashes, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1] * MIX + hashes
-    with_ends = ops.where(ops.equal(count, 0), 0, count + 1)
-    return _in_buckets(columns, ((hashes, count), (pairs, with_ends)), buckets)
+
+    def with_ends(of: Tokens) -> tuple[Any, Any]:
+        """The hashes before each column, and in it: END is behind the last one."""
+        row = ops.where(ops.less(columns, count), of.at(columns), END)
+        return ops.pad(row, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1], row
+
+    previous, stem = with_ends(stems)
+    left, shape = with_ends(shapes)
+    triples = (left * MIX + shape) * MIX + later(shape, 1)
+    pairs = ops.where(ops.equal(count, 0), 0, count + 1)
+    rows = ((stem, count), (previous * MIX + stem, pairs), (triples, count))
+    return _in_buckets(columns, rows, buckets)
 
 
 def _in_buckets(columns: Any, rows: Iterable[tuple[Any, Any]], buckets: int) -> Any:

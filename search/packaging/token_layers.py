@@ -20,17 +20,30 @@ from keras import ops
 from search.corpus.batches import Reading
 from search.corpus.characters import (
     ALONE,
+    CAPITAL,
+    DIGIT,
     FOLLOWER,
     KNOWN,
     LETTER,
     MARK,
     MOST_FOLDED,
     SEPARATOR,
+    SIGN,
+    SMALL,
     UNKNOWN,
+    looks,
     table,
 )
 from search.corpus.encode import OOV
-from search.corpus.ngrams import SPACE, STEM
+from search.corpus.ngrams import (
+    CAPITALISED,
+    LOW,
+    MOST_DIGITS,
+    NUMBER,
+    SPACE,
+    STEM,
+    UPPER,
+)
 from search.corpus.tokens import BASE, MOST_CHARACTERS, signed, token_hashes
 from search.packaging.key_table import key_table, looked_up
 
@@ -49,13 +62,12 @@ def known_characters() -> tuple[str, ...]:
 
 
 def _folds() -> npt.NDArray[np.float32]:
-    """Of every character number its kind, how many folded code points it has, and these."""
+    """Of every character number its kind, its look, its number of folded points, and these."""
     codes = np.array([ord(character) for character in known_characters()])
     kinds, points = table()
-    rows = np.concatenate(
-        [kinds[codes, None], (points[codes] > 0).sum(1)[:, None], points[codes]], 1
-    )
-    none, other = [SEPARATOR, 1, SPACE, 0, 0], [ALONE, 1, UNKNOWN, 0, 0]
+    widths = (points[codes] > 0).sum(1)
+    rows = np.column_stack([kinds[codes], looks()[codes], widths, points[codes]])
+    none, other = [SEPARATOR, SMALL, 1, SPACE, 0, 0], [ALONE, SIGN, 1, UNKNOWN, 0, 0]
     return np.concatenate([[none, other], rows]).astype(np.float32)
 
 
@@ -94,13 +106,14 @@ class Units:
     """The units of all texts in one flat row; tensors.
 
     Attributes:
-        kind: int64, (units,).
+        kind, look: int64, (units,).
         place: int64, (units,): how many code points of its text stand before it.
         prefix: int64, (units,): the sum of these, c_i · BASE^i.
         first, count: int64, (texts,): where each text begins, and how many units it has.
     """
 
     kind: Any
+    look: Any
     place: Any
     prefix: Any
     first: Any
@@ -119,17 +132,18 @@ def units(characters: Any) -> Units:
     layer = keras.layers.Embedding(*folds.shape, trainable=False, name="folds")
     row = ops.cast(layer(characters), "int64")
     layer.set_weights([folds])
-    kind, width = row[..., 0], row[..., 1]
-    value = row[..., 2]
+    kind, look, width, value = (row[..., column] for column in range(4))
     for number in range(1, MOST_FOLDED):
-        value = value + row[..., 2 + number] * signed(pow(BASE, number, 1 << 64))
+        value = value + row[..., 3 + number] * signed(pow(BASE, number, 1 << 64))
     place = before(width, axis=1)
     prefix = before(value * power(BASE, place), axis=1)
     begins = ops.not_equal(kind, FOLLOWER)
     where = ops.nonzero(ops.reshape(begins, [-1]))[0]
-    kind, place, prefix = (ops.take(ops.reshape(x, [-1]), where) for x in (kind, place, prefix))
+    kind, look, place, prefix = (
+        ops.take(ops.reshape(x, [-1]), where) for x in (kind, look, place, prefix)
+    )
     count = ops.sum(ops.cast(begins, "int64"), axis=1)
-    return Units(kind, place, prefix, before(count), count)
+    return Units(kind, look, place, prefix, before(count), count)
 
 
 @dataclass(frozen=True)
@@ -157,35 +171,64 @@ class Tokens:
 
 def tokens(of: Units) -> Tokens:
     """The tokens of texts, without marks."""
-    return _tokens(of, SEPARATOR, None)
+    row = _Row(of, SEPARATOR)
+    return row.tokens((later(row.upto, 1) - row.upto) * row.inverse)
 
 
-def stems(of: Units) -> Tokens:
-    """The tokens of texts, marks among them; the hashes are of the first units of each."""
-    return _tokens(of, ALONE, STEM)
+def stems(of: Units) -> tuple[Tokens, Tokens]:
+    """The tokens of texts, marks among them: by the hashes of their first units, and by shape."""
+    row = _Row(of, ALONE)
+    next_one = later(row.where, 1)
+    end = ops.take(row.sums, ops.minimum(row.where + STEM, next_one))
+    hashes = (end - row.upto) * row.inverse
+
+    def number(of_units: Any) -> Any:
+        """How many units of each token there are."""
+        return later(sums := ops.take(before(ops.cast(of_units, "int64")), row.where), 1) - sums
+
+    count = number(ops.not_equal(row.kind, SEPARATOR))
+    tall = number(ops.equal(of.look, CAPITAL) | ops.equal(of.look, DIGIT))
+    look = ops.take(of.look, row.where)
+    upper = ops.equal(tall, count) & ops.greater(count, 1)
+    shapes = ops.where(upper, UPPER, CAPITALISED)
+    shapes = ops.where(ops.equal(look, SMALL), LOW, shapes)
+    digits = NUMBER - ops.minimum(count, MOST_DIGITS)
+    shapes = ops.where(ops.equal(look, DIGIT), digits, ops.cast(shapes, "int64"))
+    return row.tokens(hashes), row.tokens(ops.where(ops.equal(look, SIGN), hashes, shapes))
 
 
-def _tokens(of: Units, mark: int, most: int | None) -> Tokens:
-    """Tokens: what kind a mark is, and how many units of a token count."""
-    own_kind = ops.where(ops.equal(of.kind, MARK), mark, of.kind)
-    previous = ops.pad(own_kind, [[1, 0]], constant_values=SEPARATOR)
-    kind = ops.pad(own_kind, [[0, 1]], constant_values=SEPARATOR)
-    apart = ops.equal(kind, ALONE) | ops.not_equal(previous, LETTER)
-    begins = ops.not_equal(kind, SEPARATOR) & apart
-    # The last unit is a separator: all tokens are before it. (The sum of all would do as well, if
-    # it wrapped in onnxruntime.)
-    where = ops.concatenate([ops.nonzero(begins)[0], ops.sum(of.count, keepdims=True) - 1])
-    own = ops.where(ops.equal(own_kind, SEPARATOR), 0, later(of.prefix, 1) - of.prefix)
-    sums = before(own)
-    upto, inverse = ops.take(sums, where), power(INVERSE, ops.take(of.place, where))
-    end = later(upto, 1)  # what separates two tokens adds nothing to a sum
-    if most is not None:
-        end = ops.take(sums, ops.minimum(where + most, later(where, 1)))
-    hashes = (end - upto) * inverse
-    begins = ops.cast(begins, "int64")
-    first = ops.take(before(begins), of.first)
-    total = ops.sum(begins, keepdims=True)
-    return Tokens(hashes, first, ops.concatenate([first[..., 1:], total]) - first)
+class _Row:
+    """Where in the row of all units tokens begin.
+
+    Attributes:
+        kind: of each unit, with marks as the given kind.
+        where: int64, (tokens + 1,): the first unit of each; the last one is a separator, and all
+            tokens are before it. (The number of units would do as well, if it wrapped in
+            onnxruntime.)
+        sums: what stands before each unit, of tokens alone: what separates two adds nothing.
+        upto: the same at `where`.
+        inverse: what makes a hash of a difference of two sums, at `where`.
+    """
+
+    def __init__(self, of: Units, mark: int) -> None:
+        self.kind = ops.where(ops.equal(of.kind, MARK), mark, of.kind)
+        previous = ops.pad(self.kind, [[1, 0]], constant_values=SEPARATOR)
+        kind = ops.pad(self.kind, [[0, 1]], constant_values=SEPARATOR)
+        apart = ops.equal(kind, ALONE) | ops.not_equal(previous, LETTER)
+        begins = ops.not_equal(kind, SEPARATOR) & apart
+        last = ops.sum(of.count, keepdims=True) - 1
+        self.where = ops.concatenate([ops.nonzero(begins)[0], last])
+        own = ops.where(ops.equal(self.kind, SEPARATOR), 0, later(of.prefix, 1) - of.prefix)
+        self.sums = before(own)
+        self.upto = ops.take(self.sums, self.where)
+        self.inverse = power(INVERSE, ops.take(of.place, self.where))
+        begins = ops.cast(begins, "int64")
+        self._first = ops.take(before(begins), of.first)
+        total = ops.sum(begins, keepdims=True)
+        self._count = ops.concatenate([self._first[..., 1:], total]) - self._first
+
+    def tokens(self, hashes: Any) -> Tokens:
+        return Tokens(hashes, self._first, self._count)
 
 
 def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:

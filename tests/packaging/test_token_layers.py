@@ -36,6 +36,7 @@ PIECES = (
         "\ufe0f",
         "\U0001f3fd",
     ),
+    *("LOUD", "B2B", "Ab", "A", "3D", "1984", "12345", "ÀÉ", "Dž", "٣٤", "ⅫX", "ＧＲ"),
     *("!!!", ":-)", "…", "’", "«", "„", "—", "＃", "´", "^_^", "¿", "।", "،"),
     *("�", "\0", "\x1f", "\ue000", "\U000e0041", "\U0010ffff", "𝔤𝔯𝔢𝔞𝔱", "𞤀", "\u0378", "[UNK]"),
 )
@@ -54,7 +55,7 @@ def in_tensors():
     of = units(characters)
     words = tokens(of)
     hashes = words.at(below(ops.max(words.count), words.hashes))
-    ngrams = [_word_ngrams(words, BUCKETS), _stem_ngrams(stems(of), BUCKETS)]
+    ngrams = [_word_ngrams(words, BUCKETS), _stem_ngrams(*stems(of), BUCKETS)]
     ngrams.append(_character_ngrams(of, BUCKETS))
     model = tf.function(keras.Model(text, [hashes, words.count, *ngrams]), reduce_retracing=True)
 
