@@ -32,7 +32,7 @@ PRESENCE_C: dict[Kind, tuple[float, ...]] = {
     "stems": (0.1, 0.3, 1.0, 3.0),
     "characters": (0.03, 0.1, 0.3),
 }
-TFIDF_C = (3.0, 10.0, 30.0)  # rows have length 1, so weights are large
+TFIDF_C = (3.0, 10.0, 30.0, 100.0)  # rows have length 1, so weights are large
 PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573)
 ROOM = 4  # buckets for each n-gram, so that few share one
 LARGEST_TABLE = 24_000_000  # numbers

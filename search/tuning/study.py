@@ -80,7 +80,8 @@ class Study:
         self.warn = warn
         self.run = RunDirectory(settings.results, warn)
         self.ours = type(hypermodel) is SentimentHyperModel
-        # A HyperModel of somebody's own is trained by Keras; everything is where there is a GPU.
+        # A HyperModel of somebody's own is trained by Keras. So is everything on GPUs that were
+        # asked for; one that is merely there would be slower (tests/benchmarks/gpu.py).
         self.compiled = self.ours and not gpu
         usual = whole_shape(corpus).of(Configuration())
         self.positive = positive_class(settings, corpus.class_names)

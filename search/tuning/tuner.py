@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import keras_tuner
-import tensorflow
 from keras_tuner.engine.trial import Trial
 
 from search.corpus import Corpus
@@ -100,12 +99,11 @@ class SearchTuner(keras_tuner.Tuner):
         )
         results = settings.results.absolute()
         super().__init__(oracle, hypermodel, directory=results.parent, project_name=results.name)
-        there = tensorflow.config.list_physical_devices("GPU")
         self.study = Study(
             settings,
             corpus,
             self.hypermodel,
-            gpu=bool(settings.gpus_per_trial if settings.cluster else there),
+            gpu=settings.gpus_per_trial > 0,
             own_epochs=isinstance(oracle, oracles.Hyperband),
             warn=warn,
         )

@@ -50,10 +50,12 @@ def main() -> None:
     for place in sorted(path for path in options.folder.iterdir() if path.is_dir()):
         files = {side: next(place.glob(f"{side}.*")) for side in SIDES}
         sides = {side: _read(path) for side, path in files.items()}
+        peers: dict[str, np.ndarray] = {}
         for seed in range(options.seeds):
             results = options.results / f"{place.name}-{seed}"
-            row = _searched(files, sides["test"], results, options.trials, seed)
-            rows.append({"data": place.name, "seed": seed, **row(sides)})
+            row, seconds = _searched(files, sides["test"], results, options.trials, seed)
+            peers = peers or dict(_peers(sides, seconds))
+            rows.append({"data": place.name, "seed": seed, **row(peers)})
             table = pd.DataFrame(rows)
             table.to_csv(options.results / "collection.csv", index=False)
             print(table.tail(1).to_string(index=False, header=len(rows) == 1), flush=True)
@@ -66,7 +68,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _searched(files, test, results, trials, seed):
-    """Searches; returns what makes a row of the table, given the sides."""
+    """Searches; returns what makes a row of the table of the peers, and the seconds it took."""
     command = [sys.executable, "-m", "search.run", "-q", "--data", files["train"]]
     command += ["--validation", files["validation"], "--test", files["test"]]
     command += ["--trials", trials, "--seed", seed, "--results", results]
@@ -79,8 +81,7 @@ def _searched(files, test, results, trials, seed):
     )
     mine = labels == test.label.to_numpy()
 
-    def row(sides):
-        peers = dict(_peers(sides, seconds))
+    def row(peers):
         found = {name: 100 * right.mean() for name, right in peers.items()}
         strongest = max(peers, key=found.__getitem__)
         difference = mine.astype(float) - peers[strongest]
@@ -98,7 +99,7 @@ def _searched(files, test, results, trials, seed):
             "ms": best["formats"]["keras"]["median_ms"],
         }
 
-    return row
+    return row, seconds
 
 
 def _peers(sides: dict[str, pd.DataFrame], seconds: float) -> Iterator[tuple[str, np.ndarray]]:
