@@ -25,10 +25,11 @@ class NoLabels(DataError):
     """There are texts, and no labels with them."""
 
 
-def usual_among(columns: Iterable[str], usual: Iterable[str]) -> list[str]:
-    """The columns that have a usual name."""
-    names = set(map(_letters, usual))
-    return [column for column in columns if _letters(column) in names]
+def usual_among(columns: Iterable[str], usual: Iterable[str], *, last: bool = False) -> list[str]:
+    """The columns that have a usual name, or behind their last dot, as fields of objects."""
+    names, longest = set(map(_letters, usual)), 2 * max(map(len, usual))
+    short = ((one, one.rpartition(".")[2] if last else one) for one in columns)
+    return [column for column, name in short if len(name) <= longest and _letters(name) in names]
 
 
 def _letters(name: str) -> str:
@@ -67,9 +68,7 @@ def chosen_columns(
         if len(parts) > 1 and what != "text":
             raise DataError(f"{name}: --{what}-column: expected one column, found {wanted!r}")
         return tuple(_place(name, columns, part, what) for part in parts)
-    found = usual_among(columns, usual) or [
-        column for column in columns if usual_among([column.rpartition(".")[2]], usual)
-    ]
+    found = usual_among(columns, usual) or usual_among(columns, usual, last=True)
     if len(found) == 1:
         return (columns.index(found[0]),)
     if len(set(found)) == 1:

@@ -22,6 +22,7 @@ MARKS: dict[Quote, str | None] = {"double": '"', "single": "'", "none": None}
 DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 MOST_ABOVE = 20  # lines of a title, comments or settings above the header
+MOST_COLUMNS = 50_000
 HEAD = 1_000_000  # characters that are looked at before one way of reading is chosen
 LONGEST_CELL = 20_000_000  # characters; csv's own limit is far below a long review
 FEW_VALUES = 0.25  # of the rows: a column with fewer different values than that has labels
@@ -182,6 +183,11 @@ def recognised(
         raise DataError(f"{name}: the file is empty")
     dialect = replace(_delimited(name, head, ending, form, wanted), above=above)
     first, *rest = _tried(replace(dialect, above=0), head)
+    if len(first) > MOST_COLUMNS:
+        raise DataError(
+            f"{name}: line {above + 1} has {len(first):,} fields, more than {MOST_COLUMNS:,}; is "
+            "another separator meant? It is named with --delimiter"
+        )
     reason = ""
     unnamed = form.no_header or not _names_something(first, wanted)
     if unnamed and not form.no_header:

@@ -10,6 +10,7 @@ alphabetically otherwise, so that of two classes the second, whose probability t
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -104,7 +105,8 @@ def clean(
     if class_names is None:
         names = _names(label[kept], keys, source, tell)
         rare = _rare(names, keys, text[kept], source, fewest)
-        names = {key: name for key, name in names.items() if name not in rare}
+        left_out = set(rare)
+        names = {key: name for key, name in names.items() if name not in left_out}
     else:
         if not len(keys):
             raise DataError(f"{source}: there are no rows in it")
@@ -116,11 +118,11 @@ def clean(
             )
         names = dict(zip(known, class_names, strict=False))
     common = keys.isin(names).to_numpy()
-    if left_out := int((~common).sum()):
+    if rows := int((~common).sum()):
         listed = ", ".join(map(repr, rare[:SHOWN_CLASSES])) + (", …" if len(rare) > 5 else "")
         classes = "class" if len(rare) == 1 else "classes"
         tell(
-            f"{source}: {counted(left_out, 'row')} left out, of {len(rare)} {classes} with fewer "
+            f"{source}: {counted(rows, 'row')} left out, of {len(rare)} {classes} with fewer "
             f"than {fewest} rows or {FEWEST_TEXTS} different texts ({listed}); see --min-class-rows"
         )
     position = {key: index for index, key in enumerate(names)}
@@ -181,7 +183,9 @@ def _keys(labels: Iterable[str]) -> list[str]:
 
 def _plain(label: str) -> str:
     """A label without what does not show."""
-    seen = "".join(character for character in label if not _is_invisible(character))
+    seen = label
+    if not label.isascii():
+        seen = "".join(character for character in label if not _is_invisible(character))
     return unicodedata.normalize("NFC", " ".join(seen.split()).casefold())
 
 
@@ -199,17 +203,22 @@ def _names(
     labels: pd.Series, keys: pd.Series, source: str, tell: Callable[[str], None]
 ) -> dict[str, str]:
     """The classes in order: each one's key, and its most frequent spelling."""
-    names = {}
-    for key, group in labels.groupby(keys.to_numpy()):
-        counts = {str(spelling): rows for spelling, rows in group.value_counts().items()}
-        spellings = sorted(
-            counts, key=lambda s: (-counts[s], any(map(_is_invisible, s)), len(s), s)
-        )
-        names[str(key)] = spellings[0]
+    names, told = dict[str, str](), list[str]()
+    rows: dict[str, Counter[str]] = {}
+    for key, label in zip(keys, labels, strict=True):
+        rows.setdefault(key, Counter())[label] += 1
+    for key, counts in sorted(rows.items()):
+        spellings = list(counts)
         if len(spellings) > 1:
+            spellings.sort(key=lambda s: (-counts[s], any(map(_is_invisible, s)), len(s), s))
             others = ", ".join(ascii(s) if not s.isascii() else repr(s) for s in spellings[1:6])
             more = ", …" if len(spellings) > 6 else ""
-            tell(f"{source}: read as one class with {spellings[0]!r}: {others}{more}")
+            told.append(f"{source}: read as one class with {spellings[0]!r}: {others}{more}")
+        names[key] = spellings[0]
+    for line in told[:MOST_CLASSES]:
+        tell(line)
+    if len(told) > MOST_CLASSES:
+        tell(f"{source}: and so {len(told) - MOST_CLASSES:,} other classes")
     if all(_NUMBER.fullmatch(key) for key in names):
         # A program wrote 1.0 where there was 1, because another row of the column had none.
         whole = {key: _WHOLE.sub(r"\1", names[key]) for key in names}
@@ -226,7 +235,7 @@ def _rare(
     rare = tuple(
         name for key, name in names.items() if counts[key] < fewest or different[key] < FEWEST_TEXTS
     )
-    left = [name for name in names.values() if name not in rare]
+    left = sorted({*names.values()} - {*rare})
     if len(names) == 1:
         raise DataError(
             f"{source}: every label is {next(iter(names.values()))!r}; a classifier needs two "

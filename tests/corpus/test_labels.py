@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -128,3 +130,14 @@ def test_a_class_of_copies_is_left_out():
     assert len(clean(table(labels, [*texts, *copies[:28], "x", "y"]), "x").class_names) == 3
     with pytest.raises(DataError, match="the class 'c' has 30 rows of 1 text; at least 10 rows of"):
         clean(table(["a"] * 20 + ["c"] * 30, texts[:20] + copies), "x")
+
+
+def test_a_column_of_texts_taken_for_labels_is_told_at_once():
+    """In time that grows with the rows, and not with their square."""
+    labels = [f"Title {i}" for i in range(40_000)] + [f"title {i}" for i in range(200)]
+    table = pd.DataFrame({"text": [f"text {i}" for i in range(len(labels))], "label": labels})
+    told, begun = [], time.process_time()
+    with pytest.raises(DataError, match="40000 different labels"):
+        clean(table, "r.csv", tell=told.append)
+    assert time.process_time() - begun < 5
+    assert len(told) == 101 and told[-1] == "r.csv: and so 100 other classes"

@@ -1,4 +1,4 @@
-"""Data that somebody hostile, or something broken, could hand to a search: 60 of them.
+"""Data that somebody hostile, or something broken, could hand to a search: more than 60.
 
 Each case is a function of a folder, which has good.csv in it; it returns the options and the name
 that the message must have in it.
@@ -199,6 +199,13 @@ CASES |= {
     "punctuation only": content(
         "r.csv",
         "text,label\n" + "".join(f'"{"!;."[i % 3] * (i + 1)}",{i % 2}\n' for i in range(60)),
+    ),
+    "a million columns": content("r.csv", "," * 1_000_000 + "\n"),
+    "a JSON object of a field for each row": content(
+        "r.json", "[" + ",".join(f'{{"k{i}": 1}}' for i in range(100_000)) + "]"
+    ),
+    "labels of a thousand characters": content(
+        "r.csv", "text,label\n" + "".join(f"t {i},{'x' * 500}{i}\n" for i in range(20_000))
     ),
     "vectors of a million numbers": with_good(
         content("e.txt", "review" + " 1" * 1_000_000 + "\n", "--embeddings")
