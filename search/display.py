@@ -1,4 +1,4 @@
-"""Text from data, made safe to show: in a terminal, on a page, in Markdown."""
+"""Escapes text from data for terminals, HTML and Markdown."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _INVISIBLE: dict[int, str | None] = {
 
 
 def code(text: object) -> str:
-    """Text as code in Markdown: whatever is in it, it is shown and does nothing."""
+    """Formats text as inline code in Markdown, whatever characters it has."""
     line = " ".join(visible(text).split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     space = " " if not line or line[0] == "`" or line[-1] == "`" else ""
@@ -20,19 +20,19 @@ def code(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """Text as text in Markdown, in one line: no heading, link, table or HTML comes of it."""
+    """Escapes text for one line of Markdown: no headings, links, tables or HTML."""
     return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", " ".join(visible(text).split()))
 
 
 def yaml(value: object) -> str:
-    """A value in YAML, which JSON is, but for the characters that YAML takes for line ends."""
+    """Formats a value as YAML: as JSON, with YAML's further line ends escaped."""
     text = json.dumps(value, ensure_ascii=False)
     unusual = "[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]"
     return re.sub(unusual, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def visible(text: object) -> str:
-    """Text without the characters that are not shown, but act.
+    """Replaces or removes control characters and changes of direction.
 
     Control characters would move a terminal's cursor, rename its window or hide what follows
     (escape sequences begin with one), and NUL would break a page's source: each is shown as "�".
@@ -43,5 +43,5 @@ def visible(text: object) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """So many things in English: "1 row", "2,000 rows"."""
+    """Formats a number of things in English: "1 row", "2,000 rows"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""`python -m search.export`: the best model of a search in the formats that people deploy."""
+"""`python -m search.export`: exports the best model of a search to other formats."""
 
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +55,7 @@ def main(
 
 
 def format_line(measured: dict[str, float]) -> str:
-    """What was measured of a format, in one line."""
+    """Describes parity and speed of a format in one line."""
     return (
         f"{measured['median_ms']:.2f} ms a text, 95% below {measured['p95_ms']:.2f} ms, "
         f"{measured['texts_per_second']:,.0f} texts/s in batches of 32; at most "

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or the next run, never sees half of one.
+"""Atomic and durable writing of files: a reader, or the next run, never sees half of one.
 
 A file is written under a temporary name in the same folder, flushed to the disk, and renamed
 over its final name; then the folder is flushed too, so that the name itself survives a power
@@ -22,7 +22,7 @@ TEMPORARY = ".partial"  # the ending of every unfinished file; a run removes lef
 
 
 def temporary(path: Path) -> Path:
-    """A name beside `path`, of this process, for what is not finished."""
+    """A temporary name beside `path`, for an unfinished file of this process."""
     return path.with_name(f"{path.name}.{os.getpid():x}{TEMPORARY}")
 
 
@@ -31,10 +31,10 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
     Args:
         path: the final name; its folder must exist.
-        write: gets the open binary file.
+        write: called with the open binary file.
 
     Raises:
-        OSError: the disk is full, read-only, …; `path` is then as it was.
+        OSError: the disk is full, read-only, …; then `path` is unchanged.
     """
     # A name of this process: a report may be rewritten while the run rewrites it, too.
     unfinished = temporary(path)
@@ -62,10 +62,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def npy(array: npt.NDArray[Any]) -> bytes:
-    """The content of an .npy file.
+    """Returns the content of an .npy file.
 
-    Written as bytes, because NumPy, writing to a full disk itself, raises an error that does not
-    say what was wrong.
+    As bytes, because NumPy itself, writing to a full disk, raises an error that does not say why.
     """
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
@@ -89,10 +88,10 @@ def flush_folder(folder: Path) -> None:
 
 
 def flush(descriptor: int) -> None:
-    """Makes an open file or folder durable, as far as its file system can.
+    """Flushes an open file or folder to the disk, as far as its file system can.
 
-    Those of shares, virtual machines and user space cannot always, and say so in various ways;
-    what is written is there all the same.
+    Those of network shares, virtual machines and FUSE cannot always, and report it in various ways;
+    the content is written all the same.
     """
     try:
         os.fsync(descriptor)
@@ -102,7 +101,7 @@ def flush(descriptor: int) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Makes all that others wrote below `folder` durable."""
+    """Flushes everything below `folder` to the disk."""
     for path in (*folder.rglob("*"), folder):
         if path.is_dir():
             flush_folder(path)
@@ -115,13 +114,13 @@ def flush_tree(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a killed writer left under temporary names below `folder`."""
+    """Removes the temporary files of a killed process below `folder`."""
     for leftover in folder.rglob(f"*{TEMPORARY}"):
         remove_leftover(leftover)
 
 
 def remove_leftover(path: Path) -> None:
-    """Removes a file, a folder, or a link and not what is behind it."""
+    """Removes a file, a folder, or a link (not its target)."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

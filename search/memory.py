@@ -1,4 +1,4 @@
-"""Data that a program has in memory: what stands in a setting where otherwise a path does."""
+"""Data in memory, which `Settings` take in place of a path."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,15 +14,15 @@ EXPECTED = (
 
 
 class InMemory:
-    """Texts that a program has, with or without labels. They are read when the corpus is made.
+    """Texts in memory, with or without labels. They are read when the corpus is loaded.
 
     Args:
         content: a pandas DataFrame ("frame"); a Hugging Face Dataset ("dataset"); a
-            tf.data.Dataset of pairs ("stream"); a pair of sequences, or three with groups behind
-            texts and labels ("pair"); or one sequence of str ("texts").
-        kind: which of them it is.
-        classes: the names of the classes, where the labels of a pair are indices into them. Then
-            every row is taken, and every class, as they are.
+            tf.data.Dataset of pairs ("stream"); two sequences of texts and labels, or three with
+            groups ("pair"); or one sequence of str ("texts").
+        kind: which of these it is.
+        classes: names of the classes, if the labels of a pair are indices into them. Then all rows
+            and classes are used as they are.
     """
 
     def __init__(self, content: Any, kind: Kind, classes: tuple[str, ...] | None = None) -> None:
@@ -31,7 +31,7 @@ class InMemory:
         self.classes = classes
 
     def __str__(self) -> str:
-        """A name for messages and records, in angle brackets, as no file has."""
+        """A name for messages and records, in angle brackets."""
         what = {
             "frame": "DataFrame",
             "dataset": "Dataset",
@@ -50,12 +50,12 @@ class InMemory:
 
 
 def is_name_of_memory(name: str) -> bool:
-    """Whether a record's name of its data is that of something that was in memory."""
+    """Whether the name of the data in a record is that of data in memory."""
     return name.startswith("<") and name.endswith(">")
 
 
 def in_memory(value: Any) -> InMemory | None:
-    """Recognises labelled data by what it can do; None where it is something else.
+    """Wraps labelled data in memory, recognised by its attributes; None for anything else.
 
     Raises:
         ValueError: it is a pair, but not of texts and as many labels, or several data sets.
@@ -88,7 +88,7 @@ def in_memory(value: Any) -> InMemory | None:
 
 
 def texts_in_memory(value: Any) -> InMemory | None:
-    """Recognises texts without labels; a list of str is none: it is several sources."""
+    """Wraps texts without labels; None for anything else. A list of str means several sources."""
     if isinstance(value, tuple | list | str):
         return None
     return in_memory(value) or (InMemory(value, "texts") if _is_column(value) else None)

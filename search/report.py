@@ -1,4 +1,4 @@
-"""`python -m search.report`: report.html, made again from the records of a run."""
+"""`python -m search.report`: writes report.html from the records of a run."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The command that makes a run again, from what run.json has of it."""
+"""The shell command that reproduces a run, from its run.json."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from search.settings import Settings
 
 
 def command_line(settings: Mapping[str, Any]) -> str:
-    """The shell command of a run; what has its default is left out.
+    """Returns the shell command of a run, without options that have their default.
 
     Args:
-        settings: as in run.json; names that this version does not know are left out.
+        settings: as in run.json; unknown names are ignored.
     """
     words = ["python", "-m", "search.run"]
     usual = Settings().model_dump(mode="json")

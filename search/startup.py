@@ -1,4 +1,4 @@
-"""Before imports: which modules there are, and TensorFlow without the lines that it prints."""
+"""Before heavy imports: checks for optional modules, and silences TensorFlow's start-up lines."""
 
 import contextlib
 import os
@@ -13,11 +13,10 @@ from search.errors import SettingsError
 
 @contextlib.contextmanager
 def tensorflow_silenced() -> Iterator[None]:
-    """Sends what native code writes to stderr nowhere while TensorFlow is imported.
+    """Discards what native code writes to stderr while TensorFlow is imported.
 
-    Its first lines come before its log level is read, so the level alone does not silence them.
-    An import that fails still raises. With TF_CPP_MIN_LOG_LEVEL set, nothing is touched: whoever
-    set it wants to see something.
+    Its first lines come before it reads its log level, so the level alone does not silence them.
+    An import that fails still raises. If TF_CPP_MIN_LOG_LEVEL is set, nothing is discarded.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
@@ -38,13 +37,13 @@ def tensorflow_silenced() -> Iterator[None]:
 
 
 def give_temporary_directory(place: Path) -> None:
-    """Lets what needs a temporary directory have one, where the machine has none.
+    """Sets a temporary directory if the machine has none.
 
-    TensorFlow and Keras ask for one when they are imported, and fail where a container's root is
-    read-only. Programs that this one starts find it in TMPDIR.
+    TensorFlow and Keras need one when they are imported, and fail if a container's root is
+    read-only. Child processes find it in TMPDIR.
 
     Args:
-        place: a folder that can be written; made if it is needed.
+        place: a writable folder; created if it is needed.
     """
     try:
         tempfile.gettempdir()
@@ -54,15 +53,15 @@ def give_temporary_directory(place: Path) -> None:
 
 
 def check_modules(what: str, modules: Sequence[str], extra: str | None) -> None:
-    """Looks, without importing them, whether some optional modules are installed.
+    """Checks that optional modules are installed, without importing them.
 
     Args:
-        what: needs them.
+        what: the option or feature that needs them.
         modules: their names.
-        extra: of pyproject.toml, that installs them; None where they have to be named.
+        extra: the extra of pyproject.toml that installs them; None if there is none.
 
     Raises:
-        SettingsError: they are not; the message says how to install them.
+        SettingsError: one is missing; the message says how to install it.
     """
     missing = [module for module in modules if find_spec(module) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""Tables as CSV files that a spreadsheet opens without running anything in them.
+"""Reads and writes tables as CSV files, safe to open in a spreadsheet.
 
 A cell that begins with one of = + - @ (full-width ones, too), a tab or a new line is a formula for
 a spreadsheet, and a formula can send data away (OWASP, "CSV injection"). Such a text gets an
@@ -33,7 +33,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def defused(cell: Any) -> Any:
-    """A cell that is no formula; what is not text stays as it is."""
+    """Defuses a cell that a spreadsheet would run as a formula; numbers stay as they are."""
     if not isinstance(cell, str):
         return cell
     cell = cell.replace("\r\n", "\n").replace("\r", "\n")  # which pandas would write unquoted
@@ -43,7 +43,7 @@ def defused(cell: Any) -> Any:
 
 
 def as_it_was(cell: Any) -> Any:
-    """A cell without the apostrophe that `write_table` put before it."""
+    """Removes the apostrophe that `write_table` put before a cell."""
     if isinstance(cell, str) and cell[:1] == "'" and defused(cell[1:]) == cell:
         return cell[1:]
     return cell

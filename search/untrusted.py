@@ -1,7 +1,7 @@
-"""Files that others made: read only if they are files, and believed only as far as they go.
+"""Reads untrusted files: only regular files, with limits on what they unpack to.
 
-A compressed file of some kB can hold gigabytes, and a name can lead to a device without an end or
-to a pipe that nobody writes to. Nothing here takes more memory than a file's own size allows.
+A compressed file of some kB can unpack to gigabytes, and a name can lead to an endless device or to
+a pipe without a writer. Nothing here allocates more memory than the size of a file justifies.
 """
 
 import errno
@@ -26,7 +26,7 @@ def opened(path: Path) -> BinaryIO:
     """Opens a file for reading.
 
     Raises:
-        OSError: there is none, or it is a folder, a pipe, a socket or a device.
+        OSError: it does not exist, or is a folder, a pipe, a socket or a device.
     """
     try:
         kind = path.stat().st_mode
@@ -41,25 +41,25 @@ def opened(path: Path) -> BinaryIO:
 
 
 def content_of(path: Path) -> bytes:
-    """The bytes of a file; for the errors see `opened`."""
+    """Returns the bytes of a file; for the errors see `opened`."""
     with opened(path) as file:
         return file.read()
 
 
 def most_unpacked(size: int, growth: int = GROWTH) -> int:
-    """How many bytes a compressed file of so many may hold."""
+    """The number of bytes that a compressed file of a given size may unpack to."""
     return max(SMALL, growth * size)
 
 
 class Unpacked(io.RawIOBase):
-    """A decompressing stream that ends with an error where it grows beyond measure.
+    """A decompressing stream that raises an error if it unpacks to too much.
 
     Args:
-        source: gives the decompressed bytes.
+        source: the stream of decompressed bytes.
         size: of the compressed file.
 
     Raises:
-        OSError: from reading: more than `most_unpacked` bytes came out.
+        OSError: when reading, after more than `most_unpacked` bytes.
     """
 
     def __init__(self, source: Any, size: int) -> None:
@@ -84,10 +84,10 @@ class Unpacked(io.RawIOBase):
 
 
 def object_of(content: bytes) -> dict[str, Any]:
-    """A JSON object.
+    """Parses a JSON object.
 
     Raises:
-        ValueError: it is something else, or nested too deeply.
+        ValueError: it is not a JSON object, or is nested too deeply.
     """
     try:
         value = json.loads(content.decode("utf-8"))
@@ -99,15 +99,15 @@ def object_of(content: bytes) -> dict[str, Any]:
 
 
 def members(content: bytes, names: Collection[str] | None = None) -> dict[str, bytes]:
-    """Members of a zip archive.
+    """Returns the content of members of a zip archive, by name.
 
     Args:
         content: the archive.
         names: of the members; None for all.
 
     Raises:
-        ValueError: it is no archive, a damaged one, or one that says it holds far more than it is
-            large; a member is there twice or not at all.
+        ValueError: it is not an archive or is damaged, unpacks to far more than its size, or a
+            member is missing or there twice.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -131,10 +131,10 @@ def members(content: bytes, names: Collection[str] | None = None) -> dict[str, b
 
 
 def array_of(content: bytes) -> "npt.NDArray[Any]":
-    """The array of an .npy file.
+    """Returns the array of an .npy file.
 
     Raises:
-        ValueError: it is something else, or its numbers are not all there.
+        ValueError: it is not an .npy file, or is truncated.
     """
     import numpy as np  # not for those who open other files, and answer --help
 
@@ -151,6 +151,6 @@ def array_of(content: bytes) -> "npt.NDArray[Any]":
 
 
 def arrays_of(content: bytes) -> "dict[str, npt.NDArray[Any]]":
-    """The arrays of an .npz file by name; for the errors see `members` and `array_of`."""
+    """Returns the arrays of an .npz file by name; for the errors see `members` and `array_of`."""
     found = members(content)
     return {name.removesuffix(".npy"): array_of(array) for name, array in found.items()}

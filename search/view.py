@@ -175,7 +175,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
     objective, finals = study.settings.objective, study.finals_in_force()
     measure = display_name(objective, study.settings.positive)
 
-    def told(score: float) -> str:
+    def shown_score(score: float) -> str:
         return f"{to_score(objective, score):.4f}"
 
     leading = study.best_first()[:LEADING]
@@ -191,8 +191,8 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
             str(number),
             record.trial_id,
             f"{(history[-1].epoch if history else 0) + 1}",
-            told(history[-1].score) if history else "",
-            told(best.score) if best else "",
+            shown_score(history[-1].score) if history else "",
+            shown_score(best.score) if best else "",
             _values(record),
         )
     if len(shown) < len(study.under_way):
@@ -204,14 +204,14 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
         table.add_row(
             str(rank),
             record.trial_id,
-            told(record.best.score),
-            "" if found is None else told(found.mean),
+            shown_score(record.best.score),
+            "" if found is None else shown_score(found.mean),
             str(len(record.history)),
             _values(record),
         )
     lines = [_counted(study, len(finals), seconds)]
     if leading and leading[0].best is not None:
-        so_far = f"best so far: trial {leading[0].trial_id}, {told(leading[0].best.score)}"
+        so_far = f"best so far: trial {leading[0].trial_id}, {shown_score(leading[0].best.score)}"
         if objective == "val_accuracy":  # of the others it takes too long
             rows = len(study.corpus.validation)
             low, high = wilson_interval(leading[0].best.score * rows, rows)

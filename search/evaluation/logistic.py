@@ -1,4 +1,4 @@
-"""Logistic regression of sparse rows, compiled: the same numbers in any thread and process.
+"""Compiled logistic regression on sparse rows, reproducible in any thread and process.
 
 Regularised logistic regression with a penalty of ½ |w|², by coordinate descent in the dual (Yu,
 Huang & Lin 2011, "Dual coordinate descent methods for logistic regression and maximum entropy
@@ -27,14 +27,14 @@ def fit(
     positive: npt.NDArray[np.bool_],
     penalties: Floats,
 ) -> tuple[Floats, float]:
-    """Coefficients and intercept of log-odds; the intercept is regularised, too.
+    """Fits coefficients and intercept; the intercept is regularised, too.
 
     Args:
         matrix: CSR, float64, (all rows, columns).
-        scale: what each column is multiplied with, (columns,).
-        rows: which rows to fit to.
-        positive: of all rows, whether they are of the class.
-        penalties: of all rows, C times how much the row counts; positive.
+        scale: factor of each column, (columns,).
+        rows: indices of the rows to fit to.
+        positive: whether each of all rows belongs to the class.
+        penalties: of all rows: C times the weight of the row; positive.
 
     Returns:
         Coefficients of the columns as they are, (columns,): those of the scaled ones times the

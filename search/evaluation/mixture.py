@@ -1,4 +1,4 @@
-"""Networks and n-gram models as one: their answers, weighted and added as logarithms.
+"""A log-linear mixture of networks and n-gram models.
 
 A network sees order, negation and concession; n-gram models know every word, every pair of words
 and every piece of one that tells classes apart. Mixed log-linearly they are better than any of
@@ -43,7 +43,7 @@ class NgramModel:
         return int(self.intercepts.shape[1])
 
     def scores(self, counts: Any) -> tuple[Floats, Floats]:
-        """Log-odds of a class against the others.
+        """Computes the log-odds of each class against the others.
 
         Args:
             counts: sparse, (texts, buckets), of `counted`.
@@ -67,7 +67,7 @@ class NgramModel:
 
 @dataclass(frozen=True)
 class Mixture:
-    """How the answers of the networks and of n-gram models become one.
+    """A log-linear mixture of the networks' mean and n-gram models.
 
     Attributes:
         weights: of the networks' mean, and of each n-gram model its presence's and its TF-IDF's;
@@ -81,7 +81,7 @@ class Mixture:
     models: tuple[NgramModel, ...]
 
     def probabilities(self, networks: Floats, texts: Texts) -> Probabilities:
-        """The mixed probabilities.
+        """Computes the mixed probabilities.
 
         Args:
             networks: mean probabilities of the networks, (texts, outputs).
@@ -96,7 +96,7 @@ class Mixture:
 
 
 def network_evidence(probabilities: Floats) -> Floats:
-    """Logarithms of the probabilities of all classes, (rows, classes); two have one output."""
+    """Log-probabilities of all classes, (rows, classes), from (rows, outputs)."""
     p = probabilities.astype(np.float64)
     p = np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
     evidence: Floats = np.log(np.clip(p, SMALLEST, 1 - SMALLEST))
@@ -104,7 +104,7 @@ def network_evidence(probabilities: Floats) -> Floats:
 
 
 def linear_evidence(scores: Floats) -> Floats:
-    """The same of log-odds, (rows, outputs), up to a number that is the same for all classes."""
+    """The same from log-odds, (rows, outputs), up to a constant per row."""
     if scores.shape[1] == 1:
         return np.concatenate([np.zeros_like(scores), scores], axis=1)
     evidence: Floats = log_expit(scores)
@@ -112,7 +112,7 @@ def linear_evidence(scores: Floats) -> Floats:
 
 
 def ngram_scores(models: Iterable[NgramModel], texts: Texts) -> NgramScores:
-    """What each n-gram model says of texts: see `NgramModel.scores`."""
+    """The scores of texts by each n-gram model: see `NgramModel.scores`."""
     return [model.scores(counted(texts, model.kind, len(model.table))) for model in models]
 
 

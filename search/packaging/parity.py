@@ -146,7 +146,7 @@ class Runtimes:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise SearchError(
                 f"{request['path']}: the process that tries it as {request['format']} {how}, "
-                "perhaps for want of memory. Nothing was written; the same command tries again"
+                "perhaps for lack of memory. Nothing was written; the same command tries again"
             )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:

@@ -135,4 +135,4 @@ def without_importance(archive: Archive) -> str:
     count = len(archive.ranked)
     if count < FEWEST:
         return f"Importance takes at least {FEWEST} trials; there are {count}."
-    return "All trials have the same score: importance cannot be told."
+    return "All trials have the same score: importance cannot be estimated."

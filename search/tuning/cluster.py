@@ -142,19 +142,19 @@ class ClusterSlot:
 
 
 class ClusterSlots:
-    """The slots of a cluster, as many as its nodes have room for.
+    """The slots of a cluster, as many as fit on its nodes.
 
     Args:
-        cpus, gpus: that a slot takes.
-        threads: that its trials may use.
-        count: how many are asked for, whether there is room or not: what does not fit waits, which
-            makes a cluster that can grow do so. None for as many as there is room for.
-        warn: gets a sentence when their number changes.
+        cpus, gpus: resources of one slot.
+        threads: number of threads per trial.
+        count: number of slots to request, even if they do not fit yet, so that an autoscaling
+            cluster grows. None for as many as fit.
+        warn: called with a sentence when their number changes.
 
     Attributes:
-        keras: whether they train networks of Keras.
-        references: what they train with, in the object store, by name.
-        threads: as above.
+        keras: whether Keras trains the networks.
+        references: the training data in Ray's object store, by name.
+        threads: number of threads per trial.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class ClusterSlots:
         )
         self._all: list[ClusterSlot] = []
         self.references: dict[str, Any] = {}
-        self._told = (0, 0)
+        self._reported = (0, 0)
         self._next_look = 0.0
 
     def __iter__(self) -> Iterator[ClusterSlot]:
@@ -186,7 +186,7 @@ class ClusterSlots:
         return sum(slot.ready for slot in self._all)
 
     def new_actor(self) -> Any:
-        """An actor that starts as soon as some node has room for it."""
+        """Returns an actor that starts as soon as a node has room for it."""
         return self._actors.remote()
 
     def kill(self, actor: Any) -> None:
@@ -195,7 +195,7 @@ class ClusterSlots:
             self._ray.kill(actor)
 
     def nodes(self) -> dict[str, dict[str, float]]:
-        """What each living node has, by its id."""
+        """The resources of each living node, by its id."""
         try:
             return {
                 node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]
@@ -242,19 +242,19 @@ class ClusterSlots:
         for slot in [slot for slot in self._all if slot.started is None][: len(self._all) - wanted]:
             slot.replace()  # for it there is no room any more
         used = {slot.started["node"] for slot in self._all if slot.started is not None}
-        told = (len(self), len(used))
-        if told != self._told:
-            self._told = told
-            self._warn(f"{told[0]} trials at a time on {told[1]} nodes of the cluster")
+        size = (len(self), len(used))
+        if size != self._reported:
+            self._reported = size
+            self._warn(f"{size[0]} trials at a time on {size[1]} nodes of the cluster")
 
     def _room(self, resources: dict[str, float]) -> int:
-        """How many slots fit on a node with nothing else to do."""
+        """The number of slots that fit on an idle node."""
         asked = {"CPU": self._cpus, "GPU": self._gpus}
         fit = [resources.get(name, 0) / amount for name, amount in asked.items() if amount]
         return math.floor(min(fit) + 1e-6)  # four quarters of a GPU are one
 
     def _take_on(self, slot: ClusterSlot) -> None:
-        """Looks whether a process that has started can train what this one asks for."""
+        """Checks that a started actor has the same versions of packages."""
         try:
             started = slot.starting.result()
         except BrokenProcessPool:  # with its node, as a rule
@@ -283,17 +283,17 @@ def cluster_slots(
     count: int | None,
     warn: Callable[[str], None],
 ) -> Iterator[ClusterSlots]:
-    """Slots on a cluster, whose processes end with the block.
+    """Makes slots on a cluster for a block; their processes end with it.
 
     Args:
         address: auto, HOST:PORT or ray://HOST:PORT.
-        cpus, gpus: that a trial takes.
-        count: trials at a time; None for as many as there is room for.
-        warn: gets a sentence for everything worth knowing.
+        cpus, gpus: resources per trial.
+        count: trials at a time; None for as many as fit.
+        warn: called with a sentence for each change or problem.
 
     Raises:
-        SettingsError: the address is none, or Ray is not installed.
-        ClusterError: there is no such cluster, or it cannot be used from here.
+        SettingsError: the address is invalid, or Ray is not installed.
+        ClusterError: the cluster cannot be reached or used.
     """
     check_modules("--cluster", ("ray",), "cluster")
     matched = ADDRESS.fullmatch(address)
@@ -319,7 +319,7 @@ def cluster_slots(
 
 
 def _latest() -> str:
-    """The address that Ray takes for "auto": from the environment, or of the last cluster here."""
+    """The address that Ray uses for "auto": from the environment, or of the last local cluster."""
     from ray._private.services import get_ray_address_from_environment
 
     try:
@@ -329,7 +329,7 @@ def _latest() -> str:
 
 
 def _reach(host: str, port: int) -> None:
-    """Ray itself would try for minutes."""
+    """Checks that the address answers; Ray itself would try for minutes."""
     try:
         socket.create_connection((host, port), REACH_SECONDS).close()
     except OSError as error:
@@ -340,13 +340,13 @@ def _reach(host: str, port: int) -> None:
 
 
 def _connected(address: str, threads: int) -> Any:
-    """Ray, connected to a cluster; every node gets the code of this package."""
+    """Connects Ray to a cluster, and sends the code of this package to every node."""
     import logging
 
     import ray
     from ray import _private
 
-    # What it prints to stdout of dying processes; that they died is told by the tuner.
+    # It prints dying processes to stdout; the tuner reports them.
     _private.worker._worker_logs_enabled = False
     variables = {**environment(threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     package = str(Path(search.__file__).parent)
@@ -374,7 +374,7 @@ def _open_to_all() -> bool:
 
 
 def _travels_by_value(thing: object) -> None:
-    """Has the module of a class of the user's own travel with it, which nodes need not have."""
+    """Has the module of a user's class pickled by value, since nodes need not have it."""
     module = sys.modules[type(thing).__module__]
     if module.__name__.split(".")[0] not in ("search", "keras_tuner"):
         cloudpickle.register_pickle_by_value(module)

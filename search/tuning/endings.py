@@ -104,7 +104,7 @@ class Endings:
         if job.deaths > MOST_DEATHS or job.losses > MOST_LOSSES:
             reason = (
                 f"its worker process was killed {job.deaths} times"
-                + (", last by the system for want of memory" if memory else "")
+                + (", last by the system for lack of memory" if memory else "")
                 + (f" and its machine lost {job.losses} times" if job.losses else "")
                 + f", last in epoch {epoch}"
             )

@@ -90,16 +90,16 @@ class Loop:
         if hypermodel is not None:
             self._hypermodel = packed(hypermodel)
         self._agenda.take_up()
-        told = False
+        announced = False
         while True:
             self._slots.refresh()
             self._fill_slots()
             busy = {slot: job.so_far for slot, (job, _) in self._running.items()}
             study.under_way = [busy.get(slot) for slot in dict.fromkeys([*self._slots, *busy])]
             self._watch()
-            if self._stop and self._running and not told:
+            if self._stop and self._running and not announced:
                 study.warn(self._stop.notice)
-                told = True
+                announced = True
             if self._running and self._stop.at_once:
                 self._give_up_running()
             elif self._running:

@@ -80,8 +80,8 @@ class Study:
         self.warn = warn
         self.run = RunDirectory(settings.results, warn)
         self.ours = type(hypermodel) is SentimentHyperModel
-        # A HyperModel of somebody's own is trained by Keras. So is everything on GPUs that were
-        # asked for; one that is merely there would be slower (tests/benchmarks/gpu.py).
+        # Keras trains a user's HyperModel, and everything on GPUs that were asked for; a GPU that
+        # is merely there would be slower (tests/benchmarks/gpu.py).
         self.compiled = self.ours and not gpu
         usual = whole_shape(corpus).of(Configuration())
         self.positive = positive_class(settings, corpus.class_names)
@@ -96,7 +96,7 @@ class Study:
         reduction = 1 if own_epochs else settings.reduction
         self._halving = Halving(settings.min_epochs, reduction, settings.max_epochs)
         self.rungs = RungTable(self._halving)
-        # Trials whose files may be there: not all are looked at whenever one ends.
+        # Trials that may have such files, so that not every trial is checked after each one.
         self._with_weights: set[str] = set()
         self._with_state: set[str] = set()
         self._entered: tuple[Any, Any] | None = None
@@ -267,7 +267,7 @@ class Study:
 
     def configuration(self, values: dict[str, Any]) -> Configuration:
         """The configuration of a trial; of a user's HyperModel, the values with the same names."""
-        if not self.ours:  # whose shape says how texts are cut
+        if not self.ours:  # texts are truncated by the shape of the HyperModel
             shape = self.shape
             cut = {"vocabulary_size": shape.vocabulary_size, "max_length": shape.max_length}
             values = {**cut, **values}

@@ -59,7 +59,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
             if space.is_active(hp):
                 found = probe._suggest(hp.name, _distribution(hp))
                 values[hp.name] = found if _as_it_is(hp) else list(hp.values)[found]
-        # What is really tried is told with the next proposal; this was to find the values only.
+        # The trial itself is added before the next proposal; this one was to get values only.
         study.tell(probe, state=TrialState.FAIL)
         return values
 
@@ -74,7 +74,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
             self._study = optuna.create_study(direction="maximize", sampler=_sampler(0))
             self._numbers, self._open = {}, set()
         for trial_id in sorted(self._open, key=int):
-            state, value = self._told(self.trials[trial_id])
+            state, value = self._result(self.trials[trial_id])
             if state != TrialState.RUNNING:
                 self._study.tell(self._numbers[trial_id], value, state)
                 self._open.discard(trial_id)
@@ -94,12 +94,12 @@ class TPE(FromTrials, keras_tuner.Oracle):
         """
         trial_ids = sorted(self.trials, key=int)
         begin = -(-max(0, len(trial_ids) - MOST_TRIALS) // BLOCK) * BLOCK
-        told = ((i, self._told(self.trials[i])[1]) for i in trial_ids[:begin])
-        old = {i: value for i, value in told if value is not None}
+        results = ((i, self._result(self.trials[i])[1]) for i in trial_ids[:begin])
+        old = {i: value for i, value in results if value is not None}
         best = heapq.nlargest(GOOD, old, key=old.__getitem__)
         return sorted(best, key=int) + trial_ids[begin:]
 
-    def _told(self, trial: Any) -> tuple[TrialState, float | None]:
+    def _result(self, trial: Any) -> tuple[TrialState, float | None]:
         """A trial's state and score, for Optuna."""
         if trial.status == "COMPLETED":
             sign = 1 if self.objective.direction == "max" else -1
@@ -111,7 +111,7 @@ class TPE(FromTrials, keras_tuner.Oracle):
     def _frozen(self, trial: Any) -> optuna.trial.FrozenTrial:
         hp = trial.hyperparameters
         active = {p.name: p for p in hp.space if hp.is_active(p) and p.name in hp.values}
-        state, value = self._told(trial)
+        state, value = self._result(trial)
         # Only what was active: a value that had no effect says nothing of the trial's score.
         return optuna.trial.create_trial(
             state=state,
