@@ -1,9 +1,9 @@
-"""What is wrong with the data, before anything is trained on it.
+"""The audit of the data, before anything is trained.
 
-Leaks between train, validation and test, repeated texts, texts with two labels, shortcuts (Geirhos
-et al. 2020: what tells the class and is not what should be learned), classes out of balance,
-sides in other scripts or of other words than train, and what no network sees: tokens that it does
-not know and those behind `max_length`.
+It finds leaks between train, validation and test, repeated texts, texts with two labels, shortcuts
+(Geirhos et al. 2020: tokens that predict the class but are not what should be learned), unbalanced
+classes, splits in other scripts or of other words than train, and what no network sees: unknown
+tokens and those behind `max_length`.
 """
 
 import itertools
@@ -44,7 +44,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows that are alike, numbered as in `Reviews.where`, and how the first one begins."""
+    """Two similar rows, numbered as in `Reviews.where`, and the beginning of the first."""
 
     first: str
     first_row: int | str
@@ -59,13 +59,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Near-duplicates on two sides or, where both are the same, within one.
+    """Near-duplicates between two splits or, if both are the same, within one.
 
     Attributes:
-        first, second: the sides.
-        rows: of `first`, with a near-duplicate in `second`, or earlier in the same side.
+        first, second: the splits.
+        rows: of `first`, with a near-duplicate in `second`, or earlier in the same split.
         second_rows: of `second`, with a near-duplicate in `first`.
-        equal: those of `rows` whose text is the same but for case and white space.
+        equal: those of `rows` with the same text except for case and white space.
         examples: some of them.
     """
 
@@ -79,12 +79,12 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A token that gives a class away.
+    """A token that predicts a class on its own.
 
     Attributes:
-        token, class_name: which, of which.
-        class_share: of the class' training rows, how many have the token.
-        purity: of the training rows that have the token, how many are of the class.
+        token, class_name: the token and the class.
+        class_share: share of the class' training rows that have the token.
+        purity: share of the training rows with the token that are of the class.
     """
 
     token: str
@@ -101,22 +101,22 @@ class Shortcut:
 
 @dataclass(frozen=True)
 class Audit:
-    """What `audit` found.
+    """The result of `audit`.
 
     Attributes:
-        classes: of each side, the rows of each class.
-        guess: of each side, the accuracy of always guessing the class most frequent in train.
-        lengths: of each side, the tokens of a text by percentile; "100" is the longest.
-        cut: of each side and `max_length`, the share of "texts" and of "tokens" that are cut.
-        known: of each side, the share of its tokens that are among the "10000", the "30000" most
-            frequent ones of train or "all" of them.
-        scripts: of each side and script, its "share" of the tokens, and the share of these that
-            train does not have, "unknown".
-        expected: the share of unknown tokens in texts like those of train: that of its tokens
-            which occur once (Good 1953).
-        overlaps: near-duplicates, between sides (leaks) and within them.
+        classes: by split, the number of rows of each class.
+        guess: by split, the accuracy of always predicting the most frequent class of train.
+        lengths: by split, percentiles of the number of tokens in a text; "100" is the longest.
+        cut: by split and `max_length`, the share of "texts" and of "tokens" that are truncated.
+        known: by split, the share of tokens covered by a vocabulary of "10000", "30000", or "all"
+            training words.
+        scripts: by split and script, its "share" of the tokens, and the share of these that do not
+            occur in train, "unknown".
+        expected: the expected share of unknown tokens in texts like those of train: the share of
+            its tokens that occur once (Good 1953).
+        overlaps: near-duplicates between splits (leaks) and within them.
         templated: rows in groups of near-duplicates that are too large to be kept together.
-        conflicts: rows whose text has another label elsewhere.
+        conflicts: rows whose text has a different label elsewhere.
         conflict_examples: some of them.
         shortcuts: the most frequent first.
     """
@@ -135,11 +135,11 @@ class Audit:
     shortcuts: tuple[Shortcut, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for `json.dump`, with the `lines`."""
+        """Returns plain values for JSON, with the `lines`."""
         return {"lines": self.lines(), **asdict(self)}
 
     def lines(self) -> list[str]:
-        """What to print: at most 17 lines, leaks first, then other warnings, then facts."""
+        """The lines to print, at most 17: leaks first, then other warnings, then facts."""
         leaks = [o for o in self.overlaps if o.rows and o.first != o.second]
         repeated = [o for o in self.overlaps if o.rows and o.first == o.second]
         lines = [
@@ -257,11 +257,11 @@ def audit(
     sides: dict[str, Reviews],
     corpus: Corpus | None = None,
 ) -> Audit:
-    """Looks for what makes scores wrong or a search useless.
+    """Looks for problems that make scores wrong or a search useless.
 
     Args:
-        sides: train, and validation and test where they are; as `read_sides` returns them.
-        corpus: what `encode_sides` returns for them, where that is known.
+        sides: train, validation and test, as `read_sides` returns them; the latter are optional.
+        corpus: the result of `encode_sides` for them, if it was computed already.
     """
     sides = {name: part for name, part in sides.items() if len(part.texts)}
     train = sides["train"]
@@ -295,7 +295,7 @@ def audit(
 
 
 def leaking_rows(sides: dict[str, Reviews]) -> dict[str, Rows]:
-    """The rows to remove, so that no text is on two sides.
+    """The rows to remove so that no text is in two splits.
 
     Args:
         sides: as for `audit`.
@@ -315,7 +315,7 @@ def leaking_rows(sides: dict[str, Reviews]) -> dict[str, Rows]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of all sides, one after another: arrays of shape (rows,)."""
+    """The rows of all splits, concatenated: arrays of shape (rows,)."""
 
     side: npt.NDArray[np.str_]
     where: npt.NDArray[np.object_]
@@ -366,7 +366,7 @@ def _overlaps(rows: _Rows) -> Iterator[Overlap]:
 
 
 def _examples(rows: _Rows, alike: Rows, others: Rows) -> tuple[Pair, ...]:
-    """Some rows, each with the first of the others that is alike."""
+    """Some rows, each with the first similar one of the others."""
     return tuple(
         rows.pair(row, int(others[np.argmax(rows.near[others] == rows.near[row])]))
         for row in alike[:EXAMPLES].tolist()
@@ -412,7 +412,7 @@ def _known(ids: npt.NDArray[np.int32], learned: int) -> Shares:
 
 
 def _scripts(part: Reviews, encoded: Encoded, learned: int) -> dict[str, Shares]:
-    """The scripts of one side, the most frequent first."""
+    """The scripts of one split, the most frequent first."""
     ids, offsets = encoded
     count = len(part.texts)
     rows = np.unique(np.linspace(0, count - 1, min(count, SCRIPT_ROWS)).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Files as they lie on a disk: packed by gzip, bzip2, xz, Zstandard or in a zip archive, or not."""
+"""Reads and writes files that may be compressed: gzip, bzip2, xz, Zstandard, zip."""
 
 import bz2
 import gzip
@@ -41,13 +41,13 @@ def kind(name: PurePath) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """A file's content, decompressed as it is read."""
+    """Opens a file; its content is decompressed as it is read."""
     with plain(path) as packed_file, closing(unpacked(packed_file, path)) as file:
         yield file
 
 
 def content(path: Path) -> bytes:
-    """A file's content, decompressed.
+    """Returns a file's content, decompressed.
 
     Raises:
         DataError: it cannot be decompressed.

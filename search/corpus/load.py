@@ -29,17 +29,20 @@ Texts = npt.NDArray[np.object_]
 
 
 def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
-    """Reads, splits and encodes the data of a run. Nothing is written.
+    """Reads, audits, splits and encodes the data of a run. Nothing is written.
 
-    The vocabulary is learned from the training side and the unlabelled texts alone.
+    The vocabulary is learned from the training and unlabelled texts alone.
 
     Args:
         settings: of the run; or its data alone, as `Settings.data` takes them.
-        tell: gets a sentence for what was recognised in the data.
+        tell: called with a sentence for everything that was detected in the data.
+
+    Returns:
+        The encoded corpus; `corpus.facts["audit"]` has the findings of the audit.
 
     Raises:
-        SettingsError: it is neither.
-        DataError: the data cannot be used; the message says where and what to do.
+        SettingsError: the settings are invalid.
+        DataError: the data cannot be used; the message says where, and what to do.
     """
     if not isinstance(settings, Settings):
         settings = Settings(data=settings)
@@ -47,9 +50,9 @@ def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
 
 
 def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> Corpus:
-    """Encodes what `read_sides` and `read_unlabelled` read.
+    """Encodes the texts of `read_sides` and `read_unlabelled`.
 
-    An unlabelled text that is also one of validation or test is left out.
+    Unlabelled texts that are also in validation or test are left out.
     """
     train = sides["train"]
     more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
@@ -100,10 +103,10 @@ def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> 
 
 
 def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
-    """The cleaned texts of train, validation and test, before anything is encoded.
+    """Reads and splits the data, without encoding it: train, validation and test by name.
 
-    `where` of each row is its number in its file, from 1; where it has none, among the rows that
-    were kept. `tell` gets a sentence for what was recognised.
+    `where` of each row is its number in its file, from 1; without one, its number among the rows
+    that were kept. `tell` is called with a sentence for everything that was detected.
     """
     laid = laid_out(settings, tell)
     reviews = _reviews(laid.data, laid, tell)
@@ -157,9 +160,9 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
 
 
 def laid_out(settings: Settings, tell: Say = silent) -> Settings:
-    """The same settings, with the sides that a folder has in place of the folder.
+    """Returns the settings with the train, validation and test parts of a folder, if it has some.
 
-    A side that the user named stays.
+    A split that the user named is kept.
     """
     if isinstance(settings.data, InMemory):
         return settings
@@ -179,7 +182,7 @@ def laid_out(settings: Settings, tell: Say = silent) -> Settings:
 
 
 def unlabelled_sources(settings: Settings) -> Sequence[str | InMemory]:
-    """Where the further texts of a run are.
+    """The sources of the further texts of a run.
 
     Raises:
         DataError: "none" stands beside others.
@@ -199,7 +202,7 @@ def unlabelled_sources(settings: Settings) -> Sequence[str | InMemory]:
 
 
 def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
-    """The texts without labels that a run may learn words from; none is empty."""
+    """Reads the unlabelled texts to learn word features from; none is empty."""
     sources = unlabelled_sources(settings)
     if "" in sources:
         raise DataError("--unlabelled: expected a file, a folder or a data set, found ''")
@@ -211,7 +214,7 @@ def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
 
 
 def form_of(settings: Settings) -> Form:
-    """What the user said of how files are written."""
+    """The options for reading files: encoding, delimiter, quotes, header."""
     return Form(settings.encoding, settings.delimiter, settings.quote, settings.no_header)
 
 

@@ -1,4 +1,4 @@
-"""A mixture in a Keras model: what `search.evaluation.mixture` says, in tensors."""
+"""The mixture of `search.evaluation.mixture` as operations of a Keras model."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tokens of models that version 0.1 exported: what Keras' TextVectorization makes of bytes.
+"""The tokenizer of models exported by version 0.1: that of Keras' TextVectorization.
 
 Lower case and punctuation of ASCII alone; words between spaces, or characters.
 """
@@ -32,7 +32,7 @@ def encode_known(
         texts: shape (rows,).
         tokens: what a token is.
         numbers: ids by token.
-        most: how many of the first tokens of a text are enough; None for all.
+        most: maximum number of tokens of a text; None for all.
     """
     rows = [[numbers.get(token, OOV) for token in _tokenize(text, tokens, most)] for text in texts]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -41,9 +41,9 @@ def encode_known(
 
 
 def _tokenize(text: str, tokens: OldTokens, most: int | None = None) -> list[bytes]:
-    """What TextVectorization makes of a text, which knows ASCII's letters and spaces only.
+    """Tokenizes a text as TextVectorization does, which lower-cases ASCII letters only.
 
-    TensorFlow takes ten times as long; `tests/packaging/test_old_tokens.py` holds the two together.
+    TensorFlow takes ten times as long; `tests/packaging/test_old_tokens.py` compares the two.
     """
     clean = text.encode(errors="replace").lower().translate(None, PUNCTUATION)
     if tokens == "whitespace":
