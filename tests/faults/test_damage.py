@@ -5,8 +5,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,7 @@ import pytest
 
 import search
 from search.evaluation.leaderboard import read_leaderboard
-from tests.conftest import ROOT, SAMPLE_SEARCH, run_here, settings_of
+from tests.conftest import SAMPLE_SEARCH, run_here, settings_of
 from tests.faults.conftest import assert_equals, assert_same_trials, finish, options
 
 DAMAGES = {
@@ -131,14 +129,12 @@ def test_damaged_state_of_a_killed_trial(tmp_path, reference):
 def test_full_disk(tmp_path, reference, tuned, most):
     """No file may grow beyond that many bytes: one clear error; with room again, it goes on."""
     results = tmp_path / "results"
-    done = subprocess.run(
-        [sys.executable, "-m", *options(results)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    )
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        done = run_here(*options(results))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("error:") == 1
     assert "cannot be written: File too large" in done.stderr

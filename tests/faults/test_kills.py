@@ -72,11 +72,9 @@ def test_killed_where_results_decide(tmp_path, small_reference, chain):
     assert_equals(results, small_reference)
 
 
-def test_killed_at_random_moments(tmp_path, reference, tuned):
+def test_killed_at_a_random_moment(tmp_path, reference, tuned):
     results = tmp_path / "results"
-    generator = random.Random(0)
-    for _ in range(2):
-        kill_when_ready(results, generator.uniform(0, 2))
+    kill_when_ready(results, random.Random(0).uniform(0, 2))
     tuned(*options(results)[1:])
     assert_same_trials(results, reference)
 

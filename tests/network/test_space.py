@@ -123,7 +123,7 @@ def test_all_is_all():
 def test_someone_elses_kerastuner_script(tmp_path):
     """A stock tuner, arrays padded on the left as pad_sequences does by default."""
     generator = np.random.default_rng(0)
-    ids = generator.integers(1, 100, (120, 10)).astype("int32")
+    ids = generator.integers(1, 100, (96, 10)).astype("int32")
     ids[:, :3] = 0
     labels = (ids[:, 5] > 50).astype("int32")
     tuner = keras_tuner.RandomSearch(
@@ -135,7 +135,7 @@ def test_someone_elses_kerastuner_script(tmp_path):
         project_name="stock",
     )
     tuner.search(
-        ids[:80], labels[:80], validation_data=(ids[80:], labels[80:]), epochs=1, verbose=0
+        ids[:64], labels[:64], validation_data=(ids[64:], labels[64:]), epochs=1, verbose=0
     )
     assert len(tuner.oracle.trials) == 2
     assert all(t.status == "COMPLETED" for t in tuner.oracle.trials.values())
