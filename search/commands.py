@@ -21,7 +21,11 @@ from search.display import visible
 from search.errors import SearchError
 
 OTHER_OPTIONS = "Other options"  # of a command
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow it, or name another place"),
+}
+"""What to do about an error of a file, by its number."""
 
 
 def grouped(groups: Mapping[str, Sequence[str]]) -> type[TyperCommand]:
@@ -137,13 +141,14 @@ def command(
         say(f"error: {error}" if error.exit_code < 128 else str(error))
         sys.exit(error.exit_code)
     except OSError as error:
-        if debug or (error.errno not in DISK_ERRORS and error.filename is None):
+        remedy = REMEDIES.get(error.errno or 0)
+        if debug or (remedy is None and error.filename is None):
             raise
         name = "a file" if error.filename is None else error.filename
-        if error.errno in DISK_ERRORS:
+        if remedy is not None:
             say(
                 f"error: {name} cannot be written: {error.strerror}. What was "
-                "finished before is saved; make room and run the same command again"
+                f"finished before is saved; {remedy} and run the same command again"
             )
         else:
             say(f"error: {name}: {error.strerror}; what was finished before is saved")

@@ -1,9 +1,10 @@
+import errno
 import io
 import os
 
 import pytest
 
-from search.commands import fitted
+from search.commands import command, fitted
 
 
 class Terminal(io.StringIO):
@@ -36,3 +37,18 @@ def test_a_table_is_cut(narrow):
 
 def test_nothing_acts():
     assert fitted("a\x1b[2Jb\rc", io.StringIO()) == "a�[2Jb�c"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EROFS, "allow it, or name another place"),
+        (errno.EACCES, "allow it, or name another place"),
+    ],
+)
+def test_what_to_do_about_a_file_that_cannot_be_written(capsys, number, remedy):
+    with pytest.raises(SystemExit, match="2"), command(debug=False):
+        raise OSError(number, os.strerror(number), "leaderboard.csv")
+    told = capsys.readouterr().err
+    assert "leaderboard.csv cannot be written" in told and f"; {remedy} and run the same" in told

@@ -10,6 +10,7 @@ import io
 import itertools
 import json
 import lzma
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -87,6 +88,11 @@ def check_files(source: Path, target: Path) -> None:
     if target.is_dir() or not target.absolute().parent.is_dir():
         what = "is a folder" if target.is_dir() else f"there is no folder {target.parent}"
         raise DataError(f"{target}: cannot be written: {what}")
+    if not os.access(target.absolute().parent, os.W_OK):
+        raise DataError(
+            f"{target}: cannot be written: nothing may be written to that folder; name another "
+            "file with --output FILE"
+        )
     if target.exists() and target.samefile(source):
         raise DataError(f"{target}: is what is read; name another file with --output FILE")
 
