@@ -1,4 +1,4 @@
-"""Files that are elsewhere: https://, s3://, hf://datasets/… and what else fsspec can fetch."""
+"""Fetches remote files: https://, s3://, hf://datasets/… and whatever else fsspec supports."""
 
 import re
 from pathlib import PurePosixPath
@@ -24,7 +24,7 @@ EXTRA = ("fsspec", "aiohttp", "huggingface_hub", "s3fs")
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is a file's address, not its path."""
+    """Whether a source is an address, not a path."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
 
 
@@ -58,8 +58,8 @@ def fetched(address: str) -> dict[str, bytes]:
     except FileNotFoundError as error:
         raise DataError(f"{address}: there is no such file") from error
     except Exception as error:  # each protocol has exceptions of its own
-        told = str(error) or type(error).__name__
-        raise DataError(f"{address}: cannot be fetched: {told.splitlines()[0][:300]}") from error
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{address}: cannot be fetched: {reason.splitlines()[0][:300]}") from error
     if not content:
         raise DataError(f"{address}: there is no such file")
     return content

@@ -1,4 +1,4 @@
-"""Cells as texts, in the spelling of the file; never Python's `str` of a thing."""
+"""Converts cells to texts, in the spelling of the file; never by Python's `str`."""
 
 import decimal
 import math
@@ -12,7 +12,7 @@ HALF_PAIRS = dict.fromkeys(range(55296, 57344), "�")
 
 
 def whole(text: str) -> str:
-    """A text with "�" in place of halves of surrogate pairs, which are no characters."""
+    """Replaces halves of surrogate pairs, which are not characters, by "�"."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -23,7 +23,7 @@ def whole(text: str) -> str:
 def texts_of(
     cells: Sequence[object], name: str, column: str, *, numbers: bool = True
 ) -> list[str | None]:
-    """Cells as texts; None where one is missing.
+    """Converts cells to texts; missing ones to None.
 
     Args:
         cells: of one column.
@@ -32,7 +32,7 @@ def texts_of(
         numbers: whether numbers alone will do, as for labels.
 
     Raises:
-        DataError: a cell is no text; the message says which.
+        DataError: a cell is not a text; the message says which.
     """
     found = [text_of(cell, name, column, row) for row, cell in enumerate(cells, start=1)]
     if not numbers and any(text is not None for text in found):
@@ -75,7 +75,7 @@ def text_of(cell: object, name: str, column: str, row: int) -> str | None:
 
 
 def refuse_impossible(texts: Sequence[str | None], where: Sequence[object], name: str) -> None:
-    """Refuses texts that no person wrote.
+    """Checks that texts are plausible.
 
     Raises:
         DataError: one is endless, or contains a NUL character.

@@ -59,7 +59,7 @@ def chosen_columns(
 
     Raises:
         NoLabels: there is no column for the label.
-        DataError: there is no such column, or it cannot be told.
+        DataError: there is no such column, or it is ambiguous.
     """
     if wanted is not None:
         if wanted in columns:

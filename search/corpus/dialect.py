@@ -1,7 +1,7 @@
-"""How a table in a text file is written: what stands between columns, what around cells, a header.
+"""The dialect of a delimited text file: delimiter, quotation marks, header.
 
-Recognised from the head of the file, and held against all of its rows: a way to read that does not
-give as many cells in every row is none. What cannot be told is refused, never guessed.
+It is detected in the head of the file, and checked on all rows: every row must have the same number
+of cells. What cannot be determined is refused, never guessed.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Form:
-    """What the user said of how files are written; None is what is to be recognised.
+    """The user's options for reading text files; None means to detect it.
 
     Attributes:
         encoding: a name that Python knows.
@@ -142,7 +142,7 @@ class Dialect:
             lineterminator="\n",
         )
 
-    def told(self) -> str:
+    def described(self) -> str:
         """What was recognised, in words."""
         words = [f"{DELIMITERS.get(self.delimiter, repr(self.delimiter))} between columns"]
         if self.quote == "'":
@@ -173,7 +173,7 @@ def recognised(
         wanted: columns that the user named.
 
     Raises:
-        DataError: it cannot be told, or a row is not as the others; the message says which line.
+        DataError: it cannot be determined, or a row differs from the others.
     """
     above, separator = (0, None) if form.no_header else _above(lines(), wanted)
     if separator is not None and form.delimiter is None:

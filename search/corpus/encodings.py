@@ -1,4 +1,4 @@
-"""From bytes to text: UTF-8, what a byte-order mark says, or what the user says; never a guess."""
+"""Decodes bytes: as UTF-8, by a byte-order mark, or as the user says; never by a guess."""
 
 import codecs
 import re
@@ -86,7 +86,7 @@ def decoded(name: str, content: bytes, asked: str | None = None) -> tuple[str, s
     refuse_binary(name, content)
     encoding = chosen_encoding(content[:4], asked)
     try:
-        # Binary files are told as such, and not by their first byte above 127.
+        # Binary files are reported as such, not by their first byte above 127.
         text = content[: content.find(b"\0") + 1].decode(encoding, "replace")
         if "\0" not in text:
             text = content.decode(encoding)

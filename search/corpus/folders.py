@@ -1,4 +1,4 @@
-"""Folders as they are found: one folder a class, train beside test, a data set of Hugging Face."""
+"""Recognises the layout of a folder: classes, train and test, a Hugging Face data set."""
 
 import os
 import re
@@ -22,18 +22,18 @@ LOOKED_AT = 100_000  # in its first bytes
 
 @dataclass(frozen=True)
 class Layout:
-    """What is where in a folder.
+    """The layout of a folder.
 
     Attributes:
-        sides: the files or folders of train, validation and test, as far as they are apart.
+        sides: the files or folders of train, validation and test, if they are separate.
         unlabelled: folders of texts without labels.
     """
 
     sides: dict[str, tuple[str, ...]]
     unlabelled: tuple[str, ...] = ()
 
-    def told(self, folder: Path) -> str:
-        """What was recognised, in words."""
+    def described(self, folder: Path) -> str:
+        """Describes what was detected."""
         parts = [
             f"{side}: {', '.join(Path(path).relative_to(folder).as_posix() for path in paths)}"
             for side, paths in self.sides.items()

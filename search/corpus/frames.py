@@ -1,4 +1,4 @@
-"""Data in memory as a table, as the readers of files give it: see `search.memory`."""
+"""Converts data in memory to a table, as readers of files return it: see `search.memory`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def table_of(memory: InMemory) -> Table:
     """What is in it; nothing is changed in place.
 
     Raises:
-        DataError: it is of no kind that can be read.
+        DataError: its type is not supported.
     """
     content = memory.content
     if memory.kind == "frame":

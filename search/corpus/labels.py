@@ -1,11 +1,10 @@
-"""Turning whatever people write as labels into class indices, and refusing what cannot be learned.
+"""Converts labels in any spelling to class indices, and refuses what cannot be learned.
 
-A class has the name that its file gives it: 007 is no 7. Two spellings are one class, which is
-told, if they have the same value: but for case, white space, invisible characters and Unicode's
-two ways to write "é"; and, where all labels are numbers, 1, 1.0 and 01. The most frequent spelling
-is the name, but for 1.0, which is 1. Classes are ordered by number when all are numbers and
-alphabetically otherwise, so that of two classes the second, whose probability the model gives, is
-1, True, pos, positive, yes, good.
+A class has the name that its file gives it: 007 stays 007. Spellings that differ only in case,
+white space, invisible characters or Unicode normalization are one class, which is reported. So are
+1, 1.0 and 01, if all labels are numbers. The most frequent spelling is the name, except that 1.0
+is named 1. Classes are sorted numerically if all are numbers, and alphabetically otherwise. So the
+second of two classes, whose probability the model predicts, is 1, True, pos, positive, yes, good.
 """
 
 import re
@@ -36,7 +35,7 @@ _WHOLE = re.compile(r"^(0|-?[1-9]\d*)\.0+$", re.ASCII)
 
 @dataclass(frozen=True)
 class Reviews:
-    """Clean reviews.
+    """Cleaned, labelled texts.
 
     Attributes:
         texts: object array of str, shape (rows,); none is empty.
@@ -203,7 +202,7 @@ def _names(
     labels: pd.Series, keys: pd.Series, source: str, tell: Callable[[str], None]
 ) -> dict[str, str]:
     """The classes in order: each one's key, and its most frequent spelling."""
-    names, told = dict[str, str](), list[str]()
+    names, merged = dict[str, str](), list[str]()
     rows: dict[str, Counter[str]] = {}
     for key, label in zip(keys, labels, strict=True):
         rows.setdefault(key, Counter())[label] += 1
@@ -213,12 +212,12 @@ def _names(
             spellings.sort(key=lambda s: (-counts[s], any(map(_is_invisible, s)), len(s), s))
             others = ", ".join(ascii(s) if not s.isascii() else repr(s) for s in spellings[1:6])
             more = ", …" if len(spellings) > 6 else ""
-            told.append(f"{source}: read as one class with {spellings[0]!r}: {others}{more}")
+            merged.append(f"{source}: read as one class with {spellings[0]!r}: {others}{more}")
         names[key] = spellings[0]
-    for line in told[:MOST_CLASSES]:
+    for line in merged[:MOST_CLASSES]:
         tell(line)
-    if len(told) > MOST_CLASSES:
-        tell(f"{source}: and so {len(told) - MOST_CLASSES:,} other classes")
+    if len(merged) > MOST_CLASSES:
+        tell(f"{source}: and so {len(merged) - MOST_CLASSES:,} other classes")
     if all(_NUMBER.fullmatch(key) for key in names):
         # A program wrote 1.0 where there was 1, because another row of the column had none.
         whole = {key: _WHOLE.sub(r"\1", names[key]) for key in names}

@@ -170,7 +170,7 @@ def laid_out(settings: Settings, tell: Say = silent) -> Settings:
     found = layout(folder) if folder.is_dir() else None
     if found is None:
         return settings
-    tell(f"{folder}: {found.told(folder)}")
+    tell(f"{folder}: {found.described(folder)}")
     sides = {name: ",".join(paths) for name, paths in found.sides.items()}
     changed: dict[str, object] = {"data": sides["train"]}
     for side in ("validation", "test"):

@@ -27,10 +27,10 @@ def json_file(source: Source) -> Table:
             return _objects(objects, f"{encoding}, objects one after another")
         return json_lines(source)
     if isinstance(value, dict):
-        value, told = _rows_of(value)
+        value, description = _rows_of(value)
         if value is None:
             return json_lines(source)
-        return _objects(value, f"{encoding}, {told}")
+        return _objects(value, f"{encoding}, {description}")
     if not isinstance(value, list) or not value:
         raise DataError(f"{source.name}: expected an array of objects, found {text[:40]!r}")
     if all(isinstance(row, list) and len(row) == len(value[0]) for row in value):
@@ -93,13 +93,13 @@ def _rows_of(whole: dict[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
     return None, ""
 
 
-def _arrays(rows: list[list[Any]], told: str) -> Table:
+def _arrays(rows: list[list[Any]], description: str) -> Table:
     """Rows whose cells have no names."""
     columns = [list(column) for column in zip(*rows, strict=True)]
     texts = [["" if cell is None else str(cell) for cell in column] for column in columns]
     names = [str(number) for number in range(1, len(columns) + 1)]
     advice = numbered_columns(None, "its columns have no names")
-    return Table(names, len(rows), columns.__getitem__, told, clear_columns(texts), advice)
+    return Table(names, len(rows), columns.__getitem__, description, clear_columns(texts), advice)
 
 
 def json_lines(source: Source) -> Table:
@@ -127,8 +127,8 @@ def json_object(name: str, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise DataError(f"{name}: line {number} is not JSON: {told}") from error
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"{name}: line {number} is not JSON: {reason}") from error
     if not isinstance(row, dict):
         raise DataError(
             f"{name}: line {number}: expected an object such as "
@@ -148,11 +148,11 @@ def fields(row: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     return found
 
 
-def _objects(rows: list[dict[str, Any]], told: str) -> Table:
+def _objects(rows: list[dict[str, Any]], description: str) -> Table:
     rows = list(map(fields, rows))
     names = list(dict.fromkeys(key for row in rows for key in row))
 
     def column(place: int) -> list[object]:
         return [row.get(names[place]) for row in rows]
 
-    return Table(names, len(rows), column, told)
+    return Table(names, len(rows), column, description)

@@ -1,8 +1,7 @@
-"""Parquet files, which may be far larger than they look: a value that stands in a million rows is
-there once.
+"""Reads Parquet files, whose content may be far larger than the file.
 
-So texts are read as they are stored, as numbers of different values, and their size is known before
-memory is taken for it.
+A value that occurs in a million rows is stored once. So texts are read dictionary-encoded, and
+their decoded size is checked before memory is allocated for it.
 """
 
 import os

@@ -39,10 +39,10 @@ def delimited(source: Source) -> Table:
     def column(place: int) -> list[str | None]:
         return [row[place] or None for row in rows]
 
-    told = f"{encoding}, {dialect.told()}"
+    description = f"{encoding}, {dialect.described()}"
     guess = dialect.guess if dialect.clear else None
     advice = numbered_columns(dialect.guess, dialect.reason) if not dialect.header else ""
-    return Table(names, len(rows), column, told, guess, advice)
+    return Table(names, len(rows), column, description, guess, advice)
 
 
 def plain_text(source: Source) -> Table:
@@ -104,7 +104,7 @@ def arrow(source: Source) -> Table:
     return _arrow(table, "Arrow")
 
 
-def _arrow(table: Any, told: str) -> Table:
+def _arrow(table: Any, description: str) -> Table:
     names, classes = list(table.column_names), class_labels(table.schema)
 
     def column(place: int) -> list[object]:
@@ -113,8 +113,8 @@ def _arrow(table: Any, told: str) -> Table:
         return cells if known is None else with_classes(cells, known)
 
     if classes:
-        told += f", with the names of the classes in {', '.join(classes)}"
-    return Table(names, len(table), column, told)
+        description += f", with the names of the classes in {', '.join(classes)}"
+    return Table(names, len(table), column, description)
 
 
 def class_labels(schema: Any) -> dict[str, list[str]]:
@@ -165,10 +165,12 @@ def spreadsheet(source: Source) -> Table:
     names = ["" if name is None else str(name) for name in cells.iloc[0]]
     if source.form.no_header:
         names = [str(n) for n in range(1, cells.shape[1] + 1)]
-    told = f"the sheet {sheet}, {'no header' if source.form.no_header else 'a header'}"
+    description = f"the sheet {sheet}, {'no header' if source.form.no_header else 'a header'}"
     advice = numbered_columns(None, "") if source.form.no_header else ""
     body = cells.iloc[first:]
-    return Table(names, len(body), lambda place: body.iloc[:, place].tolist(), told, advice=advice)
+    return Table(
+        names, len(body), lambda place: body.iloc[:, place].tolist(), description, advice=advice
+    )
 
 
 def _refuse_bomb(source: Source) -> None:

@@ -1,7 +1,7 @@
-"""Where reviews come from: a named data set, files, a folder, an address.
+"""Reads data from any source: a named data set, files, a folder, an address.
 
-`read` is the entrance for labelled reviews and `read_texts` that for texts alone. Formats of files
-are in `search.corpus.readers`. Whatever was recognised is told.
+`read` reads labelled texts, and `read_texts` texts alone. The file formats are in
+`search.corpus.readers`. Everything that was detected is reported to `tell`.
 """
 
 import glob
@@ -44,7 +44,7 @@ SHOWN_FILES = 3
 
 
 def silent(message: str) -> None:
-    """Tells nobody."""
+    """Ignores a message."""
 
 
 def read(
@@ -55,17 +55,17 @@ def read(
     tell: Say = silent,
     group_column: str | None = None,
 ) -> pd.DataFrame:
-    """Reads reviews.
+    """Reads labelled texts.
 
     Args:
         source: "rotten-tomatoes", "imdb", the path or address of a file of one of `READERS`' kinds
-            (also compressed), a pattern of paths, several of them separated by commas, or a folder
-            that holds such files or one folder of texts for each class; or what is in memory.
-        text_column: the column with the text, its number, or several to be joined; by default the
-            one with a usual name.
+            (also compressed), a pattern of paths, several of them separated by commas, a folder
+            with such files or with one folder of texts for each class; or data in memory.
+        text_column: name or number of the text column, or several to join; by default the column
+            with a usual name.
         label_column: the column with the label; by default the one with a usual name.
-        form: what is known of how the files are written.
-        tell: gets a sentence for what was recognised.
+        form: the user's options for reading files.
+        tell: called with a sentence for everything that was detected.
         group_column: the column with the group; None for none.
 
     Returns:
@@ -110,7 +110,7 @@ def read(
                 f"{name}: column {names[label[0]]!r} cannot be both the text and the label"
             )
         joined = ", ".join(names[place] for place in text)
-        tell(f"{name}: {table.told}; text: {joined}, label: {names[label[0]]}")
+        tell(f"{name}: {table.description}; text: {joined}, label: {names[label[0]]}")
         cells = texts_of(table.column(label[0]), name, names[label[0]])
         columns = {"text": _texts(name, table, text), "label": cells}
         if group_column is not None:
@@ -126,14 +126,14 @@ def read_texts(
     form: Form = ANY_FORM,
     tell: Say = silent,
 ) -> npt.NDArray[np.object_]:
-    """Reads texts alone; labels that stand beside them are not looked at.
+    """Reads texts alone; labels are ignored.
 
     Args:
         source: as for `read`; or a .txt file with one text a line (also compressed), or a folder
             with .txt files anywhere in it, one text each, but not in hidden folders.
         text_column: the column with the text; by default the one with a usual name.
-        form: what is known of how the files are written.
-        tell: gets a sentence for what was recognised.
+        form: the user's options for reading files.
+        tell: called with a sentence for everything that was detected.
 
     Returns:
         object array of str, shape (rows,); none is empty.
@@ -169,7 +169,7 @@ def read_texts(
                 text = chosen_columns(
                     file.name, read_as.names, wanted, TEXT_COLUMNS, "text", read_as.advice
                 )
-            tell(f"{file.name}: {read_as.told}")
+            tell(f"{file.name}: {read_as.description}")
             parts.append((file.name, _text_column(file.name, read_as, text)))
         table = _together(parts)
     return _there(source, table, tell)
@@ -192,7 +192,7 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
     """Reads texts, one a line, and their labels, on the same lines of another file.
 
     Raises:
-        DataError: they are not as many.
+        DataError: the files have different numbers of lines.
     """
     columns = []
     for name in (source, str(labels)):
@@ -202,7 +202,7 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
         plain = text_lines(Source(name, _content(path)[0], ".txt", form))
         lines = [str(line).strip() for line in plain.column(0)]
         columns.append(lines if lines[-1] else lines[:-1])
-        tell(f"{name}: {plain.told}")
+        tell(f"{name}: {plain.description}")
     texts, found = columns
     if len(texts) != len(found):
         raise DataError(
@@ -214,7 +214,7 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
 
 
 def _files(source: str, form: Form, wanted: tuple[str | None, ...]) -> Iterator[Source]:
-    """The files that a source names, one after another."""
+    """Yields the files of a source."""
     named = tuple(name for column in wanted if column for name in (column, *column.split(",")))
     if is_address(source):
         for address, whole_file in fetched(source).items():
@@ -273,7 +273,7 @@ def _paths(source: str) -> list[Path]:
 
 
 def check_kind(path: PurePath, ending: str) -> None:
-    """Refuses a file that is of no kind we read."""
+    """Checks that a file is of a known format."""
     if path.suffix.lower() in ARCHIVES or ending in ARCHIVES:
         raise DataError(f"{path}: is an archive; unpack it, and name the file or the folder")
     if ending not in READERS:
@@ -284,12 +284,12 @@ def check_kind(path: PurePath, ending: str) -> None:
 
 
 def _read(source: Source, readers: "dict[str, Callable[[Source], Table]]") -> Table:
-    """What is in a file; it has rows."""
+    """Reads a file, which must have rows."""
     return _filled(source.name, readers[source.ending](source))
 
 
 def _filled(name: str, table: Table) -> Table:
-    """A table, if it has rows."""
+    """Returns a table, which must have rows."""
     if not table.rows:
         raise DataError(f"{name}: there are no rows in it")
     return table
@@ -368,7 +368,7 @@ def _lines_of_classes(path: Path, classes: dict[str, Path], form: Form, tell: Sa
         plain = text_lines(Source(str(file), content(file), ".txt", form))
         texts = [str(line).strip() for line in plain.column(0)]
         texts = [text for text in texts if text]
-        tell(f"{file}: {plain.told}, all of them {label!r}")
+        tell(f"{file}: {plain.description}, all of them {label!r}")
         columns = {"text": texts, "label": [label] * len(texts)}
         parts.append((str(file), pd.DataFrame(columns, dtype=object)))
     return _together(parts)

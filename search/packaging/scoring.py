@@ -235,7 +235,7 @@ def _delimited(job: _Job, file: IO[bytes]) -> list[str]:
     names = _new_columns(path, header)
     with job.opened() as (_, encoding):
         told = encoding.removesuffix("-sig").upper()
-    job.tell(f"{path}: {told}, {dialect.told()}; text: {', '.join(header[n] for n in places)}")
+    job.tell(f"{path}: {told}, {dialect.described()}; text: {', '.join(header[n] for n in places)}")
 
     def texts() -> Iterator[Row]:
         for row in rows if dialect.header else itertools.chain([first], rows):
@@ -359,7 +359,7 @@ def _table(job: _Job, file: IO[bytes]) -> list[str]:
     else:
         places = job.columns(table.names, table.advice)
     names = _new_columns(path, table.names)
-    job.tell(f"{path}: {table.told}; text: {', '.join(table.names[n] for n in places)}")
+    job.tell(f"{path}: {table.description}; text: {', '.join(table.names[n] for n in places)}")
     texts = zip(
         *(texts_of(table.column(n), str(path), table.names[n], numbers=False) for n in places),
         strict=True,
