@@ -21,7 +21,7 @@ from search.settings import Quote
 MARKS: dict[Quote, str | None] = {"double": '"', "single": "'", "none": None}
 DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-MOST_ABOVE = 20  # lines of a title, comments or settings above the header
+MOST_ABOVE = 20  # lines, of a title, comments or settings above the header
 MOST_COLUMNS = 50_000
 HEAD = 1_000_000  # characters that are looked at before one way of reading is chosen
 LONGEST_CELL = 20_000_000  # characters; csv's own limit is far below a long review
@@ -217,24 +217,34 @@ def recognised(
 def _above(lines: Iterable[str], wanted: Sequence[str]) -> tuple[int, str | None]:
     """How many lines stand above the header, and what they say the separator is.
 
-    The header is the first line that names both a text and a label, where all above it have less
-    in them: a title, comments, or the `sep=;` that Excel understands.
+    They may say it as `sep=;`, which Excel understands.
     """
-    separator = None
-    fullest, above = 0, 0
-    for number, line in enumerate(itertools.islice(lines, MOST_ABOVE)):
-        if number == 0 and (said := re.fullmatch(r"sep=([^\r\n])[\r\n]*", line)):
-            separator, above = said[1], 1
-            continue
-        rows = [[cell.strip(" \r\n\"'") for cell in line.split(one)] for one in DELIMITERS]
-        row = max(rows, key=len)
+    head = list(itertools.islice(lines, MOST_ABOVE))
+    said = re.fullmatch(r"sep=([^\r\n])[\r\n]*", head[0]) if head else None
+    settings = 0 if said is None else 1
+    cells = (
+        max((line.split(one) for one in DELIMITERS), key=len)  # as far as they are told apart
+        for line in head[settings:]
+    )
+    above = header_place([[cell.strip(" \r\n\"'") for cell in row] for row in cells], wanted)
+    return settings + above, None if said is None else said[1]
+
+
+def header_place(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
+    """Which of the first rows names the columns; 0 where that is not clear.
+
+    It is the first that names both a text and a label, where all above it have less in them, as
+    titles and comments have.
+    """
+    fullest = 0
+    for place, row in enumerate(rows[:MOST_ABOVE]):
         filled = sum(map(bool, row))
         texts, labels = (usual_among(row, usual) for usual in (TEXT_COLUMNS, LABEL_COLUMNS))
         known = len({*texts, *labels, *(set(row) & set(wanted))})
         if (texts and labels) or known > 1 or (known and fullest <= 1 < filled):
-            return (number if fullest < filled else above), separator
+            return place if fullest < filled else 0
         fullest = max(fullest, filled)
-    return above, separator
+    return 0
 
 
 def _head(lines: Iterable[str]) -> Head:

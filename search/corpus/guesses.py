@@ -72,11 +72,12 @@ def _is_in(letters: str, text: str) -> bool:
     known = len(own) + sum(character in PUNCTUATION for character in beyond)
     turned = sum(a.islower() and b.isupper() for a, b in itertools.pairwise(text))
     is_latin = letters < "ʰ"
+    mixed = 0 if is_latin else len(re.findall(f"[a-z](?=[{letters}])|[{letters}](?=[a-z])", text))
     return (
         len(own) > 0
         and known >= FITTING * len(beyond) - EDGES
         and sum(map(str.islower, own)) >= sum(map(str.isupper, own))
-        and turned <= TURNED * len(own) + EDGES
+        and turned + mixed <= TURNED * len(own) + EDGES
         and not (is_latin and len(own) > ACCENTS * sum(map(str.isalpha, text)))
     )
 

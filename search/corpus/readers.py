@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from search.corpus.dialect import recognised
+from search.corpus.dialect import MOST_ABOVE, header_place, recognised
 from search.corpus.objects import json_file, json_lines
 from search.corpus.parquet import parquet
 from search.corpus.table import Source, Table, numbered_columns
+from search.display import counted
 from search.errors import DataError
 from search.startup import check_modules
 from search.untrusted import most_unpacked
@@ -161,13 +162,17 @@ def spreadsheet(source: Source) -> Table:
         )
     [(sheet, frame)] = filled.items()
     cells = frame.astype(object).where(frame.notna(), None)
-    first = 0 if source.form.no_header else 1
-    names = ["" if name is None else str(name) for name in cells.iloc[0]]
     if source.form.no_header:
         names = [str(n) for n in range(1, cells.shape[1] + 1)]
-    description = f"the sheet {sheet}, {'no header' if source.form.no_header else 'a header'}"
-    advice = numbered_columns(None, "") if source.form.no_header else ""
-    body = cells.iloc[first:]
+        how, advice, body = "no header", numbered_columns(None, ""), cells
+    else:
+        rows = cells.head(MOST_ABOVE).to_numpy()
+        head = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        above = header_place(head, source.wanted)
+        names, how, advice = head[above], "a header", ""
+        how += f", {counted(above, 'row')} above it passed over" if above else ""
+        body = cells.iloc[above + 1 :]
+    description = f"the sheet {sheet}, {how}"
     return Table(
         names, len(body), lambda place: body.iloc[:, place].tolist(), description, advice=advice
     )

@@ -252,3 +252,14 @@ def test_the_one_table_of_an_archive(tmp_path):
         archive.writestr("reviews/README.md", "what it is")
         archive.writestr("reviews/r.csv", FRAME.to_csv(index=False))
     assert rows(path) == ROWS
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "ods"])
+def test_a_workbook_with_a_title(tmp_path, ending):
+    path, told = tmp_path / f"r.{ending}", []
+    lines = [["Reviews of 2024", None, None], [None] * 3, ["id", "Review Text", "Rating"]]
+    lines += [[number, *row] for number, row in enumerate(ROWS)]
+    pd.DataFrame(lines).to_excel(path, index=False, header=False)
+    table = read(str(path), tell=told.append)
+    assert list(table.itertuples(index=False, name=None)) == ROWS
+    assert "a header, 2 rows above it passed over; text: Review Text, label: Rating" in told[0]
