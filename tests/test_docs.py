@@ -78,6 +78,19 @@ def test_files_that_are_named_are_there(page):
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_the_tree_in_the_design_is_that_of_the_package():
+    folder, shown = "", set()
+    for name in re.findall(r"^  ( *\w+(?:\.py|/)) ", PAGES["design.md"], re.MULTILINE):
+        inside = name.startswith(" ")
+        folder = folder if inside else name if name.endswith("/") else ""
+        shown.add((folder if inside else "") + name.strip())
+    package = ROOT / "search"
+    found = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    assert {name for name in shown if name.endswith(".py")} == {
+        name for name in found if not name.endswith("__init__.py")
+    }
+
+
 def test_the_reference_has_every_public_name_and_parameter():
     parts = re.split(r"^## (.*)$", PAGES["reference.md"], flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -202,13 +202,6 @@ def test_data_in_memory(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_the_tree_is_true():
-    tree = PAGES["design.md"].split("## Where things are")[1]
-    named = set(re.findall(r"^ +(\w+\.py) ", tree, re.MULTILINE))
-    there = {p.name for p in (ROOT / "search").rglob("*.py")}
-    assert named == there - {"__init__.py", "version.py", "startup.py", "commands.py", "load.py"}
-
-
 def test_fixtures_are_whole():
     import pandas as pd
 
