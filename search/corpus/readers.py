@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from search.corpus.dialect import MOST_ABOVE, header_place, recognised
+from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
+from search.corpus.dialect import MOST_ABOVE, clear_columns, header_place, recognised
 from search.corpus.objects import json_file, json_lines
 from search.corpus.parquet import parquet
 from search.corpus.table import Source, Table, numbered_columns
@@ -173,9 +174,15 @@ def spreadsheet(source: Source) -> Table:
         how += f", {counted(above, 'row')} above it passed over" if above else ""
         body = cells.iloc[above + 1 :]
     description = f"the sheet {sheet}, {how}"
-    return Table(
-        names, len(body), lambda place: body.iloc[:, place].tolist(), description, advice=advice
-    )
+
+    def column(place: int) -> list[object]:
+        cells: list[object] = body.iloc[:, place].tolist()
+        return cells
+
+    guess = None
+    if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
+        guess = clear_columns([list(map(str, column(place))) for place in range(2)])
+    return Table(names, len(body), column, description, guess, advice)
 
 
 def _refuse_bomb(source: Source) -> None:

@@ -263,3 +263,8 @@ def test_a_workbook_with_a_title(tmp_path, ending):
     table = read(str(path), tell=told.append)
     assert list(table.itertuples(index=False, name=None)) == ROWS
     assert "a header, 2 rows above it passed over; text: Review Text, label: Rating" in told[0]
+
+
+def test_a_workbook_of_two_columns_with_unusual_names(tmp_path):
+    FRAME.set_axis(["Satz", "Ton"], axis=1).to_excel(tmp_path / "r.xlsx", index=False)
+    assert rows(tmp_path / "r.xlsx") == ROWS
