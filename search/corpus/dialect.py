@@ -83,6 +83,7 @@ class Dialect:
         guess: the likeliest (text, label) columns, 0-based, of a table without usual names.
         clear: whether they can be no others: there are two, one with texts, one with labels.
         above: lines of the file above the header, which are no rows.
+        spaced: whether spaces behind a delimiter belong to it.
     """
 
     delimiter: str
@@ -93,6 +94,7 @@ class Dialect:
     guess: tuple[int, int] | None = None
     clear: bool = False
     above: int = 0
+    spaced: bool = False
 
     def rows(self, lines: Iterable[str]) -> Iterator[Row]:
         """The rows that have something in them.
@@ -111,6 +113,7 @@ class Dialect:
                 quotechar=self.quote,
                 quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
                 escapechar=self.escape,
+                skipinitialspace=self.spaced,
                 strict=True,
             )
             begin = 1 + self.above
@@ -145,6 +148,8 @@ class Dialect:
     def described(self) -> str:
         """What was recognised, in words."""
         words = [f"{DELIMITERS.get(self.delimiter, repr(self.delimiter))} between columns"]
+        if self.spaced:
+            words.append("spaces behind it")
         if self.quote == "'":
             words.append("quoted by apostrophes")
         elif self.quote is None:
@@ -300,12 +305,13 @@ def _quoted(delimiter: str, head: Head, form: Form) -> Dialect | None:
         return asked if _fits(asked, head) else None
     double, single = Dialect(delimiter, '"'), Dialect(delimiter, "'")
     escaped, plain = Dialect(delimiter, '"', "\\"), Dialect(delimiter, None)
+    spaced = Dialect(delimiter, '"', spaced=True)
     certain = _fits(double, head) and _is_certain(double, head)
     if not certain and _fits(single, head) and _is_certain(single, head):
         return single
     if delimiter == "\t" and not certain and _fits(plain, head):
         return double if not _quoted_cells(double, head) and _fits(double, head) else plain
-    return next((d for d in (double, escaped) if _fits(d, head)), None)
+    return next((d for d in (double, escaped, spaced) if _fits(d, head)), None)
 
 
 def _fits(dialect: Dialect, head: Head) -> bool:

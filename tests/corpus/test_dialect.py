@@ -239,3 +239,10 @@ def test_two_columns_of_which_both_may_be_the_text_are_not_guessed_between(tmp_p
     text = "eins,zwei\n" + "".join(f"{t},{t[::-1]}\n" for t in TEXTS)
     with pytest.raises(DataError, match="cannot tell which column is the text"):
         rows(file(tmp_path, text))
+
+
+def test_spaces_before_quotation_marks(tmp_path):
+    text = "label, text\n" + "".join(f'{y}, "{t}, and long"\n' for t, y in EXPECTED)
+    found, told = rows(file(tmp_path, text))
+    assert found == [(f"{t}, and long", y) for t, y in EXPECTED]
+    assert "',' between columns, spaces behind it" in told
