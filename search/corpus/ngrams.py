@@ -4,7 +4,7 @@ A bucket is an n-gram's 64-bit hash modulo a prime number, so that no n-gram has
 the exported model computes the same with a few operations (`search.packaging.text_model`).
 
 Words: every token and every pair of neighbouring tokens. Stems: the first units of every token, so
-that the forms of a word are one (Can et al. 2008), every punctuation mark, every pair of
+that the forms of a word are one (Can et al. 2008), every punctuation mark, two and three
 neighbours, and the shapes of every three: capitals, digits, marks; a text's beginning and its end
 are neighbours, too. Characters: two to five units in a
 row (see `search.corpus.tokens`), marks among them, and white space at either end, but not inside.
@@ -86,8 +86,12 @@ def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
         if not len(row):
             return (row,)
         row, shape = np.r_[BEGINNING, row, END], np.r_[BEGINNING, shape, END]
-        triples = _chained(_chained(shape[:-2], shape[1:-1]), shape[2:])
-        return row[1:-1], _chained(row[:-1], row[1:]), triples
+        pairs, pairs_of_shapes = (_chained(x[:-1], x[1:]) for x in (row, shape))
+        triples, of_shapes = (
+            _chained(pairs[:-1], row[2:]),
+            _chained(pairs_of_shapes[:-1], shape[2:]),
+        )
+        return row[1:-1], pairs, triples, of_shapes
 
     return _in_buckets((ngrams(*rows) for rows in both), buckets)
 

@@ -92,16 +92,17 @@ def _stem_ngrams(stems: Tokens, shapes: Tokens, buckets: int) -> Any:
     columns = below(ops.max(stems.count) + 1, stems.hashes)
     count = stems.count[:, None]
 
-    def with_ends(of: Tokens) -> tuple[Any, Any]:
-        """The hashes before each column, and in it: END is behind the last one."""
+    def chained(of: Tokens) -> tuple[Any, Any, Any]:
+        """The hashes, those of each with the one before it, and those with the next one, too."""
         row = ops.where(ops.less(columns, count), of.at(columns), END)
-        return ops.pad(row, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1], row
+        previous = ops.pad(row, [[0, 0], [1, 0]], constant_values=BEGINNING)[:, :-1]
+        pairs = previous * MIX + row
+        return row, pairs, pairs * MIX + later(row, 1)
 
-    previous, stem = with_ends(stems)
-    left, shape = with_ends(shapes)
-    triples = (left * MIX + shape) * MIX + later(shape, 1)
-    pairs = ops.where(ops.equal(count, 0), 0, count + 1)
-    rows = ((stem, count), (previous * MIX + stem, pairs), (triples, count))
+    single, pairs, triples = chained(stems)
+    with_end = ops.where(ops.equal(count, 0), 0, count + 1)
+    of_shapes = (chained(shapes)[2], count)
+    rows = ((single, count), (pairs, with_end), (triples, count), of_shapes)
     return _in_buckets(columns, rows, buckets)
 
 
