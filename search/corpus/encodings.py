@@ -94,7 +94,7 @@ def decoded(name: str, content: bytes, asked: str | None = None) -> tuple[str, s
         raise not_decoded(name, content, error.start, encoding, asked) from error
     if "\0" in text:
         line = line_ends(text[: text.index("\0")]) + 1
-        if content.count(b"\0") * MOST_NULS < len(content):
+        if content.count(b"\0") * MOST_NULS < len(content) and _is_in(encoding, content):
             raise DataError(
                 f"{name}: line {line} has a NUL character, which no text has: remove it"
             )
@@ -162,6 +162,15 @@ def _likeliest(content: bytes, start: int = 0) -> str:
         return "; if it is text, say how it is encoded: --encoding NAME"
     encoding, word = found
     return f"; it is likeliest {encoding}, which reads {word!r}: if so, say --encoding {encoding}"
+
+
+def _is_in(encoding: str, content: bytes) -> bool:
+    """Whether a file can be read in an encoding."""
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_mostly(encoding: str, content: bytes) -> bool:

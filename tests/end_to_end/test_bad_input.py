@@ -72,7 +72,11 @@ FILES = {
         "200 different labels",
     ),
     "duplicate columns": ("r.csv", rows("01" * 30, "text,text").encode(), "'text' 2 times"),
-    "no usual columns": ("r.csv", rows("01" * 30, "aa,bb").encode(), "aa, bb.*--text-column"),
+    "no usual columns": (
+        "r.csv",
+        b"aa,bb,cc\n" + b"a,b,1\n" * 20,
+        "aa, bb, cc.*--text-column",
+    ),
     "two text columns": (
         "r.csv",
         b"text,review,label\n" + b"a,b,1\n" * 20,
