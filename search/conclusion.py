@@ -88,7 +88,7 @@ def record_leaderboard(
     If another program holds the file, or it is write-protected, that is only a warning: it is
     written again after the next trial and at the end.
     """
-    rows = len(study.corpus.validation)
+    rows = study.judged_rows
     finals = study.finals_in_force()
     objective = study.settings.objective
     table = leaderboard(study.records.values(), rows, finals, tied, exported, objective)
@@ -205,8 +205,9 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
     ensemble = ensemble_of(study, chosen, models)
     saved = save_ensemble(study, ensemble, path)
     fitted = baselines(corpus, models, class_counts(study))
-    rows = len(corpus.validation)
-    study.run.cache(corpus.fingerprint).save_baselines({b.name: b.answers[-rows:] for b in fitted})
+    judged, rows = study.judged_rows, len(corpus.validation)
+    kept = {baseline.name: baseline.answers[-judged:] for baseline in fitted}
+    study.run.cache(corpus.fingerprint).save_baselines(kept)
     answers = {"networks": ensemble.unmixed[-rows:], "model": ensemble.answers[-rows:]}
     study.run.cache(corpus.fingerprint).save_answers(answers)
     kinds = (ensemble.unmixed, ensemble.answers)
@@ -276,8 +277,8 @@ def _baseline_facts(study: Study, baseline: Baseline, tested: Numbers | None) ->
         tested: its probabilities of the test rows, if there are any.
     """
     objective = study.settings.objective
-    test, validation = study.corpus.test, study.corpus.validation
-    known = baseline.answers[-len(validation) :], validation.labels
+    test, judged = study.corpus.test, study.judged
+    known = baseline.answers[-len(judged) :], judged.labels
     on_test: dict[str, float | None] = {"test_accuracy": None}
     if tested is not None:
         on_test["test_accuracy"] = evaluate("val_accuracy", tested, test.labels)

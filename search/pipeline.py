@@ -119,6 +119,7 @@ def tune(
         after_trial=listen,
         watch=look,
         warn=warn,
+        progress=progress,
     )
     try:
         tuner.search(workers=workers, overwrite=overwrite, train=train)

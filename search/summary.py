@@ -82,12 +82,12 @@ def print_outcome(outcome: "Outcome") -> None:
             f"trial {best['best_trial']}"
         )
     lines = [f"\n{title}", *_score_lines(best, objective, "val", "out-of-fold")]
-    if best["finals"] is not None:
-        folds = best["finals"]["folds"]
+    if (folds := best["networks"]) > 1 or best["finals"] is not None:
         mean = f"the mean of the networks of its {folds} folds"
-        lines[0] += f", {mean if best['networks'] > 1 else 'one network trained on all rows'}"
+        lines[0] += f", {mean if folds > 1 else 'one network trained on all rows'}"
         if best["mixture"]["models"]:
             lines[0] += ", and n-gram models"
+    if best["finals"] is not None:
         lines.append(
             f"its networks alone, on the fold held out: mean {best['finals']['mean']:.4f}, "
             f"standard deviation {best['finals']['std']:.4f}"

@@ -213,7 +213,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
     if leading and leading[0].best is not None:
         so_far = f"best so far: trial {leading[0].trial_id}, {shown_score(leading[0].best.score)}"
         if objective == "val_accuracy":  # of the others it takes too long
-            rows = len(study.corpus.validation)
+            rows = study.judged_rows
             low, high = wilson_interval(leading[0].best.score * rows, rows)
             so_far += f" (95% interval {low:.4f} to {high:.4f})"
         lines.append(so_far)
@@ -281,7 +281,7 @@ def left(study: "Study", seconds: float) -> str:
     ended = [r for r in study.records.values() if r.status != "running"]
     if not (ended and study.epochs_trained):
         return ""
-    epochs = sum(len(record.history) for record in ended) / len(ended)
+    epochs = sum(len(r.history) * study.networks_of(r) for r in ended) / len(ended)
     rest = epochs * max(0, settings.trials - len(ended))
     best = best_of(ended)
     if best is not None and best.best is not None:

@@ -28,23 +28,25 @@ def test_lines(capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "seconds", "told"),
+    ("options", "seconds", "networks", "told"),
     [
         # 3 trials ended after an epoch each, 17 are left, and 9 finals of an epoch each.
-        ({}, 6, "; about 52 s left"),
-        ({}, 60, "; about 9 min left"),
-        ({"finals": 0}, 6, "; about 34 s left"),
-        ({"timeout": 30}, 6, "; about 24 s left"),
-        ({"trials": 3, "finals": 0}, 6, ""),
+        ({}, 6, 1, "; about 52 s left"),
+        ({}, 60, 1, "; about 9 min left"),
+        ({}, 6, 3, "; about 40 s left"),  # a final is a third of a trial's epoch
+        ({"finals": 0}, 6, 1, "; about 34 s left"),
+        ({"timeout": 30}, 6, 1, "; about 24 s left"),
+        ({"trials": 3, "finals": 0}, 6, 1, ""),
     ],
 )
-def test_how_long_it_will_take(options, seconds, told):
+def test_how_long_it_will_take(options, seconds, networks, told):
     settings = Settings(**{"trials": 20, "finals": 3, "folds": 3, **options})
     ended = [record(number, 0.8) for number in range(3)]
     running = record(3, status="running", history=())
     tuner = SimpleNamespace(
         settings=settings, records={r.trial_id: r for r in (*ended, running)},
-        finals_ended=lambda: 0, epochs_trained=3, folds=3,
+        finals_ended=lambda: 0, epochs_trained=3 * networks, folds=3,
+        networks_of=lambda record: networks,
     )  # fmt: skip
     assert left(tuner, seconds) == told
 

@@ -1,4 +1,4 @@
-"""Compares trials with each other, on their predictions of the validation rows."""
+"""Compares trials with each other, on their predictions of the judged rows: see `Study`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +17,7 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
     """Returns the smallest network within one standard error of the best score.
 
     That is the one-standard-error rule (Breiman et al. 1984). The standard error is that of the
-    best trial's score on the validation rows. If there are finals, only trials with finals are
+    best trial's score on the judged rows. If there are finals, only trials with finals are
     considered, by their means; otherwise those whose weights are kept.
 
     Args:
@@ -25,10 +25,10 @@ def smallest_of_equals(study: Study, best_first: list[TrialRecord]) -> TrialReco
         best_first: its trials, at least one.
     """
     best, finals = best_first[0], study.finals_in_force()
-    predicted = study.run.trial(best.trial_id).load_predictions(len(study.corpus.validation))
+    predicted = study.run.trial(best.trial_id).load_predictions(study.judged_rows)
     if predicted is None:
         return best
-    objective, labels = study.settings.objective, study.corpus.validation.labels
+    objective, labels = study.settings.objective, study.judged.labels
     values = values_of(objective, predicted, labels, study.positive).astype(np.float64)
     error = float(values.std() / np.sqrt(len(values)))
     means = {r.trial_id: fold_summary(r.trial_id, finals) for r in best_first}
@@ -57,7 +57,7 @@ def compared(
         tied: by trial id or baseline's name; empty if the best trial's predictions are lost.
         bias: the fields of `Bias`, and the number of "trials"; None if those are lost.
     """
-    objective, labels = study.settings.objective, study.corpus.validation.labels
+    objective, labels = study.settings.objective, study.judged.labels
     rows = len(labels)
     trials = {r.trial_id: study.run.trial(r.trial_id).load_predictions(rows) for r in best_first}
 

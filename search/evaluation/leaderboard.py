@@ -59,7 +59,7 @@ NOBODY: Mapping[str, Any] = MappingProxyType({})
 
 def leaderboard(
     records: Iterable[TrialRecord],
-    validation_rows: int,
+    judged_rows: int,
     finals: Mapping[str, TrialRecord] = NOBODY,
     tied: Mapping[str, bool] = NOBODY,
     exported: Mapping[str, Any] = NOBODY,
@@ -72,7 +72,7 @@ def leaderboard(
 
     Args:
         records: of trials; running ones are left out.
-        validation_rows: number of validation rows, for the 95% interval of val_accuracy.
+        judged_rows: number of rows that val_accuracy is of, for its 95% interval.
         finals: by id; they give `val_mean` and `val_std`, and their mean decides the rank.
         tied: by trial id, whether a trial is not significantly different from the best one.
         exported: the content of best_model.json. Its baselines get rows before the first trial that
@@ -90,12 +90,12 @@ def leaderboard(
             tried.setdefault(f"hp_{name}", []).append(value)
     rows = []
     for record in best_first:
-        row = _row(record, validation_rows, objective)
+        row = _row(record, judged_rows, objective)
         if (found := fold_summary(record.trial_id, finals)) is not None:
             mean = to_score(objective, found.mean)
             row |= {"val_mean": mean, "val_std": found.std, "n_folds": found.folds}
         rows.append(row)
-    others = [_baseline_row(b, validation_rows, objective) for b in exported.get("baselines", ())]
+    others = [_baseline_row(b, judged_rows, objective) for b in exported.get("baselines", ())]
     selected = exported.get("trial_id")
     if exported and is_ensemble(exported):
         others.append(_ensemble_row(exported, objective))
@@ -112,7 +112,7 @@ def leaderboard(
         name = row["trial_id"]
         row |= {"rank": rank, "tied_with_best": tied.get(name), "selected": name == selected}
     rows.sort(key=lambda row: not row["selected"])
-    rows += [_row(record, validation_rows, objective) for record in failed]
+    rows += [_row(record, judged_rows, objective) for record in failed]
     columns = list(COLUMNS)
     if objective not in columns:
         columns.insert(columns.index("val_loss") + 1, objective)
@@ -143,9 +143,9 @@ def _ensemble_row(exported: Mapping[str, Any], objective: Objective) -> dict[str
 
 
 def _baseline_row(
-    baseline: Mapping[str, Any], validation_rows: int, objective: Objective
+    baseline: Mapping[str, Any], judged_rows: int, objective: Objective
 ) -> dict[str, Any]:
-    low, high = wilson_interval(baseline["val_accuracy"] * validation_rows, validation_rows)
+    low, high = wilson_interval(baseline["val_accuracy"] * judged_rows, judged_rows)
     return {
         "trial_id": baseline["name"],
         "kind": "baseline",
@@ -160,7 +160,7 @@ def _baseline_row(
     }
 
 
-def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dict[str, Any]:
+def _row(record: TrialRecord, judged_rows: int, objective: Objective) -> dict[str, Any]:
     best = record.best if record.status != "failed" else None
     row: dict[str, Any] = {
         "trial_id": record.trial_id,
@@ -176,7 +176,7 @@ def _row(record: TrialRecord, validation_rows: int, objective: Objective) -> dic
         **{f"hp_{name}": value for name, value in record.values.items()},
     }
     if best is not None:
-        low, high = wilson_interval(best.val_accuracy * validation_rows, validation_rows)
+        low, high = wilson_interval(best.val_accuracy * judged_rows, judged_rows)
         row |= {
             objective: to_score(objective, best.score),
             "val_accuracy": best.val_accuracy,

@@ -4,6 +4,7 @@ This is the network that users keep, and the definition that `compiled/network.p
 the weights of the two are the same arrays in the same order.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -86,6 +87,20 @@ def _loss(smoothing: float, shape: Shape) -> Any:
         )
 
     return smoothed
+
+
+def mean_of(networks: Sequence[keras.Model]) -> keras.Model:
+    """Returns a model that gives the mean of the networks' probabilities; of one, that one."""
+    if len(networks) == 1:
+        return networks[0]
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    named = [
+        keras.Model(network.inputs, network.outputs[0], name=f"network_{number}")
+        for number, network in enumerate(networks)
+    ]
+    return keras.Model(
+        ids, keras.layers.Average(name="mean")([network([ids]) for network in named])
+    )
 
 
 def assign(model: keras.Model, weights: Weights) -> None:

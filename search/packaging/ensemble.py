@@ -9,7 +9,6 @@ which together have seen all rows, and n-gram models of all rows, so these score
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from search.compiled.lstm import with_stock_layers
 from search.corpus.batches import Reading, evaluation_batches
-from search.corpus.folds import joined, taken
+from search.corpus.folds import joined
 from search.corpus.ngrams import KINDS, Kind
 from search.corpus.store import Split
 from search.errors import ResultsError
@@ -34,8 +33,9 @@ from search.evaluation.ngram_models import Fitted
 from search.evaluation.stacking import stacked
 from search.network.space import Ngrams
 from search.tuning.engine import Engine, FastEngine, KerasEngine, predict
-from search.tuning.finals import final_id, finals_of, fold_of
+from search.tuning.finals import EVERY_FOLD, final_id, finals_of
 from search.tuning.objective import balanced_weights
+from search.tuning.parts import parts_of
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
@@ -53,8 +53,8 @@ class Ensemble:
     """The networks of one configuration, mixed with n-gram models.
 
     Attributes:
-        records: of the networks: a trial's finals, its final on all rows, or the trial itself if
-            it has no finals.
+        records: of the networks: a trial's finals, its final on all rows, or the trial itself,
+            which may be several networks, if it has no finals.
         networks: Keras models from token ids to probabilities.
         engines: the same networks in the engine that scored the trials.
         reading: their vocabulary size and truncation.
@@ -111,14 +111,14 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
         models: fitted n-gram models; those that the hyperparameter `ngrams` names are mixed in.
     """
     records, configuration = records_behind(study, trial), study.configuration(trial.values)
-    networks = tuple(with_stock_layers(study.model_of(record)) for record in records)
-    engines = tuple(_engine(study, *pair) for pair in zip(records, networks, strict=True))
+    networks = tuple(model for record in records for model in _networks(study, record))
+    engines = tuple(_engine(study, trial, network) for network in networks)
     reading = study.shape.reading(configuration)
     both = joined(study.corpus.train, study.corpus.validation)
     answering = _out_of_fold_records(study, trial)
     held_out = [_held_out(study, record) for record in answering]
     answered = [
-        _out_of_fold(study, record, taken(both, rows), reading, engines[0].outputs)
+        _out_of_fold(study, record, len(rows), engines[0].outputs)
         for record, rows in zip(answering, held_out, strict=True)
     ]
     rows = np.concatenate(held_out)
@@ -135,23 +135,21 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
         weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(study.corpus.class_names)
     mixture = Mixture(weights, bias, tuple(model.model for model in used))
     answers = mixed(members, weights, bias)
-    left_out = 1 / len(answering) if answering[0].is_final else 0.0
+    folds = sum(study.networks_of(record) for record in answering)
+    left_out = 1 / folds if answering[0].is_final or folds > 1 else 0.0
     return Ensemble(
         *(records, networks, engines, reading, mixture, rows, labels, unmixed, answers, left_out)
     )
 
 
 def restore_predictions(study: Study, trials: Iterable[TrialRecord]) -> None:
-    """Recomputes lost validation predictions of trials whose weights are kept."""
-    split = study.corpus.validation
+    """Recomputes lost predictions of the judged rows of trials whose weights are kept."""
     for trial in trials:
         files = study.run.trial(trial.trial_id)
-        known = files.load_predictions(len(split)) is not None
+        known = files.load_predictions(study.judged_rows) is not None
         if known or not files.has_weights():
             continue
-        engine = _engine(study, trial, with_stock_layers(study.model_of(trial)))
-        reading = study.shape.reading(study.configuration(trial.values))
-        files.save_predictions(_answers(engine, split, reading))
+        files.save_predictions(_held_out_answers(study, trial))
         study.warn(f"the validation predictions of trial {trial.trial_id} were computed again")
 
 
@@ -163,22 +161,38 @@ def class_counts(study: Study) -> npt.NDArray[np.float64]:
 
 
 def _held_out(study: Study, record: TrialRecord) -> npt.NDArray[np.int64]:
-    """Indices of the rows that a network was not trained on, in training and then validation."""
-    fold = fold_of(record.trial_id)
+    """Indices of the rows that a trial or final holds out, in training and then validation."""
+    train, validation = len(study.corpus.train), len(study.corpus.validation)
+    fold = study.fold_of(record)
+    if fold == EVERY_FOLD:
+        return np.arange(train + validation)
     if fold is not None:
         return np.flatnonzero(np.asarray(study.corpus.folds) == fold)
-    return len(study.corpus.train) + np.arange(len(study.corpus.validation))
+    return train + np.arange(validation)
 
 
-def _out_of_fold(
-    study: Study, record: TrialRecord, split: Split, reading: Reading, outputs: int
-) -> Any:
-    """A network's probabilities of the rows that it was not trained on."""
-    kept = study.run.trial(record.trial_id).load_predictions(len(split))
+def _out_of_fold(study: Study, record: TrialRecord, rows: int, outputs: int) -> Probabilities:
+    """The probabilities of the rows that a trial or final holds out, as they were kept."""
+    kept = study.run.trial(record.trial_id).load_predictions(rows)
     if kept is not None and kept.shape[1] == outputs:
         return kept
-    engine = _engine(study, record, with_stock_layers(study.model_of(record)))
-    return _answers(engine, split, reading)
+    return _held_out_answers(study, record)
+
+
+def _held_out_answers(study: Study, record: TrialRecord) -> Probabilities:
+    """The same, computed: each row by the network that was not trained on it."""
+    reading = study.shape.reading(study.configuration(record.values))
+    engines = [_engine(study, record, network) for network in _networks(study, record)]
+    parts = parts_of(study.corpus, study.fold_of(record))
+    rows = sum(len(part.places) for part in parts)
+    answers = np.empty((rows, engines[0].outputs), np.float32)
+    for part, engine in zip(parts, engines, strict=True):
+        answers[part.places] = _answers(engine, part.held_out, reading)
+    return answers
+
+
+def _networks(study: Study, record: TrialRecord) -> list[keras.Model]:
+    return [with_stock_layers(model) for model in study.models_of(record)]
 
 
 def _answers(engine: Engine, split: Split, reading: Reading) -> Probabilities:

@@ -187,18 +187,19 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         if best["test_rows"]
         else f"{best['verdict'][:1].upper()}{best['verdict'][1:]}.",
     ]
-    if (finals := best["finals"]) is not None:
+    finals, mean = best["finals"], ""
+    if best["networks"] > 1:
+        mean = f"It is the mean of {best['networks']} networks, each trained on all folds but one."
+    elif finals is not None:
+        mean = (
+            "It is one network, trained on all training and validation rows. What is said of "
+            f"these rows are the answers of {finals['folds']} others, each trained on all "
+            "folds but one."
+        )
+    if finals is None:
+        lines += [mean] if mean else []
+    else:
         measure = display_name(best["objective"], best["positive"])
-        if best["networks"] > 1:
-            mean = (
-                f"It is the mean of {finals['folds']} networks, each trained on all folds but one."
-            )
-        else:
-            mean = (
-                "It is one network, trained on all training and validation rows. What is said of "
-                f"these rows are the answers of {finals['folds']} others, each trained on all "
-                "folds but one."
-            )
         lines.append(
             f"{mean} Alone they have a {measure} of {finals['mean']:.4f} on average "
             f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."

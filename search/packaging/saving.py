@@ -63,7 +63,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "trial_id": trial_of(first.trial_id),
         "weights": weights_id(ensemble.records),
         "network": "bilstm" if study.ours else "custom",
-        "networks": len(ensemble.records),
+        "networks": len(ensemble.networks),
         "hyperparameters": first.values,
         "class_names": list(names),
         "output": (

@@ -56,6 +56,8 @@ class Archive:
         audit: audit.json; empty where there is none.
         slices, mistakes: slices.csv and errors.csv; None before there are any.
         labels: class indices of the validation rows, shape (rows,); None if they are lost.
+        judged: those of the rows that trials are judged on, which end with the validation rows;
+            None if they are lost.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Archive:
     slices: pd.DataFrame | None
     mistakes: pd.DataFrame | None
     labels: npt.NDArray[np.int32] | None
+    judged: npt.NDArray[np.int32] | None
 
     @property
     def objective(self) -> Objective:
@@ -86,7 +89,13 @@ class Archive:
     def measure(self) -> str:
         """The name of the score that trials are ranked by, for people."""
         turned = " with its sign turned" if self.objective == "val_loss" else ""
-        return f"validation {display_name(self.objective, self.positive)}{turned}"
+        rows = "out-of-fold" if judged_by_folds(self.facts) else "validation"
+        return f"{rows} {display_name(self.objective, self.positive)}{turned}"
+
+    @property
+    def judged_rows(self) -> int:
+        """The number of rows that trials are judged on."""
+        return judged_rows(self.facts)
 
     @property
     def class_names(self) -> list[str]:
@@ -108,10 +117,11 @@ class Archive:
         return _cache(self.path, self.facts)
 
     def predictions(self, name: str) -> npt.NDArray[np.float32] | None:
-        """A trial's or final's probabilities of the validation rows, shape (rows, outputs)."""
-        if self.labels is None:
+        """A trial's probabilities of the validation rows, shape (rows, outputs)."""
+        if self.labels is None or self.judged is None:
             return None
-        return _predictions(self.path, name, len(self.labels))
+        found = _predictions(self.path, name, len(self.judged))
+        return None if found is None else found[-len(self.labels) :]
 
     @property
     def answers(self) -> dict[str, npt.NDArray[Any]]:
@@ -152,27 +162,44 @@ def read_archive(results: Path | str = "results") -> Archive:
     )
     finals = {r.trial_id: r for r in records if r.is_final and r.trial_id in wanted}
     best = _json(path / "best_model.json")
-    labels = read_array(_cache(path, facts) / "validation_labels.npy")
-    if labels is not None and not _are_labels(labels, len(facts["class_names"])):
-        labels = None
+    judged = labels = _labels(path, facts, "validation")
+    if judged_by_folds(facts):
+        trained = _labels(path, facts, "train")
+        judged = None if labels is None or trained is None else np.concatenate([trained, labels])
     return Archive(
         path=path,
         facts=facts,
         state=_state(path, best),
         trials=trials,
         finals=finals,
-        table=_table(path, facts, ended, finals, best, labels),
+        table=_table(path, facts, ended, finals, best, judged),
         best=best,
         audit=_json(path / "audit.json"),
         slices=_csv(path / "slices.csv", SLICES, ("slice", "below_rest")),
         mistakes=_csv(path / "errors.csv", MISTAKES, TEXTS),
         labels=labels,
+        judged=judged,
     )
 
 
-def _are_labels(found: npt.NDArray[Any], classes: int) -> bool:
-    whole = found.ndim == 1 and found.dtype.kind == "i" and len(found) > 0
-    return whole and bool(((found >= 0) & (found < classes)).all())
+def judged_by_folds(facts: Mapping[str, Any]) -> bool:
+    """Whether trials are judged out of fold, by run.json: see `Study`."""
+    return bool(facts["identity"].get("judged_by") == "folds")
+
+
+def judged_rows(facts: Mapping[str, Any]) -> int:
+    """The number of rows that trials are judged on, by run.json."""
+    rows = facts["data"]["rows"]
+    return int(rows["validation"] + judged_by_folds(facts) * rows.get("train", 0))
+
+
+def _labels(path: Path, facts: Mapping[str, Any], side: str) -> npt.NDArray[np.int32] | None:
+    """Class indices of the rows of a side, (rows,); None if they are lost or damaged."""
+    found = read_array(_cache(path, facts) / f"{side}_labels.npy")
+    if found is None or found.ndim != 1 or found.dtype.kind != "i" or not len(found):
+        return None
+    sound = ((found >= 0) & (found < len(facts["class_names"]))).all()
+    return found if sound else None
 
 
 def _state(path: Path, best: Mapping[str, Any]) -> State:
@@ -198,22 +225,22 @@ def _table(
     ended: list[TrialRecord],
     finals: Mapping[str, TrialRecord],
     best: Mapping[str, Any],
-    labels: npt.NDArray[np.int32] | None,
+    judged: npt.NDArray[np.int32] | None,
 ) -> pd.DataFrame:
     """leaderboard.csv, or the same table from the records if the file is out of date."""
     table, objective = None, facts["settings"].get("objective", "val_accuracy")
     with suppress(ResultsError, *UNREADABLE):
         table = read_leaderboard(path)
     if table is None or not {record.trial_id for record in ended} <= set(table["trial_id"]):
-        rows = facts["data"]["rows"]["validation"]
+        rows = judged_rows(facts)
         exported = best if objective in best else {}  # a model of another objective is not ranked
         table = leaderboard(ended, rows, finals, exported=exported, objective=objective)
-    if table["tied_with_best"].notna().any() or labels is None:
+    if table["tied_with_best"].notna().any() or judged is None:
         return table
-    predicted = {n: _predictions(path, n, len(labels)) for n in table["trial_id"]}
+    predicted = {n: _predictions(path, n, len(judged)) for n in table["trial_id"]}
     names, positive = list(facts["class_names"]), facts["settings"].get("positive")
     of = names.index(positive) if positive in names else None
-    known = {n: values_of(objective, p, labels, of) for n, p in predicted.items() if p is not None}
+    known = {n: values_of(objective, p, judged, of) for n, p in predicted.items() if p is not None}
     leader = next((r.trial_id for r in final_ranking(ended, finals)), None)
     if leader in known:
         names = list(known)

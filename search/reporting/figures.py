@@ -151,7 +151,7 @@ def against_costs(archive: Archive) -> list[Figure]:
     found = []
     sizes = {r.trial_id: float(r.parameters) for r in archive.ranked if r.parameters}
     times = {r.trial_id: 1000 * t for r in archive.ranked if (t := _scoring_seconds(r))}
-    rows = archive.facts["data"]["rows"]["validation"]
+    rows = archive.judged_rows
     epochs = {r.trial_id: min(e.seconds for e in r.history) for r in archive.ranked}
     for name, title, label, costs in (
         ("size", "Accuracy against size", "parameters", sizes),
@@ -170,7 +170,7 @@ def against_costs(archive: Archive) -> list[Figure]:
 
 
 def _scoring_seconds(record: TrialRecord) -> float | None:
-    """The shortest time it took to score the validation rows."""
+    """The shortest time it took to score the judged rows."""
     known = [e.scoring_seconds for e in record.history if e.scoring_seconds is not None]
     return min(known, default=None)
 

@@ -57,7 +57,7 @@ def drawn(study: Study, most: int | None) -> str:
         study: the run.
         most: maximum number of trials; None for all.
     """
-    settings, rows = study.settings, len(study.corpus.validation)
+    settings, rows = study.settings, study.judged_rows
     finals = study.finals_in_force()
     table = leaderboard(study.records.values(), rows, finals, objective=settings.objective)
     shown = table.drop(columns=list(HIDDEN), errors="ignore").dropna(axis="columns", how="all")

@@ -43,7 +43,7 @@ class DataCache:
         return self._quarantine.read(self.features, parse)
 
     def save_baselines(self, probabilities: Arrays) -> None:
-        """Writes each baseline's probabilities of the validation rows, by its name."""
+        """Writes each baseline's probabilities of the judged rows (see `Study`), by its name."""
         write_atomically(self._baselines, npz(probabilities))
 
     def load_baselines(self) -> Arrays:

@@ -1,6 +1,6 @@
 """Engines: networks that train epochs, for a worker."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +46,34 @@ class Engine(Protocol):
 
     def restore(self, state: State) -> None:
         """Restores what `state` returned."""
+
+
+def in_order(state: State, kind: str) -> list[npt.NDArray[Any]]:
+    """The arrays named kind/0, kind/1, … in order."""
+    names = (name for name in state if name.startswith(f"{kind}/"))
+    return [state[name] for name in sorted(names, key=lambda name: int(name.rpartition("/")[2]))]
+
+
+def together(states: Sequence[State]) -> State:
+    """The checkpoints of several networks as one: of each kind, the first network's arrays first.
+
+    Args:
+        states: of networks of one configuration, as `Engine.state` returns them.
+    """
+    kinds = dict.fromkeys(name.partition("/")[0] for name in states[0])
+    arrays = {kind: [a for state in states for a in in_order(state, kind)] for kind in kinds}
+    return {f"{kind}/{n}": a for kind, found in arrays.items() for n, a in enumerate(found)}
+
+
+def apart(state: State, networks: int) -> list[State]:
+    """Splits what `together` made of so many checkpoints."""
+    states: list[State] = [{} for _ in range(networks)]
+    for kind in dict.fromkeys(name.partition("/")[0] for name in state):
+        arrays = in_order(state, kind)
+        count = len(arrays) // networks
+        for number, array in enumerate(arrays):
+            states[number // count][f"{kind}/{number % count}"] = array
+    return states
 
 
 def predict(engine: Engine, batches: list[tuple[Rows, Ids]], rows: int) -> Probabilities:
@@ -112,12 +140,8 @@ class FastEngine:
     def restore(self, state: State) -> None:
         """See `Engine`."""
 
-        def saved(kind: str) -> list[npt.NDArray[Any]]:
-            count = sum(name.startswith(f"{kind}/") for name in state)
-            return [state[f"{kind}/{number}"] for number in range(count)]
-
-        self.assign(saved("weights"))
-        self._adam.restore(saved("optimizer"))
+        self.assign(in_order(state, "weights"))
+        self._adam.restore(in_order(state, "optimizer"))
 
 
 class KerasEngine:

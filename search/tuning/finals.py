@@ -34,6 +34,7 @@ class FoldSummary:
 
 
 NO_FOLD = -1  # the final number 0 holds no fold out: it is trained on all rows
+EVERY_FOLD = -2  # a trial that has a network for each fold; see `search.tuning.parts`
 
 
 def final_id(trial_id: str, number: int) -> str:

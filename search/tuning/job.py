@@ -1,10 +1,9 @@
 """A trial or final while it is trained, and how it is saved and resumed."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from search.tuning.early_stopping import finished
-from search.tuning.engine import Probabilities
+from search.tuning.engine import Probabilities, in_order
 from search.tuning.quarantine import Arrays
 from search.tuning.records import Epoch, TrialRecord, trial_of
 from search.tuning.study import Study
@@ -23,7 +22,7 @@ class Job:
         first_epoch: number of epochs of the trial that it continues, with hyperband; otherwise 0.
         state: checkpoint after the last epoch; None before the first.
         best: weights of the best epoch.
-        predicted: probabilities of the validation rows with these weights.
+        predicted: probabilities of the judged rows (see `Study`) with these weights.
         deaths: how many workers died while they trained it.
         losses: how many machines were lost while they trained it.
         submitted_at: when the epoch in flight was started, by the monotonic clock.
@@ -63,7 +62,7 @@ class Job:
         self.state = result.state
         self.record = replace(self.record, parameters=result.parameters)
         if self.so_far.best == self.history[-1]:
-            self.best = _weights(result.state, "weights")
+            self.best = in_order(result.state, "weights")
             self.predicted = result.probabilities
 
     def restart(self, record: TrialRecord) -> None:
@@ -87,7 +86,7 @@ def job_of(record: TrialRecord, study: Study) -> Job:
         kept = {k: v for k, v in job.state.items() if k.startswith("best/")}
         for name in kept:
             del job.state[name]
-        job.best = _weights(kept or job.state, "best" if kept else "weights")
+        job.best = in_order(kept or job.state, "best" if kept else "weights")
     elif not record.is_final and (parent := record.values.get("tuner/trial_id")):
         inherited = study.run.trial(str(parent)).load_state()
         if inherited is not None:
@@ -106,12 +105,3 @@ def save_job(job: Job, study: Study) -> None:
     if job.so_far.best != job.history[-1]:
         state.update({f"best/{n:04d}": array for n, array in enumerate(job.best)})
     study.run.trial(job.record.trial_id).save_state(job.history, state)
-
-
-def _weights(state: Arrays, kind: str) -> Weights:
-    """The arrays named kind/0, kind/1, … in order."""
-    names = sorted(
-        (name for name in state if name.startswith(f"{kind}/")),
-        key=lambda name: int(Path(name).name),
-    )
-    return [state[name] for name in names]

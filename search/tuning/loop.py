@@ -14,7 +14,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from search.errors import Interrupted, one_line
-from search.tuning import finals
 from search.tuning.agenda import Agenda
 from search.tuning.endings import MOST_DEATHS, MOST_LOSSES, Endings
 from search.tuning.executors import MachineLost, Slot, Slots
@@ -246,7 +245,7 @@ class Loop:
             positive=study.positive,
             class_weights=self._class_weights,
             features=self._inputs.features,
-            fold=finals.fold_of(record.trial_id),
+            fold=study.fold_of(record),
             state=job.state,
         )
 
@@ -282,7 +281,7 @@ class Loop:
             )
             return None
         job.advance(result)
-        self._study.epochs_trained += len(result.epochs)
+        self._study.epochs_trained += len(result.epochs) * self._study.networks_of(job.record)
         slot.holds = self._next_epoch(job).at(job.done_epochs)
         status = self._verdict(job, [other for other, _ in self._running.values()])
         late = self._out_of_time

@@ -1,4 +1,4 @@
-"""Objectives: the score of the validation rows that a search optimises.
+"""Objectives: the score of the judged rows that a search optimises.
 
 Every objective is a function of the rows' weights (how often each row counts), so that the same
 code gives its value, its bootstrap interval and each row's influence on it.

@@ -22,10 +22,10 @@ class Epoch:
     Attributes:
         epoch: counted from 1.
         loss: mean training loss.
-        val_loss: mean cross-entropy on the validation rows.
-        val_accuracy: accuracy on the validation rows.
+        val_loss: mean cross-entropy on the judged rows: see `Study`.
+        val_accuracy: accuracy on the judged rows.
         seconds: wall-clock time of training and validation.
-        score: the objective on the validation rows; a loss is negated, so that higher is better.
+        score: the objective on the judged rows; a loss is negated, so that higher is better.
         scoring_seconds: wall-clock time of validation alone; None if it was not measured.
     """
 

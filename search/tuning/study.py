@@ -11,6 +11,8 @@ from typing import Any
 import keras_tuner
 
 from search.corpus import Corpus
+from search.corpus.folds import joined
+from search.corpus.store import Split
 from search.errors import ResultsError, one_line
 from search.files import write_json
 from search.network.adopted import adopted
@@ -23,6 +25,7 @@ from search.tuning import finals
 from search.tuning.early_stopping import Halving, RungTable
 from search.tuning.machine import machine_facts
 from search.tuning.objective import positive_class
+from search.tuning.parts import judged_out_of_fold
 from search.tuning.records import TrialRecord, now, ranked, trial_of
 from search.tuning.rundir import RunDirectory
 from search.version import __version__
@@ -52,6 +55,9 @@ class Study:
         run: the results directory.
         ours: whether the networks are this project's own, not those of a user's HyperModel.
         compiled: whether compiled code trains them, not Keras.
+        judges_by_folds: whether a trial has a network for each fold, and its scores are those of
+            the out-of-fold predictions of all training and validation rows; otherwise of the
+            validation rows. These are the judged rows. A run that is taken up stays as it was.
         positive: index of the class whose F1 is the objective; None for other objectives.
         shape: vocabulary size, classes and maximum length.
         space: the search space; empty for a user's HyperModel.
@@ -60,7 +66,7 @@ class Study:
         rungs: the ended trials at each rung of successive halving.
         keeps_states: whether the checkpoints of ended trials are kept.
         trials_begun: number of trials that this process has started or resumed.
-        epochs_trained: number of epochs that this process has trained.
+        epochs_trained: number of epochs that this process has trained, of each network.
         under_way: the record that each worker trains, with its epochs so far; None if it is idle.
     """
 
@@ -94,6 +100,8 @@ class Study:
         self.under_way: list[TrialRecord | None] = []
         self.keeps_states = own_epochs
         reduction = 1 if own_epochs else settings.reduction
+        self._may_judge_by_folds = self.compiled and not own_epochs and judged_out_of_fold(corpus)
+        self.judges_by_folds = self._may_judge_by_folds and settings.finals > 0
         self._halving = Halving(settings.min_epochs, reduction, settings.max_epochs)
         self.rungs = RungTable(self._halving)
         # Trials that may have such files, so that not every trial is checked after each one.
@@ -113,6 +121,9 @@ class Study:
         Raises:
             ResultsError: the directory holds another run.
         """
+        begun, _ = self._there()
+        if begun is not None and not overwrite:
+            self.judges_by_folds = self._may_judge_by_folds and begun.get("judged_by") == "folds"
         self.run.enter(self.facts(searched), overwrite=overwrite)
         self._entered = self._there()
         write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
@@ -150,6 +161,7 @@ class Study:
             "identity": {
                 **self.settings.identity(),
                 "data_fingerprint": self.corpus.fingerprint,
+                **({"judged_by": "folds"} if self.judges_by_folds else {}),
                 **searched,
                 **{f"space.{name}": spec_text(spec) for name, spec in self.space.items()},
                 "shape": [self.shape.vocabulary_size, self.shape.classes, self.shape.max_length],
@@ -183,7 +195,7 @@ class Study:
         if weights is None or not self.ours:
             return weights is not None
         wanted = sizes(self.configuration(record.values), self.shape)
-        return [weight.shape for weight in weights] == wanted
+        return [weight.shape for weight in weights] == wanted * self.networks_of(record)
 
     def _try_failed_again(self) -> None:
         """Marks failed trials for a retry: those with a machine fault, or all with retry_failed.
@@ -263,6 +275,30 @@ class Study:
             return False  # they were removed while other trials were better
         return finals.is_settled(final, self.records[trial_of(name)])
 
+    # -- how trials are judged -------------------------------------------------------------
+
+    @property
+    def judged(self) -> Split:
+        """The rows whose predictions are a trial's score."""
+        corpus = self.corpus
+        both = self.judges_by_folds
+        return joined(corpus.train, corpus.validation) if both else corpus.validation
+
+    @property
+    def judged_rows(self) -> int:
+        """The number of these rows."""
+        return len(self.corpus.validation) + self.judges_by_folds * len(self.corpus.train)
+
+    def fold_of(self, record: TrialRecord) -> int | None:
+        """What a trial or final holds out: see `TrainTask.fold`."""
+        if self.judges_by_folds and not record.is_final:
+            return finals.EVERY_FOLD
+        return finals.fold_of(record.trial_id)
+
+    def networks_of(self, record: TrialRecord) -> int:
+        """The number of networks that a trial or final trains side by side."""
+        return self.folds if self.fold_of(record) == finals.EVERY_FOLD else 1
+
     # -- networks --------------------------------------------------------------------------
 
     def configuration(self, values: dict[str, Any]) -> Configuration:
@@ -273,10 +309,10 @@ class Study:
             values = {**cut, **values}
         return Configuration.of(values)
 
-    def model_of(self, record: TrialRecord) -> Any:
-        """Returns the Keras model of a trial or final, with the weights of its best epoch.
+    def models_of(self, record: TrialRecord) -> list[Any]:
+        """Returns the Keras models of a trial or final, with the weights of its best epoch.
 
-        It maps token ids, (batch, time), to probabilities.
+        Each maps token ids, (batch, time), to probabilities. There are `networks_of` of them.
 
         Raises:
             ResultsError: the weights were not kept.
@@ -289,9 +325,12 @@ class Study:
             )
         hp = keras_tuner.HyperParameters.from_config(record.space)
         hp.values = dict(record.values)
-        model = adopted(self.hypermodel.build(hp))
-        model.set_weights(weights)
-        return model
+        models, count = [], len(weights) // self.networks_of(record)
+        for first in range(0, len(weights), count):
+            model = adopted(self.hypermodel.build(hp))
+            model.set_weights(weights[first : first + count])
+            models.append(model)
+        return models
 
     # -- what changes ----------------------------------------------------------------------
 

@@ -15,16 +15,24 @@ import numpy as np
 
 from search.compiled.threads import allow
 from search.corpus.batches import Reading, evaluation_batches, training_batches
-from search.corpus.folds import joined, taken
-from search.corpus.store import Corpus, Split, mapped
+from search.corpus.store import Corpus, mapped
 from search.corpus.words import features_without
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.settings import Objective
-from search.tuning.engine import Engine, FastEngine, KerasEngine, Probabilities, State, predict
-from search.tuning.finals import NO_FOLD
+from search.tuning.engine import (
+    Engine,
+    FastEngine,
+    KerasEngine,
+    Probabilities,
+    State,
+    apart,
+    predict,
+    together,
+)
 from search.tuning.foreign import sent_home, unpacked
 from search.tuning.objective import evaluate, score
+from search.tuning.parts import Part, labels_of, parts_of
 from search.tuning.records import Epoch
 
 
@@ -49,8 +57,9 @@ class TrainTask:
         positive: index of the class whose F1 that is; None for the mean of all.
         class_weights: weight of each class in the loss; None for equal weights.
         features: the .npy file of word features that initialise the embedding, if any.
-        fold: the fold of the corpus that is held out and predicted instead of the validation rows,
-            or `NO_FOLD`; None to train on the training rows.
+        fold: the fold of the corpus that is held out and predicted instead of the validation rows;
+            `EVERY_FOLD` to hold each out by a network of its own; `NO_FOLD`; None to train on the
+            training rows.
         state: checkpoint, as the last `TrainResult` has it; None at epoch 0, and if the worker is
             known to hold it.
     """
@@ -85,9 +94,10 @@ class TrainResult:
     Attributes:
         epochs: one record for each epoch trained.
         state: checkpoint, from which training continues bit for bit: `weights/N` (as
-            model.get_weights), `random/N` (seed generators), `optimizer/N`.
-        parameters: number of trainable parameters.
-        probabilities: of the validation rows, or of the fold that is held out, after the last
+            model.get_weights), `random/N` (seed generators), `optimizer/N`; those of several
+            networks are `together`.
+        parameters: number of trainable parameters of a network.
+        probabilities: of the validation rows, or of the rows that are held out, after the last
             epoch; see `predict`.
     """
 
@@ -118,33 +128,41 @@ def train(task: TrainTask) -> TrainResult:
 
 def _train(task: TrainTask) -> TrainResult:
     allow(task.threads)
-    seen, held_out = _rows(task.corpus, task.fold)
+    parts = _parts(task.corpus, task.fold)
+    seeds = _seeds(task, len(parts))
     reading = task.shape.reading(task.configuration)
-    engine = _engine_for(task)
+    engines = _engines_for(task)
+    rows = np.array([len(part.seen) for part in parts])
+    labels = labels_of(parts)
     epochs = []
     for epoch in range(task.from_epoch, task.to_epoch):
         started = time.perf_counter()
-        loss = engine.train_epoch(
-            training_batches(
-                seen,
-                reading,
-                batch_size=task.batch_size,
-                word_dropout=task.configuration.word_dropout,
-                seed=task.seed,
-                epoch=epoch,
-            ),
-            task.seed,
-            epoch,
-        )
+        losses = [
+            engine.train_epoch(
+                training_batches(
+                    part.seen,
+                    reading,
+                    batch_size=task.batch_size,
+                    word_dropout=task.configuration.word_dropout,
+                    seed=seed,
+                    epoch=epoch,
+                ),
+                seed,
+                epoch,
+            )
+            for engine, part, seed in zip(engines, parts, seeds, strict=True)
+        ]
+        loss = float(np.dot(losses, rows / rows.sum()))
         batches = _batches_to_score(task.corpus, task.fold, reading)
         trained = time.perf_counter()
-        probabilities = predict(engine, batches, len(held_out))
+        probabilities = np.empty((len(labels), engines[0].outputs), np.float32)
+        for engine, part, held_out in zip(engines, parts, batches, strict=True):
+            probabilities[part.places] = predict(engine, held_out, len(part.held_out))
         scoring = time.perf_counter() - trained
         if task.hypermodel is not None:
             from search.network.adopted import check_probabilities
 
             check_probabilities(probabilities)
-        labels = held_out.labels
         val_loss = evaluate("val_loss", probabilities, labels)
         val_accuracy = evaluate("val_accuracy", probabilities, labels)
         for name, value in (("training loss", loss), ("validation loss", val_loss)):
@@ -153,8 +171,17 @@ def _train(task: TrainTask) -> TrainResult:
         seconds = time.perf_counter() - started
         merit = score(task.objective, probabilities, labels, task.positive)
         epochs.append(Epoch(epoch + 1, loss, val_loss, val_accuracy, seconds, merit, scoring))
-    _held.append((task.at(task.to_epoch), engine))
-    return TrainResult(tuple(epochs), engine.state(), engine.parameters, probabilities)
+    _held.append((task.at(task.to_epoch), engines))
+    state = together([engine.state() for engine in engines])
+    return TrainResult(tuple(epochs), state, engines[0].parameters, probabilities)
+
+
+def _seeds(task: TrainTask, networks: int) -> list[int]:
+    """The seed of each network of a task."""
+    if networks == 1:
+        return [task.seed]
+    drawn = np.random.SeedSequence(task.seed).generate_state(networks)
+    return [int(seed) for seed in drawn]
 
 
 _given: dict[str, Any] = {}
@@ -164,7 +191,7 @@ _given: dict[str, Any] = {}
 def give(contents: dict[str, Any]) -> None:
     """Has this process train with contents, by path, instead of reading files."""
     _given.update(contents)
-    for cached in (open_corpus, _rows, _batches_to_score):
+    for cached in (open_corpus, _parts, _batches_to_score):
         cached.cache_clear()
 
 
@@ -176,44 +203,41 @@ def open_corpus(folder: str) -> Corpus:
 
 
 @lru_cache(maxsize=2)
-def _rows(folder: str, fold: int | None) -> tuple[Split, Split]:
-    """Returns the rows to train on and the rows to predict."""
-    corpus = open_corpus(folder)
-    if fold is None:
-        return corpus.train, corpus.validation
-    if fold == NO_FOLD:  # what it answers for it has seen: it is no measure of anything
-        return joined(corpus.train, corpus.validation), corpus.validation
-    both, held_out = joined(corpus.train, corpus.validation), np.asarray(corpus.folds) == fold
-    return taken(both, np.flatnonzero(~held_out)), taken(both, np.flatnonzero(held_out))
+def _parts(folder: str, fold: int | None) -> tuple[Part, ...]:
+    """Returns the rows of each network."""
+    return parts_of(open_corpus(folder), fold)
 
 
 @lru_cache(maxsize=2)
 def _batches_to_score(folder: str, fold: int | None, reading: Reading) -> Any:
-    """Returns the rows to predict in batches, built once for a trial."""
-    return evaluation_batches(_rows(folder, fold)[1], reading)
+    """Returns the rows that each network predicts in batches, built once for a trial."""
+    return [evaluation_batches(part.held_out, reading) for part in _parts(folder, fold)]
 
 
-_held: list[tuple[TrainTask, Engine]] = []
-"""The network trained last, if its epoch came to an end, and what it is: see `TrainTask.at`."""
+_held: list[tuple[TrainTask, list[Engine]]] = []
+"""The networks trained last, if their epoch came to an end, and what they are: `TrainTask.at`."""
 
 
-def _engine_for(task: TrainTask) -> Engine:
-    """Returns the network at the beginning of a task: from memory, or from its state."""
-    holds, engine = _held.pop() if _held else (None, None)
-    if engine is not None and holds == task.at(task.from_epoch):
-        return engine
+def _engines_for(task: TrainTask) -> list[Engine]:
+    """Returns the networks at the beginning of a task: from memory, or from their state."""
+    holds, engines = _held.pop() if _held else (None, None)
+    if engines is not None and holds == task.at(task.from_epoch):
+        return engines
     if task.from_epoch and task.state is None:
         raise StateMissing(task.trial_id)
-    engine = _new_engine(task)
+    parts = _parts(task.corpus, task.fold)
+    seeds = _seeds(task, len(parts))
+    engines = [_new_engine(task, *pair) for pair in zip(parts, seeds, strict=True)]
     if task.state is not None:
-        engine.restore(task.state)
-    return engine
+        for engine, state in zip(engines, apart(task.state, len(engines)), strict=True):
+            engine.restore(state)
+    return engines
 
 
-def _new_engine(task: TrainTask) -> Engine:
-    features = None if task.features is None else _features(task)
+def _new_engine(task: TrainTask, part: Part, seed: int) -> Engine:
+    features = None if task.features is None else _features(task, part)
     if task.hypermodel is None:
-        return FastEngine(task.configuration, task.shape, task.seed, features, task.class_weights)
+        return FastEngine(task.configuration, task.shape, seed, features, task.class_weights)
     import keras
     import keras_tuner
 
@@ -221,25 +245,24 @@ def _new_engine(task: TrainTask) -> Engine:
     from search.network.build import assign
     from search.network.hypermodel import SentimentHyperModel
 
-    keras.utils.set_random_seed(task.seed)
+    keras.utils.set_random_seed(seed)
     hp = keras_tuner.HyperParameters()
     hp.values = dict(task.values)
     hypermodel = unpacked(task.hypermodel)
     model = adopted(hypermodel.build(hp))
     if type(hypermodel) is SentimentHyperModel:
-        assign(model, initial_weights(task.configuration, task.shape, task.seed, features))
+        assign(model, initial_weights(task.configuration, task.shape, seed, features))
     return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)
 
 
-def _features(task: TrainTask) -> Any:
+def _features(task: TrainTask, part: Part) -> Any:
     assert task.features is not None
     path, corpus = task.features, open_corpus(task.corpus)
     features = _given[path] if path in _given else mapped(Path(path))
     if task.fold is None or task.configuration.embedding_init != "words":
         return features
     # Those of the run are learned from labels that this network must not have seen.
-    seen, _ = _rows(task.corpus, task.fold)
-    return features_without(features, seen, corpus.unlabelled, len(corpus.class_names))
+    return features_without(features, part.seen, corpus.unlabelled, len(corpus.class_names))
 
 
 def warm_up() -> None:

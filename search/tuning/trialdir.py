@@ -118,7 +118,10 @@ class TrialDirectory:
     # -- its best epoch --------------------------------------------------------------------
 
     def save_weights(self, weights: Weights) -> None:
-        """Writes best.npz: the weights of the best epoch, as model.get_weights()."""
+        """Writes best.npz: the weights of the best epoch, as model.get_weights().
+
+        Those of several networks follow each other.
+        """
         arrays = {f"{number:04d}": array for number, array in enumerate(weights)}
         write_atomically(self._weights, npz(arrays))
 
@@ -136,7 +139,7 @@ class TrialDirectory:
         self._weights.unlink(missing_ok=True)
 
     def save_predictions(self, probabilities: npt.NDArray[np.float32]) -> None:
-        """Writes validation.npy: the best epoch's probabilities of the validation rows.
+        """Writes validation.npy: the best epoch's probabilities of the rows that it predicts.
 
         Args:
             probabilities: (rows, classes), or (rows, 1) of the second of two classes.

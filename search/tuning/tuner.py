@@ -18,6 +18,7 @@ from search.corpus.embeddings import Embeddings
 from search.corpus.store import fingerprint
 from search.corpus.words import Vectors
 from search.network.adopted import check_hypermodel, check_search, check_tuner
+from search.network.build import mean_of
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import CORE, Space
 from search.settings import Settings
@@ -57,6 +58,7 @@ class SearchTuner(keras_tuner.Tuner):
         after_trial: called with the tuner and the record of every trial that has ended.
         watch: called with the tuner several times a second while it searches.
         warn: called with one sentence for each problem that was handled.
+        progress: called with a sentence on how trials are judged, where there are few rows.
 
     Attributes:
         settings: the run's settings.
@@ -76,12 +78,14 @@ class SearchTuner(keras_tuner.Tuner):
         after_trial: Listener = lambda tuner, record: None,
         watch: Callable[["SearchTuner"], None] = lambda tuner: None,
         warn: Callable[[str], None] = lambda message: None,
+        progress: Callable[[str], None] = lambda message: None,
     ) -> None:
         check_measurable(settings, corpus)
         check_tuner(self, SearchTuner)
         self.settings = settings
         self.after_trial = after_trial
         self.watch = watch
+        self._progress = progress
         self._embeddings = embeddings
         self._learned = learned
         shape = whole_shape(corpus)
@@ -146,6 +150,12 @@ class SearchTuner(keras_tuner.Tuner):
             agenda = Agenda(study, self._proposals)
             if agenda.is_empty():
                 return
+            if study.judges_by_folds:
+                self._progress(
+                    f"trials are judged on {study.judged_rows} rows out of fold, by a network for "
+                    f"each of {study.folds} folds: {len(study.corpus.validation)} validation rows "
+                    "are too few"
+                )
             with (
                 stop_requests() as stop,
                 slots_for(self.settings, study.warn)
@@ -195,10 +205,12 @@ class SearchTuner(keras_tuner.Tuner):
     def load_model(self, trial: Any) -> Any:
         """Returns a trial's Keras model (token ids in), with the weights of its best epoch.
 
+        Where trials are judged by folds, it is the mean of the folds' networks.
+
         Raises:
             ResultsError: its weights were not kept.
         """
-        return self.study.model_of(self.records[trial.trial_id])
+        return mean_of(self.study.models_of(self.records[trial.trial_id]))
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
         """The hyperparameters of the best trials, as `best_first` has them."""

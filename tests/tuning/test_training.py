@@ -7,6 +7,7 @@ import pytest
 
 from search.network.space import Configuration
 from search.tuning import training
+from search.tuning.finals import EVERY_FOLD
 from search.tuning.study import whole_shape
 from search.tuning.training import StateMissing, TrainTask, train
 from tests.made import corpus_of
@@ -38,7 +39,9 @@ def second(task, **changes):
     return replace(task, from_epoch=1, to_epoch=2, **changes)
 
 
-def test_a_worker_goes_on_with_the_network_that_it_holds(first):
+@pytest.mark.parametrize("fold", [None, EVERY_FOLD])
+def test_a_worker_goes_on_with_the_network_that_it_holds(first, fold):
+    first = replace(first, fold=fold)
     state = train(first).state
     held = train(second(first, threads=2))
     sent = train(second(first, state=state))
