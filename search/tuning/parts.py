@@ -16,7 +16,7 @@ from search.corpus.store import Corpus, Split
 from search.tuning.finals import EVERY_FOLD, NO_FOLD
 
 FEW_VALIDATION_ROWS = 500  # from here on an accuracy of 0.8 has a standard error below 1.8 points
-MOST_ROWS = 5_000  # for training and validation; more are not worth a trial's several networks
+MOST_TOKENS = 100_000  # of training and validation texts: with more, epochs take too long for that
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,11 @@ def judged_out_of_fold(corpus: Corpus) -> bool:
 
     They are with fewer than `FEW_VALIDATION_ROWS` validation rows, because differences between
     trials are smaller than the error of their scores. But a trial takes as many times as long as
-    there are folds, so not where training and validation rows together are more than `MOST_ROWS`:
-    someone may give a small validation file beside much training data.
+    there are folds, so not where training and validation texts have more than `MOST_TOKENS` tokens:
+    a thousand long articles, or much training data beside a small validation file.
     """
-    validation, folds = len(corpus.validation), int(corpus.folds.max()) + 1
-    few = validation < FEW_VALIDATION_ROWS and len(corpus.train) + validation <= MOST_ROWS
-    return few and folds > 1
+    tokens, folds = len(corpus.train.ids) + len(corpus.validation.ids), int(corpus.folds.max()) + 1
+    return len(corpus.validation) < FEW_VALIDATION_ROWS and tokens <= MOST_TOKENS and folds > 1
 
 
 def parts_of(corpus: Corpus, fold: int | None) -> tuple[Part, ...]:

@@ -13,7 +13,7 @@ from search.network.space import Configuration
 from search.packaging.ensemble import class_counts, ensemble_of, restore_predictions
 from search.settings import Settings
 from search.tuning.finals import EVERY_FOLD, NO_FOLD
-from search.tuning.parts import FEW_VALIDATION_ROWS, MOST_ROWS, judged_out_of_fold, parts_of
+from search.tuning.parts import FEW_VALIDATION_ROWS, MOST_TOKENS, judged_out_of_fold, parts_of
 from search.tuning.study import whole_shape
 from search.tuning.training import TrainTask, train
 from tests.conftest import SAMPLE, trials_of
@@ -29,8 +29,8 @@ SMALL = corpus_of([f"good w{n} w{n % 7}" for n in range(40)], [0, 1] * 20, folds
         (40, 40, True),
         (40, FEW_VALIDATION_ROWS - 1, True),
         (40, FEW_VALIDATION_ROWS, False),
-        (MOST_ROWS - 40, 40, True),
-        (MOST_ROWS - 39, 40, False),
+        (MOST_TOKENS // 2 - 40, 40, True),
+        (MOST_TOKENS // 2 - 39, 40, False),
     ],
 )
 def test_trials_are_judged_out_of_fold_only_on_little_data(training, validation, expected):
