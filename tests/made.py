@@ -9,10 +9,13 @@ from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
 from search.evaluation.calibration import tempered
 from search.files import npy, write_json
+from search.network.space import Configuration
 from search.settings import Settings
 from search.tables import write_table
 from search.tuning.records import Epoch, TrialRecord
 from search.tuning.rundir import RunDirectory
+from search.tuning.study import whole_shape
+from search.tuning.training import TrainTask
 
 SPACE = [
     {"class_name": "Choice", "config": {"name": "units", "values": [16, 32, 64], "default": 16}},
@@ -167,3 +170,23 @@ def corpus_of(texts, labels, names=("no", "yes"), folds=3):
     side = Split(*encode(other, vocabulary), classes, rows, other)
     numbers = (np.arange(2 * len(texts)) % folds).astype(np.int8)
     return Corpus(train, side, side, side, names, vocabulary, numbers, "", {})
+
+
+def first_epoch_of(corpus, folder, embedding_init, **changes):
+    """The task to train the first epoch of a small trial, on a corpus that is saved to a folder."""
+    corpus.save(folder)
+    configuration = Configuration(embedding_dim=8, lstm_units=8, embedding_init=embedding_init)
+    return TrainTask(
+        corpus=str(folder),
+        configuration=configuration,
+        hypermodel=None,
+        shape=whole_shape(corpus).of(configuration),
+        trial_id="0000",
+        values={},
+        seed=1,
+        batch_size=8,
+        from_epoch=0,
+        to_epoch=1,
+        threads=1,
+        **changes,
+    )

@@ -6,8 +6,8 @@ the exported model computes the same with a few operations (`search.packaging.te
 Words: every token and every pair of neighbouring tokens. Stems: the first units of every token, so
 that the forms of a word are one (Can et al. 2008), every punctuation mark, two and three
 neighbours, and the shapes of every three: capitals, digits, marks; a text's beginning and its end
-are neighbours, too. Characters: two to five units in a
-row (see `search.corpus.tokens`), marks among them, and white space at either end, but not inside.
+are neighbours, too. Characters: two to five units in a row (see `search.corpus.tokens`), marks
+among them, and white space at either end, but not inside.
 """
 
 from collections.abc import Iterable
@@ -82,18 +82,15 @@ def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
     splits = np.cumsum(counts)[:-1]
     both = zip(np.split(stems, splits), np.split(shapes, splits), strict=True)
 
-    def ngrams(row: Hashes, shape: Hashes) -> tuple[Hashes, ...]:
+    def chains(row: Hashes) -> tuple[Hashes, Hashes]:
+        """Of two and of three neighbours."""
         if not len(row):
-            return (row,)
-        row, shape = np.r_[BEGINNING, row, END], np.r_[BEGINNING, shape, END]
-        pairs, pairs_of_shapes = (_chained(x[:-1], x[1:]) for x in (row, shape))
-        triples, of_shapes = (
-            _chained(pairs[:-1], row[2:]),
-            _chained(pairs_of_shapes[:-1], shape[2:]),
-        )
-        return row[1:-1], pairs, triples, of_shapes
+            return row, row
+        ends = np.r_[BEGINNING, row, END]
+        pairs = _chained(ends[:-1], ends[1:])
+        return pairs, _chained(pairs[:-1], ends[2:])
 
-    return _in_buckets((ngrams(*rows) for rows in both), buckets)
+    return _in_buckets(((row, *chains(row), chains(shape)[1]) for row, shape in both), buckets)
 
 
 def _chained(left: Hashes, right: Hashes) -> Hashes:

@@ -23,6 +23,7 @@ from search.corpus.polarity import log_count_ratio
 from search.corpus.store import Corpus
 from search.evaluation import logistic
 from search.evaluation.mixture import NgramModel
+from search.tuning.finals import NO_FOLD
 
 PRIOR = 1.0  # added to the number of a class's texts that have an n-gram
 # Texts that an n-gram must stand in.
@@ -36,7 +37,6 @@ TFIDF_C = (3.0, 10.0, 30.0, 100.0)  # rows have length 1, so weights are large
 PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573)
 ROOM = 4  # buckets for each n-gram, so that few share one
 LARGEST_TABLE = 24_000_000  # numbers
-NO_FOLD = -1  # of no row
 NEVER = -20.0  # log-odds of a class that a fold has no row of
 
 Floats = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import keras
 
 from search.corpus.encode import OOV
 from search.network.space import Configuration
-from search.network.weights import Shape, Weights
+from search.network.weights import Shape, Weights, network_name
 
 
 def build(configuration: Configuration, shape: Shape) -> keras.Model:
@@ -94,13 +94,21 @@ def mean_of(networks: Sequence[keras.Model]) -> keras.Model:
     if len(networks) == 1:
         return networks[0]
     ids = keras.Input((None,), dtype="int32", name="ids")
+    return keras.Model(ids, averaged(networks, ids))
+
+
+def averaged(networks: Sequence[keras.Model], ids: Any) -> Any:
+    """The mean of the probabilities of several networks; each is a layer named `network_name`.
+
+    Args:
+        networks: at least two, from token ids to probabilities.
+        ids: token ids, a tensor of shape (batch, time).
+    """
     named = [
-        keras.Model(network.inputs, network.outputs[0], name=f"network_{number}")
+        keras.Model(network.inputs, network.outputs[0], name=network_name(number))
         for number, network in enumerate(networks)
     ]
-    return keras.Model(
-        ids, keras.layers.Average(name="mean")([network([ids]) for network in named])
-    )
+    return keras.layers.Average(name="mean")([network([ids]) for network in named])
 
 
 def assign(model: keras.Model, weights: Weights) -> None:

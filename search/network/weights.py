@@ -51,6 +51,11 @@ class Shape:
         return Reading(own.vocabulary_size, own.max_length, configuration.cut)
 
 
+def network_name(number: int) -> str:
+    """The name of the layer that is one of several networks, counted from 0."""
+    return f"network_{number}"
+
+
 def sizes(configuration: Configuration, shape: Shape) -> list[tuple[int, ...]]:
     """The shapes of all weights, in the order of `model.trainable_weights`."""
     own, units = shape.of(configuration), configuration.lstm_units

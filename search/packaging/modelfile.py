@@ -33,7 +33,7 @@ from search.errors import ModelError
 from search.evaluation.mixture import Mixture, NgramModel
 from search.files import write_atomically
 from search.network.space import FIELDS, Configuration, check_values
-from search.network.weights import Shape, Weights, sizes
+from search.network.weights import Shape, Weights, network_name, sizes
 from search.untrusted import content_of, members, object_of
 
 DESCRIPTION = "classifier.json"
@@ -120,11 +120,6 @@ class Description(BaseModel):
     def shape(self) -> Shape:
         """What the data dictated of the network."""
         return Shape(self.vocabulary_size, len(self.class_names), self.max_length)
-
-
-def network_name(number: int) -> str:
-    """The name of the layer that is one of several networks, counted from 0."""
-    return f"network_{number}"
 
 
 def table_name(number: int) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 from search.corpus.batches import Reading
 from search.evaluation.mixture import Mixture
 from search.files import TEMPORARY, flush_folder
+from search.network.build import averaged
 from search.packaging.mixture_layers import mixed
-from search.packaging.modelfile import network_name
 from search.packaging.token_layers import known_characters, token_ids, tokens, units
 
 CHARACTERS = "characters"  # the layer that makes numbers of a text's characters
@@ -64,11 +64,7 @@ def text_model(
     if len(networks) > 1:
         if temperature != 1:
             raise ValueError("a temperature is for one network")
-        named = [
-            keras.Model(network.inputs, network.outputs[0], name=network_name(number))
-            for number, network in enumerate(networks)
-        ]
-        return finished(keras.layers.Average(name="mean")([network([ids]) for network in named]))
+        return finished(averaged(networks, ids))
     (network,) = networks
     output = network.outputs[0] if temperature == 1 else _tempered_output(network, temperature)
     whole = keras.Model(network.inputs, output, name=network.name)

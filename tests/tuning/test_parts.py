@@ -9,15 +9,13 @@ import search
 from search.corpus.words import word_features
 from search.evaluation.ngram_models import fitted_models
 from search.evaluation.statistics import wilson_interval
-from search.network.space import Configuration
 from search.packaging.ensemble import class_counts, ensemble_of, restore_predictions
 from search.settings import Settings
 from search.tuning.finals import EVERY_FOLD, NO_FOLD
 from search.tuning.parts import FEW_VALIDATION_ROWS, MOST_TOKENS, judged_out_of_fold, parts_of
-from search.tuning.study import whole_shape
-from search.tuning.training import TrainTask, train
+from search.tuning.training import train
 from tests.conftest import SAMPLE, trials_of
-from tests.made import corpus_of
+from tests.made import corpus_of, first_epoch_of
 
 FOLDS = 3
 SMALL = corpus_of([f"good w{n} w{n % 7}" for n in range(40)], [0, 1] * 20, folds=FOLDS)
@@ -62,28 +60,10 @@ def test_other_trials_and_finals_are_one_part():
 
 def first_epoch(corpus, folder):
     """The result of a trial's first epoch, from word features that are learned from labels."""
-    configuration = Configuration(embedding_dim=8, lstm_units=8, embedding_init="words")
-    shape = whole_shape(corpus).of(configuration)
-    corpus.save(folder)
     features = folder.with_suffix(".npy")
-    np.save(features, word_features(corpus, shape.vocabulary_size, 8))
-    return train(
-        TrainTask(
-            corpus=str(folder),
-            configuration=configuration,
-            hypermodel=None,
-            shape=shape,
-            trial_id="0000",
-            values={},
-            seed=1,
-            batch_size=8,
-            from_epoch=0,
-            to_epoch=1,
-            threads=1,
-            features=str(features),
-            fold=EVERY_FOLD,
-        )
-    )
+    task = first_epoch_of(corpus, folder, "words", features=str(features), fold=EVERY_FOLD)
+    np.save(features, word_features(corpus, task.shape.vocabulary_size, 8))
+    return train(task)
 
 
 def test_no_prediction_of_a_row_depends_on_its_label(tmp_path):

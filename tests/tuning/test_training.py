@@ -5,34 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.network.space import Configuration
 from search.tuning import training
 from search.tuning.finals import EVERY_FOLD
-from search.tuning.study import whole_shape
-from search.tuning.training import StateMissing, TrainTask, train
-from tests.made import corpus_of
+from search.tuning.training import StateMissing, train
+from tests.made import corpus_of, first_epoch_of
 
 
 @pytest.fixture
 def first(tmp_path):
     """The first epoch of a trial, in a process that has trained nothing yet."""
     corpus = corpus_of([f"good w{n} w{n % 7}" for n in range(40)], [0, 1] * 20)
-    corpus.save(tmp_path / "corpus")
     training._held.clear()
-    configuration = Configuration(embedding_dim=8, lstm_units=8, embedding_init="random")
-    return TrainTask(
-        corpus=str(tmp_path / "corpus"),
-        configuration=configuration,
-        hypermodel=None,
-        shape=whole_shape(corpus).of(configuration),
-        trial_id="0000",
-        values={},
-        seed=1,
-        batch_size=8,
-        from_epoch=0,
-        to_epoch=1,
-        threads=1,
-    )
+    return first_epoch_of(corpus, tmp_path / "corpus", "random")
 
 
 def second(task, **changes):
