@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from search.packaging.classifier import load
     from search.pipeline import conclude, tune
     from search.reporting.report import read_report
+    from search.tuning.callbacks import Callback
     from search.tuning.tuner import SearchTuner
 
 _HOMES = {
+    "Callback": "search.tuning.callbacks",
     "Corpus": "search.corpus",
     "load_corpus": "search.corpus.load",
     "TextClassifier": "search.estimator",
@@ -55,6 +57,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Callback",
     "Corpus",
     "FastLSTM",
     "Outcome",

@@ -123,6 +123,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y_val: Sequence[Any] | Labels | None = None,
         groups: Sequence[Any] | None = None,
         unlabelled: Iterable[str] | None = None,
+        callbacks: Iterable[Any] = (),
     ) -> Self:
         """Searches, and fits the best model.
 
@@ -136,6 +137,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups: the group of each text of X, such as its author, or None. Rows of one group are
                 never split between training and validation, nor between folds.
             unlabelled: further texts to learn word features from.
+            callbacks: objects that are told of each epoch and each trial: see `search.Callback`.
 
         Raises:
             TypeError: X is not a list of texts.
@@ -183,7 +185,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 group_column=None if groups is None else "group",
                 results=Path(self.results or Path(folder) / "results"),
             )
-            outcome = _searched(settings)
+            outcome = _searched(settings, callbacks)
             self.model_ = load(outcome.model)
             self.report_ = Page(read_report(settings.results).html())
         self.facts_, self.leaderboard_ = outcome.best, outcome.leaderboard
@@ -264,7 +266,7 @@ def _plain(y: Any) -> Any:
     return y if kind is None or pd.isna(y).any() else y.to_numpy(dtype=kind)
 
 
-def _searched(settings: Settings) -> Outcome:
+def _searched(settings: Settings, callbacks: Iterable[Any]) -> Outcome:
     """Searches; after Ctrl-C with what there is until then."""
     seen: dict[str, SearchTuner] = {}
 
@@ -273,7 +275,8 @@ def _searched(settings: Settings) -> Outcome:
 
     say: Callable[[str], None] = lambda message: warnings.warn(message, stacklevel=2)  # noqa: E731
     try:
-        return conclude(tune(settings, load_corpus(settings), watch=watch, warn=say))
+        corpus = load_corpus(settings)
+        return conclude(tune(settings, corpus, callbacks=callbacks, watch=watch, warn=say))
     except Interrupted as stop:
         if stop.exit_code != 128 + signal.SIGINT:
             raise SystemExit(stop.exit_code) from None

@@ -1,7 +1,8 @@
 """The whole search as two functions: `tune` and `conclude`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras_tuner
 
@@ -35,7 +36,8 @@ def tune(
     oracle: keras_tuner.Oracle | None = None,
     overwrite: bool = False,
     train: bool = True,
-    after_trial: Callable[[SearchTuner, TrialRecord], None] | None = None,
+    callbacks: Iterable[Any] = (),
+    show: Callable[[SearchTuner, TrialRecord], None] | None = None,
     watch: Callable[[SearchTuner], None] = lambda tuner: None,
     warn: Say = print,
     progress: Say = lambda message: None,
@@ -53,9 +55,9 @@ def tune(
         oracle: a KerasTuner Oracle instead of the algorithm `settings.tuner`.
         overwrite: whether to move an older run in the directory aside and start a new one.
         train: False to train nothing: unfinished trials end with the epochs they have.
-        after_trial: called with the tuner and the record of each trial that has ended, after
-            leaderboard.csv was written (in long searches it may be written later). By default
-            each failed trial is reported to `warn`.
+        callbacks: objects that are told of each epoch and each trial: see `search.Callback`.
+        show: prints that a trial has ended; called with the tuner and the trial's record. By
+            default each failed trial is reported to `warn`.
         watch: called with the tuner several times a second while it searches.
         warn: called with one sentence for each problem that was handled.
         progress: called with a sentence for each step.
@@ -84,8 +86,8 @@ def tune(
         rewrite_report()
         if board is not None:
             board(tuner.records.values())
-        if after_trial is not None:
-            after_trial(tuner, record)
+        if show is not None:
+            show(tuner, record)
         elif record.status == "failed":
             warn(f"trial {record.trial_id} failed: {record.error}")
 
@@ -116,6 +118,7 @@ def tune(
         learned=learned,
         hypermodel=hypermodel,
         oracle=oracle,
+        callbacks=callbacks,
         after_trial=listen,
         watch=look,
         warn=warn,
@@ -123,9 +126,11 @@ def tune(
     )
     try:
         tuner.search(workers=workers, overwrite=overwrite, train=train)
-    except (Interrupted, NothingUsable):
-        rewrite_leaderboard.finish(tuner.study)
-        rewrite_report(last=True)
+    except BaseException as error:
+        if isinstance(error, Interrupted | NothingUsable):
+            rewrite_leaderboard.finish(tuner.study)
+            rewrite_report(last=True)
+        tuner.callbacks.report("after_search", tuner, error)
         raise
     finally:
         if live is not None:
@@ -133,6 +138,7 @@ def tune(
     rewrite_leaderboard.finish(tuner.study)
     if board is not None:
         board(tuner.records.values())  # all of them, also where nothing was left to do
+    tuner.callbacks.report("after_search", tuner, None)
     return tuner
 
 
@@ -163,7 +169,7 @@ def conclude(tuner: SearchTuner | Study) -> Outcome:
     """Exports the best model, evaluates it on the test rows, and writes the report.
 
     Args:
-        tuner: the tuner that `tune` returned, or its study.
+        tuner: the tuner that `tune` returned, or its study (then no callback is told).
 
     Returns:
         Leaderboard, facts and paths of the results.
@@ -175,9 +181,12 @@ def conclude(tuner: SearchTuner | Study) -> Outcome:
     """
     study = tuner.study if isinstance(tuner, SearchTuner) else tuner
     try:
-        return conclusion.conclude(study)
+        outcome = conclusion.conclude(study)
     finally:
         Rewriting(study.settings.results, study.warn)(last=True)
+    if isinstance(tuner, SearchTuner):
+        tuner.callbacks.report("after_conclusion", tuner, outcome)
+    return outcome
 
 
 __all__ = ["Outcome", "conclude", "load_corpus", "tune"]

@@ -427,7 +427,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
                 progress(line)
         started = time.monotonic()
 
-        def after_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
+        def show_trial(tuner: SearchTuner, record: "TrialRecord") -> None:
             study = tuner.study
             line = (final_line if record.is_final else trial_line)(study, record)
             view.trial(study, record, line + left(study, time.monotonic() - started))
@@ -437,7 +437,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
             corpus,
             overwrite=overwrite,
             train=train,
-            after_trial=after_trial,
+            show=show_trial,
             watch=lambda tuner: view.watch(tuner.study),
             warn=say,
             progress=progress,

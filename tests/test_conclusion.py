@@ -15,11 +15,12 @@ def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path):
     corpus = search.load_corpus(settings)
     begun = {}
 
-    def after_trial(tuner, record):
-        process = parity.started.cache_info().currsize
-        begun[record.trial_id] = tuner.study in conclusion._models, bool(process)
+    class Noted:
+        def after_trial(self, tuner, record):
+            process = parity.started.cache_info().currsize
+            begun[record.trial_id] = tuner.study in conclusion._models, bool(process)
 
-    tuner = search.tune(settings, corpus, after_trial=after_trial)
+    tuner = search.tune(settings, corpus, callbacks=[Noted()])
     finals = [name for name in begun if "-" in name]
     assert len(finals) == 3 and all(begun[name] == (True, True) for name in finals)
     assert not any(any(begun[name]) for name in begun if name not in finals)

@@ -1,5 +1,6 @@
 """Every command and every snippet in the README and in `docs/` works as it is written there."""
 
+import json
 import os
 import re
 import shlex
@@ -49,10 +50,11 @@ ONNX = snippet("onnxruntime.InferenceSession")
 CLASSIFIER = snippet("search.TextClassifier(")
 STEPS = snippet("search.conclude(")
 MEMORY = snippet("data=frame")
+CALLBACK = snippet("search.Callback")
 
 
 def test_everything_is_tested():
-    assert {LOAD, KERAS, ASK, ONNX, CLASSIFIER, STEPS, MEMORY} == PYTHON
+    assert {LOAD, KERAS, ASK, ONNX, CLASSIFIER, STEPS, MEMORY, CALLBACK} == PYTHON
     assert len(COMMANDS) >= 30
     kinds = {kind for page, kind, _ in BLOCKS if page != "clusters.md"}
     assert kinds <= {"bash", "python", "toml", "text"}
@@ -185,6 +187,14 @@ def test_the_classifier(tmp_path, monkeypatch, capsys):
     exec(quicker(CLASSIFIER), {})
     assert re.match(r"\[('(posi|nega)tive'|None)\] 0\.\d+\n", capsys.readouterr().out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier.keras", "data"]
+
+
+def test_a_callback(tmp_path, monkeypatch):
+    (tmp_path / "data").symlink_to(SAMPLE.parent)
+    monkeypatch.chdir(tmp_path)
+    exec(quicker(CALLBACK), {})
+    lines = (tmp_path / "epochs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ class Endings:
         study: the run.
         agenda: the queue, for trials to be retried.
         proposals: the oracle.
+        epoch_ended: called with the record of a trial whose last epoch was saved.
         ended: called with the record of every trial and final that has ended.
     """
 
@@ -29,16 +30,24 @@ class Endings:
         study: Study,
         agenda: Agenda,
         proposals: Proposals,
+        epoch_ended: Callable[[TrialRecord], None],
         ended: Callable[[TrialRecord], None],
     ) -> None:
         self._study = study
         self._agenda = agenda
         self._proposals = proposals
+        self._epoch_ended = epoch_ended
         self._ended = ended
         self._memory_kills = killed_for_memory()
 
-    def finish(self, job: Job, status: Status) -> None:
-        """Ends or prunes a trial; the checkpoint of a pruned one is kept while it may resume."""
+    def finish(self, job: Job, status: Status, *, new_epoch: bool = False) -> None:
+        """Ends or prunes a trial; the checkpoint of a pruned one is kept while it may resume.
+
+        Args:
+            job: the trial.
+            status: "completed" or "pruned".
+            new_epoch: whether its last epoch is still to be reported.
+        """
         assert job.best is not None and job.predicted is not None
         run, record = self._study.run, job.record
         run.trial(record.trial_id).save_weights(job.best)
@@ -52,6 +61,8 @@ class Endings:
         )
         self._put(record)
         self._study.remove_unneeded()
+        if new_epoch:
+            self._epoch_ended(record)
         self._end(record)
 
     def fail(self, job: Job, reason: str, details: str, *, machine_fault: bool = False) -> None:

@@ -42,6 +42,7 @@ class Loop:
         slots: the workers.
         stop: whether the user asked to stop.
         deadline: when to stop, by the monotonic clock.
+        epoch_ended: called with the record of a trial or final after each epoch, once it is saved.
         ended: called with the record of every trial and final that has ended.
         watch: called several times a second.
     """
@@ -56,6 +57,7 @@ class Loop:
         *,
         stop: StopRequest,
         deadline: float = math.inf,
+        epoch_ended: Callable[[TrialRecord], None],
         ended: Callable[[TrialRecord], None],
         watch: Callable[[], None],
     ) -> None:
@@ -65,7 +67,8 @@ class Loop:
         self._slots = slots
         self._stop = stop
         self._deadline = deadline
-        self._endings = Endings(study, agenda, proposals, ended)
+        self._epoch_ended = epoch_ended
+        self._endings = Endings(study, agenda, proposals, epoch_ended, ended)
         self._watch = watch
         self._beginnings: Counter[tuple[str, int, int]] = Counter()
         self._running: dict[Slot, tuple[Job, Future[TrainResult]]] = {}
@@ -292,8 +295,10 @@ class Loop:
         # Of a trial that is over, its weights are saved.
         if status != "completed" or self._study.keeps_states:
             save_job(job, self._study)
-        if status is not None:
-            self._endings.finish(job, status)
+        if status is None:
+            self._epoch_ended(job.so_far)
+        else:
+            self._endings.finish(job, status, new_epoch=True)
             slot.trial_ended()
         return following
 

@@ -6,7 +6,7 @@ state of the run.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
@@ -25,6 +25,7 @@ from search.settings import Settings
 from search.tuning import oracles
 from search.tuning.agenda import Agenda
 from search.tuning.algorithms import make_oracle
+from search.tuning.callbacks import Callbacks
 from search.tuning.executors import LocalSlots, Slots
 from search.tuning.inputs import save_inputs
 from search.tuning.interrupts import stop_requests
@@ -55,7 +56,9 @@ class SearchTuner(keras_tuner.Tuner):
             script or a notebook cell; its attribute `shape` (a `Shape`), if it has one, limits
             vocabulary and text length.
         oracle: proposes trials; the default is the algorithm `settings.tuner`.
-        after_trial: called with the tuner and the record of every trial that has ended.
+        callbacks: objects with some of the methods of `Callback`.
+        after_trial: called with the tuner and the record of every trial that has ended, before the
+            callbacks; an exception in it ends the search.
         watch: called with the tuner several times a second while it searches.
         warn: called with one sentence for each problem that was handled.
         progress: called with a sentence on how trials are judged, where there are few rows.
@@ -63,6 +66,7 @@ class SearchTuner(keras_tuner.Tuner):
     Attributes:
         settings: the run's settings.
         study: the state of the run.
+        callbacks: what calls the callbacks.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class SearchTuner(keras_tuner.Tuner):
         learned: Callable[[], Vectors] | None = None,
         hypermodel: keras_tuner.HyperModel | None = None,
         oracle: keras_tuner.Oracle | None = None,
+        callbacks: Iterable[Any] = (),
         after_trial: Listener = lambda tuner, record: None,
         watch: Callable[["SearchTuner"], None] = lambda tuner: None,
         warn: Callable[[str], None] = lambda message: None,
@@ -83,6 +88,7 @@ class SearchTuner(keras_tuner.Tuner):
         check_measurable(settings, corpus)
         check_tuner(self, SearchTuner)
         self.settings = settings
+        self.callbacks = Callbacks(callbacks, warn)
         self.after_trial = after_trial
         self.watch = watch
         self._progress = progress
@@ -148,6 +154,7 @@ class SearchTuner(keras_tuner.Tuner):
             inputs = save_inputs(study, self._embeddings, self._learned)
             self._proposals.restore(study.records.values())
             agenda = Agenda(study, self._proposals)
+            self.callbacks.before_search(self)
             if agenda.is_empty():
                 return
             if study.judges_by_folds:
@@ -170,12 +177,14 @@ class SearchTuner(keras_tuner.Tuner):
                     slots,
                     stop=stop,
                     deadline=deadline,
+                    epoch_ended=lambda record: self.callbacks.report("after_epoch", self, record),
                     ended=self._ended,
                     watch=lambda: self.watch(self),
                 ).run()
 
     def _ended(self, record: TrialRecord) -> None:
         self.after_trial(self, record)
+        self.callbacks.report("after_trial", self, record)
         if not record.is_final:
             self.on_trial_end(self.oracle.trials[record.trial_id])
 

@@ -87,14 +87,15 @@ def trials(data: str, batch_size: int, count: int, max_epochs: int, workers: int
             place.submit(os.getpid).result()
         ends, spent, sizes = [], [], []
 
-        def after(tuner, record):
-            ends.append(time.perf_counter())
-            spent.append(sum(epoch.seconds for epoch in record.history))
-            values = record.values
-            sizes.append([values["embedding_dim"], values["lstm_units"]])
+        class Measured:
+            def after_trial(self, tuner, record):
+                ends.append(time.perf_counter())
+                spent.append(sum(epoch.seconds for epoch in record.history))
+                values = record.values
+                sizes.append([values["embedding_dim"], values["lstm_units"]])
 
         started = time.perf_counter()
-        tuner = search.tune(settings, corpus, workers=places, after_trial=after)
+        tuner = search.tune(settings, corpus, workers=places, callbacks=[Measured()])
         seconds = np.diff([started, *ends])
         best = max(r.best.val_accuracy for r in tuner.records.values())
     return {

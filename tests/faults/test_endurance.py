@@ -18,13 +18,14 @@ def run_many(tmp_path, trials):
     parent, workers, ends = [], [], []
     me = psutil.Process(os.getpid())
 
-    def after(tuner, record):
-        ends.append(time.perf_counter())
-        parent.append(me.memory_info().rss)
-        children = [p.memory_info().rss for p in me.children(recursive=True)]
-        workers.append(sum(sorted(children)[-2:]))
+    class Measured:
+        def after_trial(self, tuner, record):
+            ends.append(time.perf_counter())
+            parent.append(me.memory_info().rss)
+            children = [p.memory_info().rss for p in me.children(recursive=True)]
+            workers.append(sum(sorted(children)[-2:]))
 
-    tuner = search.tune(settings, search.load_corpus(settings), after_trial=after)
+    tuner = search.tune(settings, search.load_corpus(settings), callbacks=[Measured()])
     assert len(tuner.records) == trials
     return np.diff(ends), np.array(parent), np.array(workers)
 
