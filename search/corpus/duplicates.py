@@ -2,36 +2,31 @@
 
 A text is the set of its shingles, which are the pairs of neighbouring words, and two texts are
 alike as far as their sets overlap (Jaccard similarity). Comparing all pairs of 30,000 texts is too
-much, so candidates come from MinHash signatures (Broder 1997, "On the resemblance and containment
-of documents"): two sets have the same smallest hash with the probability of their similarity.
-Signatures are cut into bands, and texts that are equal in a band are candidates (Leskovec,
-Rajaraman & Ullman, "Mining of Massive Datasets", section 3.4). The exact similarity decides.
+much, so candidates come from `search.corpus.minhash`. The exact similarity decides.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import chain
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from search.corpus.characters import UNSPACED
+from search.corpus.minhash import Offsets, Words, candidates, shingles, signatures
 
 FEWEST_WORDS = 5  # of a text that can be more than equal: below, one word makes another text
 ALIKE = 0.4  # similarity from which two texts are near-duplicates: one of six words changed
 RELATED = 0.2  # similarity that all texts of a group have to its founder
 SHORT = 10  # words; of a shorter text, a large part may be a phrase that many texts have
 RARE, FEWEST_RARE = 3, 2  # short texts must share so many shingles that so few others have
-BANDS, BAND = 32, 2  # 1 - (1 - 0.4**2) ** 32: of pairs just above ALIKE, 99.6% are candidates
-NEIGHBOURS = 3  # of a text in its bucket; the union of neighbours is the bucket
 SLACK = 0.15  # how far below ALIKE a signature's estimate may be; 2.5 standard deviations
-CHUNK = 1 << 15  # words: what fits into a core's cache
+AT_A_TIME = 10_000  # texts whose words are in memory as they are written
+ORDERED = 5  # words by which texts are ordered at first; the rest is rarely needed
 
-Words = npt.NDArray[np.uint64]
-Signatures = npt.NDArray[np.uint32]
-
-_SPACE = np.uint64(32)
 _BREAK = re.compile(r"<br\s*/?>")
 _ONE_UNSPACED = "[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in UNSPACED) + "]"
 _CHARACTER = re.compile(f"({_ONE_UNSPACED})(?=({_ONE_UNSPACED}?))")
@@ -53,19 +48,16 @@ def near_duplicates(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
         Group numbers, shape (rows,), from 0 in the order in which the groups first occur. The
         groups depend on the texts alone: not on their order, the machine or a seed.
     """
-    hashes = _WordHashes()
-    different: dict[bytes, int] = {}
-    rows: list[Words] = []
-    copy_of = np.empty(len(texts), np.int64)
-    for row, text in enumerate(texts):
-        words = np.fromiter(map(hashes.__getitem__, words_of(text)), np.uint64)
-        copy_of[row] = different.setdefault(words.tobytes(), len(different))
-        if len(rows) < len(different):
-            rows.append(words)
-    long = [number for number, words in enumerate(rows) if len(words) >= FEWEST_WORDS]
-    long.sort(key=lambda number: rows[number].tobytes())  # so that the rows' order has no say
-    joined = np.arange(len(rows))
-    joined[long] = np.array(long, np.int64)[_joined([rows[number] for number in long])]
+    words, offsets = _hashed(texts)
+    copy_of, first = _distinct(words, offsets)
+    different = first[np.diff(offsets)[first] >= FEWEST_WORDS]
+    # In an order of their own, so that the rows' order has no say.
+    long = _in_order(words, offsets, different)
+    own = np.concatenate([[0], np.cumsum(np.diff(offsets)[long])])
+    joined = np.arange(len(first))
+    numbers = np.searchsorted(first, long)  # among the different texts
+    words = _taken(words, offsets, long, own)
+    joined[numbers] = numbers[_joined(words, own)]
     _, first, groups = np.unique(joined[copy_of], return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[groups]
 
@@ -77,7 +69,7 @@ def words_of(text: str) -> list[bytes]:
     alone keeps it: ":)" is not ":(".
     """
     text = text.casefold()
-    plain = _BREAK.sub(" ", text)
+    plain = _BREAK.sub(" ", text) if "<br" in text else text
     if not plain.isascii():
         plain = unicodedata.normalize("NFKC", plain).casefold().translate(_OTHER_CHARACTERS)
         plain = _CHARACTER.sub(r" \1\2 ", plain)
@@ -110,103 +102,188 @@ class _WordHashes(dict[bytes, int]):
         return number
 
 
-def _joined(rows: list[Words]) -> npt.NDArray[np.int64]:
+def _hashed(texts: npt.NDArray[np.object_]) -> tuple[Words, Offsets]:
+    """The hashes of the words of all texts, concatenated, and their offsets."""
+    hashes = _WordHashes()
+    parts, lengths = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
+    for begin in range(0, len(texts), AT_A_TIME):
+        words = [words_of(text) for text in texts[begin : begin + AT_A_TIME]]
+        lengths.append(np.fromiter(map(len, words), np.int64, len(words)))
+        found = map(hashes.__getitem__, chain.from_iterable(words))
+        parts.append(np.fromiter(found, np.uint64, int(lengths[-1].sum())))
+    return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
+
+
+@numba.njit(cache=True, nogil=True)
+def _distinct(words: Any, offsets: Any) -> Any:
+    """The number of each text among the different ones, and the first row of each of these."""
+    count = len(offsets) - 1
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    slots = np.full(size, -1, np.int64)
+    numbers, first, found = np.empty(count, np.int64), np.empty(count, np.int64), 0
+    for row in range(count):
+        begin, length = offsets[row], offsets[row + 1] - offsets[row]
+        key = np.uint64(length)
+        for place in range(begin, begin + length):
+            key = (key ^ words[place]) * np.uint64(0x9E3779B97F4A7C15)
+            key ^= key >> np.uint64(29)
+        slot = np.int64(key & np.uint64(size - 1))
+        while slots[slot] >= 0:
+            other = first[slots[slot]]
+            same = offsets[other + 1] - offsets[other] == length
+            place = 0
+            while same and place < length:
+                same = words[offsets[other] + place] == words[begin + place]
+                place += 1
+            if same:
+                break
+            slot = (slot + 1) % size
+        if slots[slot] < 0:
+            slots[slot], first[found] = found, row
+            found += 1
+        numbers[row] = slots[slot]
+    return numbers, first[:found].copy()
+
+
+def _in_order(words: Words, offsets: Offsets, rows: Offsets) -> Offsets:
+    """Rows of `FEWEST_WORDS` or more, by the bytes of their words."""
+    begins = offsets[rows]
+    keys = [words[begins + place].byteswap() for place in range(ORDERED)]
+    order = np.lexsort(keys[::-1])
+    rows, keys = rows[order], [key[order] for key in keys]
+    same = np.ones(max(len(rows) - 1, 0), bool)
+    for key in keys:
+        same &= key[1:] == key[:-1]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    for begin, end in edges.reshape(-1, 2):  # of runs that are equal so far
+        rows[begin : end + 1] = sorted(
+            rows[begin : end + 1].tolist(),
+            key=lambda row: words[offsets[row] : offsets[row + 1]].tobytes(),
+        )
+    return rows
+
+
+@numba.njit(cache=True, nogil=True)
+def _taken(words: Any, offsets: Any, rows: Any, own: Any) -> Any:
+    """The words of some rows, which begin at `own`."""
+    result = np.empty(own[-1], np.uint64)
+    for number in range(len(rows)):
+        begin = offsets[rows[number]]
+        for place in range(own[number + 1] - own[number]):
+            result[own[number] + place] = words[begin + place]
+    return result
+
+
+def _joined(words: Words, offsets: Offsets) -> Offsets:
     """The founder of each text's group; a text without near-duplicates is its own.
 
     The most similar are joined first, and of two groups the smaller joins the larger if all its
     texts are related to the larger one's founder: else texts of one template would chain up to a
     group of texts that share nothing.
     """
-    founder = list(range(len(rows)))
-    members = {row: [row] for row in founder}
-    shingles: dict[int, frozenset[int]] = {}
-    common = _common(rows)
-
-    def of(row: int) -> frozenset[int]:
-        if row not in shingles:
-            shingles[row] = frozenset(_shingles([rows[row]])[0].tolist())
-        return shingles[row]
-
-    def similarity(a: int, b: int) -> float:
-        both = len(of(a) & of(b))
-        return both / (len(of(a)) + len(of(b)) - both)
-
-    def only_a_phrase(a: int, b: int) -> bool:
-        short = min(len(rows[a]), len(rows[b])) < SHORT
-        return short and len((of(a) & of(b)) - common) < FEWEST_RARE
-
-    for a, b in _candidates(_signatures(rows)):
-        large, small = founder[a], founder[b]
-        if large == small or similarity(a, b) < ALIKE or only_a_phrase(a, b):
-            continue
-        if len(members[small]) > len(members[large]):
-            large, small = small, large
-        if all(similarity(large, row) >= RELATED for row in members[small]):
-            for row in members[small]:
-                founder[row] = large
-            members[large] += members.pop(small)
-    return np.array(founder, np.int64)
+    pairs = candidates(signatures(words, offsets), ALIKE - SLACK)
+    found = shingles(words, offsets)
+    common = _common(found, offsets)
+    founders: Offsets = _founders(found, offsets, common, *pairs)
+    return founders
 
 
-def _common(rows: list[Words]) -> frozenset[int]:
-    """The shingles of short texts that are in more than `RARE` of them.
+def _common(found: Words, offsets: Offsets) -> Words:
+    """The shingles of short texts that are in more than `RARE` of them, in order.
 
     "How can I change my address" and "how can I change my currency" are alike, but so are a hundred
     other questions: what they share says nothing of where they come from.
     """
-    short = [row for row in rows if len(row) < SHORT]
-    if not short:
-        return frozenset()
-    found, counts = np.unique(_shingles(short)[0], return_counts=True)
-    return frozenset(found[counts > RARE].tolist())
+    lengths = np.diff(offsets)
+    short = np.sort(found[np.repeat(lengths < SHORT, lengths - 1)])
+    begins = np.flatnonzero(np.concatenate([[True], short[1:] != short[:-1]])[: len(short)])
+    return short[begins[np.diff(begins, append=len(short)) > RARE]]
 
 
-def _shingles(rows: list[Words]) -> tuple[Words, npt.NDArray[np.int64]]:
-    """The pairs of neighbouring words of all texts, and where each text's begin."""
-    words = np.concatenate(rows)
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    pairs = words[:-1] * np.uint64(0x9E3779B97F4A7C15) + words[1:]  # modulo 2**64
-    within = np.ones(len(pairs), bool)
-    within[np.cumsum(lengths)[:-1] - 1] = False  # the last word of a text, the first of the next
-    return pairs[within], np.cumsum(lengths - 1) - (lengths - 1)
+@numba.njit(cache=True, nogil=True)
+def _founders(found: Any, offsets: Any, common: Any, first: Any, second: Any) -> Any:
+    """As `_joined`, from shingles, which it reorders, common ones, and pairs of candidates."""
+    count = len(offsets) - 1
+    sizes = np.full(count, -1, np.int64)  # of the set of a text's shingles, once it is in order
+    founder, last, members = np.arange(count), np.arange(count), np.ones(count, np.int64)
+    following = np.full(count, -1, np.int64)  # in a group, from its founder on
+    for pair in range(len(first)):
+        a, b = first[pair], second[pair]
+        large, small = founder[a], founder[b]
+        if large == small:
+            continue
+        both, rare = _shared(found, offsets, sizes, common, a, b)
+        if both / (sizes[a] + sizes[b] - both) < ALIKE:
+            continue
+        shorter = min(offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b])
+        if shorter < SHORT and rare < FEWEST_RARE:  # they share only a phrase
+            continue
+        if members[small] > members[large]:
+            large, small = small, large
+        related, row = True, small
+        while related and row >= 0:
+            both, _ = _shared(found, offsets, sizes, common, large, row)
+            related = both / (sizes[large] + sizes[row] - both) >= RELATED
+            row = following[row]
+        if related:
+            row = small
+            while row >= 0:
+                founder[row] = large
+                row = following[row]
+            following[last[large]], last[large] = small, last[small]
+            members[large] += members[small]
+    return founder
 
 
-def _signatures(rows: list[Words]) -> Signatures:
-    """MinHash: (hash functions, texts), the smallest hash of each text's shingles.
+@numba.njit(cache=True, nogil=True)
+def _shared(found: Any, offsets: Any, sizes: Any, common: Any, a: int, b: int) -> Any:
+    """How many different shingles two texts share, and how many of these are not common ones."""
+    for text in (a, b):
+        if sizes[text] < 0:
+            own = found[offsets[text] - text : offsets[text + 1] - text - 1]
+            _sort(own)
+            kept = 1
+            for place in range(1, len(own)):
+                if own[place] != own[kept - 1]:
+                    own[kept] = own[place]
+                    kept += 1
+            sizes[text] = kept
+    i, j = offsets[a] - a, offsets[b] - b
+    end, stop = i + sizes[a], j + sizes[b]
+    both = rare = 0
+    while i < end and j < stop:
+        if found[i] == found[j]:
+            both += 1
+            low, high = 0, len(common)
+            while low < high:
+                middle = (low + high) // 2
+                if common[middle] < found[i]:
+                    low = middle + 1
+                else:
+                    high = middle
+            rare += low == len(common) or common[low] != found[i]
+        if found[i] <= found[j]:
+            less = found[i]
+            j += found[j] == less
+            i += 1
+        else:
+            j += 1
+    return both, rare
 
-    Each function multiplies by an odd number and keeps the upper half of the 64 bits.
-    """
-    factors = np.random.default_rng(0).integers(2**63, size=BANDS * BAND, dtype=np.uint64) * 2 + 1
-    signatures = np.empty((len(factors), len(rows)), np.uint32)
-    ends = np.cumsum([0, *map(len, rows)])
-    begin = 0
-    while begin < len(rows):
-        end = max(begin + 1, int(np.searchsorted(ends, ends[begin] + CHUNK)))
-        shingles, starts = _shingles(rows[begin:end])
-        for number, factor in enumerate(factors):
-            hashes = (shingles * factor >> _SPACE).astype(np.uint32)
-            np.minimum.reduceat(hashes, starts, out=signatures[number, begin:end])
-        begin = end
-    return signatures
 
-
-def _candidates(signatures: Signatures) -> Iterator[tuple[int, int]]:
-    """Pairs of texts that may be near-duplicates, by falling estimate of their similarity."""
-    count = signatures.shape[1]
-    found = [np.empty(0, np.int64)]
-    for band in signatures.reshape(BANDS, BAND, count).astype(np.uint64):
-        bucket = band[0] << _SPACE | band[1]
-        order = np.argsort(bucket, kind="stable")
-        bucket = bucket[order]
-        for step in range(1, NEIGHBOURS + 1):
-            same = np.flatnonzero(bucket[step:] == bucket[:-step])
-            found.append(order[same] * count + order[same + step])  # the lower row first: stable
-    first, second = np.divmod(np.unique(np.concatenate(found)), max(count, 1))
-    estimate = np.empty(len(first))
-    for begin in range(0, len(first), CHUNK):
-        part = slice(begin, begin + CHUNK)
-        equal = signatures[:, first[part]] == signatures[:, second[part]]
-        estimate[part] = equal.mean(axis=0)
-    order = np.argsort(-estimate, kind="stable")
-    order = order[estimate[order] >= ALIKE - SLACK]
-    return zip(first[order].tolist(), second[order].tolist(), strict=True)
+@numba.njit(cache=True, nogil=True)
+def _sort(numbers: Any) -> None:
+    """Sorts a few numbers in place (Shell 1959); numba's own sort takes seconds to compile."""
+    gap = 1
+    while gap < len(numbers) // 3:
+        gap = 3 * gap + 1
+    while gap:
+        for place in range(gap, len(numbers)):
+            moved, to = numbers[place], place
+            while to >= gap and numbers[to - gap] > moved:
+                numbers[to] = numbers[to - gap]
+                to -= gap
+            numbers[to] = moved
+        gap //= 3

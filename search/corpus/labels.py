@@ -99,7 +99,7 @@ def clean(
         )
     # All sides must be read alike: "1.0" here and "1" there are one class.
     given = [*(class_names or ()), *rare]
-    together = _keys([*given, *label[kept]])
+    together = _keys([*given, *label[kept].tolist()])
     known, keys = together[: len(given)], pd.Series(together[len(given) :], label[kept].index)
     if class_names is None:
         names = _names(label[kept], keys, source, tell)
@@ -127,7 +127,7 @@ def clean(
     position = {key: index for index, key in enumerate(names)}
     return Reviews(
         texts=text[kept][common].to_numpy(dtype=object),
-        labels=np.array([position[key] for key in keys[common]], np.int32),
+        labels=np.array([position[key] for key in keys[common].tolist()], np.int32),
         class_names=tuple(names.values()),
         where=table.index[kept][common].to_numpy(dtype=object),
         dropped=dropped,
@@ -204,8 +204,8 @@ def _names(
     """The classes in order: each one's key, and its most frequent spelling."""
     names, merged = dict[str, str](), list[str]()
     rows: dict[str, Counter[str]] = {}
-    for key, label in zip(keys, labels, strict=True):
-        rows.setdefault(key, Counter())[label] += 1
+    for (key, label), count in Counter(zip(keys.tolist(), labels.tolist(), strict=True)).items():
+        rows.setdefault(key, Counter())[label] = count
     for key, counts in sorted(rows.items()):
         spellings = list(counts)
         if len(spellings) > 1:
@@ -261,8 +261,13 @@ def _rare(
 
 def _different_texts(keys: pd.Series, texts: pd.Series) -> dict[str, int]:
     """How many different texts each class has, counted as far as it matters."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {key: set() for key in keys.unique()}
+    wanting = set(found)
     for key, text in zip(keys, texts, strict=True):
-        if len(known := found.setdefault(key, set())) < FEWEST_TEXTS:
-            known.add(folded(text))
+        if not wanting:
+            break
+        if key in wanting:
+            found[key].add(folded(text))
+            if len(found[key]) == FEWEST_TEXTS:
+                wanting.remove(key)
     return {key: len(known) for key, known in found.items()}

@@ -101,10 +101,10 @@ def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) ->
     groups = near_duplicates(texts) if groups is None else groups
     rows = np.bincount(groups)[groups]
     large = rows > max(LARGEST_GROUP * len(texts), LARGEST_SMALL_GROUP)
-    return _numbered(
-        folded(text) if is_large else group
-        for text, group, is_large in zip(texts, groups.tolist(), large.tolist(), strict=True)
-    )
+    keys, alike = groups.copy(), np.flatnonzero(large)
+    keys[alike] = groups.max(initial=0) + 1 + equal_texts(texts[alike])
+    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[numbers]
 
 
 def tied(near: Rows, shared: npt.NDArray[np.object_]) -> Rows:

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from search.corpus.duplicates import (
     ALIKE,
     RELATED,
-    _shingles,
-    _signatures,
     near_duplicates,
     words_of,
 )
+from search.corpus.minhash import shingles, signatures
 from search.corpus.sources import read
 from tests.conftest import ROOT
 
@@ -172,9 +171,9 @@ def test_the_order_of_the_rows_has_no_say(reviews):
 
 def test_groups_are_the_same_in_every_process():
     code = (
-        "import numpy as np; from search.corpus.duplicates import _signatures, near_duplicates, "
-        "_WordHashes; h = _WordHashes(); "
-        "print(_signatures([np.array([h[b'a'], h[b'b'], h[b'c']], np.uint64)])[:3].tolist())"
+        "import numpy as np; from search.corpus.duplicates import _hashed; "
+        "from search.corpus.minhash import signatures; "
+        "print(signatures(*_hashed(np.array(['a b c'], object)))[0, :3].tolist())"
     )
     outputs = {
         subprocess.run(
@@ -244,15 +243,15 @@ def test_signatures_estimate_the_similarity():
             other = np.concatenate(
                 [words[:shared], rng.integers(2**63, size=400 - shared, dtype=np.uint64)]
             )
-            sets = [set(_shingles([row])[0].tolist()) for row in (words, other)]
+            sets = [set(pairwise(row.tolist())) for row in (words, other)]
             exact = len(sets[0] & sets[1]) / len(sets[0] | sets[1])
-            signatures = _signatures([words, other])
-            errors.append(np.mean(signatures[:, 0] == signatures[:, 1]) - exact)
+            signed = signatures(np.concatenate([words, other]), np.array([0, 400, 800]))
+            errors.append(np.mean(signed[0] == signed[1]) - exact)
         assert abs(np.mean(errors)) < 0.04 and np.std(errors) < 0.09
 
 
 def test_shingles_do_not_reach_into_the_next_text():
-    a, b = np.array([1, 2, 3], np.uint64), np.array([4, 5], np.uint64)
-    both, starts = _shingles([a, b])
-    assert starts.tolist() == [0, 2]
-    assert both.tolist() == [*_shingles([a])[0].tolist(), *_shingles([b])[0].tolist()]
+    words = np.array([1, 2, 3, 4, 5], np.uint64)
+    both = shingles(words, np.array([0, 3, 5]))
+    alone = shingles(words[:3], np.array([0, 3])), shingles(words[3:], np.array([0, 2]))
+    assert both.tolist() == np.concatenate(alone).tolist() and len(both) == 3

@@ -1,0 +1,121 @@
+"""Which of many texts may be alike, by MinHash signatures in compiled code.
+
+The shingles of a text are its pairs of neighbouring words. Two sets of shingles have the same
+smallest hash with the probability of their similarity (Broder 1997, "On the resemblance and
+containment of documents"). Signatures of many such hashes are cut into bands, and texts that are
+equal in a band are candidates (Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", section
+3.4).
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+BANDS, BAND = 32, 2  # 1 - (1 - 0.4**2) ** 32: of pairs alike by 0.4, 99.6% are candidates
+NEIGHBOURS = 3  # of a text in its bucket; the union of neighbours is the bucket
+THREADS = 2
+MIX = np.uint64(0x9E3779B97F4A7C15)  # of a pair's first word: Fibonacci hashing (Knuth)
+
+Words = npt.NDArray[np.uint64]
+Offsets = npt.NDArray[np.int64]
+Signatures = npt.NDArray[np.uint32]
+
+_UPPER = np.uint64(32)
+
+
+@numba.njit(cache=True, nogil=True)
+def shingles(words: Any, offsets: Any) -> Any:
+    """The shingles of texts.
+
+    Args:
+        words: uint64, (words,), hashes of the words of all texts, concatenated.
+        offsets: int64, (texts + 1,); text i is words[offsets[i]:offsets[i + 1]]; none is empty.
+
+    Returns:
+        uint64, (words - texts,): those of text i are at offsets[i] - i to offsets[i + 1] - i - 1.
+    """
+    result = np.empty(len(words) - len(offsets) + 1, np.uint64)
+    total = 0
+    for text in range(len(offsets) - 1):
+        for place in range(offsets[text], offsets[text + 1] - 1):
+            result[total] = words[place] * MIX + words[place + 1]  # modulo 2**64
+            total += 1
+    return result
+
+
+def signatures(words: Words, offsets: Offsets) -> Signatures:
+    """The signature of each text, (texts, BANDS * BAND): the smallest hashes of its shingles.
+
+    Args:
+        words, offsets: as for `shingles`; every text has two words or more.
+    """
+    count = BANDS * BAND
+    factors = np.random.default_rng(0).integers(2**63, size=count, dtype=np.uint64) * 2 + 1
+    found: Signatures = _smallest(words, offsets, factors)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _smallest(words: Any, offsets: Any, factors: Any) -> Any:
+    """Each function multiplies by an odd number and keeps the upper half of the 64 bits."""
+    result = np.full((len(offsets) - 1, len(factors)), np.uint32(0xFFFFFFFF), np.uint32)
+    for text in range(len(offsets) - 1):
+        for place in range(offsets[text], offsets[text + 1] - 1):
+            shingle = words[place] * MIX + words[place + 1]
+            for number in range(len(factors)):
+                found = np.uint32((shingle * factors[number]) >> _UPPER)
+                result[text, number] = min(result[text, number], found)
+    return result
+
+
+def candidates(signed: Signatures, least: float) -> tuple[npt.NDArray[np.int64], ...]:
+    """Pairs of texts that may be near-duplicates, by falling estimate of their similarity.
+
+    Args:
+        signed: what `signatures` returned.
+        least: estimate from which on a pair is one.
+
+    Returns:
+        The first and the second text of each pair, (pairs,) each.
+    """
+    equal = int(np.ceil(least * signed.shape[1]))
+
+    def of_band(band: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]:
+        bucket = signed[:, band * BAND].astype(np.uint64) << _UPPER | signed[:, band * BAND + 1]
+        order = np.argsort(bucket, kind="stable")  # so that the lower row comes first
+        bucket = bucket[order]
+        most = sum(int((bucket[n:] == bucket[:-n]).sum()) for n in range(1, NEIGHBOURS + 1))
+        pairs, alike = np.empty(most, np.int64), np.empty(most, np.int16)
+        found = _neighbours(bucket, order, signed, equal, pairs, alike)
+        return pairs[:found].copy(), alike[:found].copy()
+
+    with ThreadPoolExecutor(THREADS) as side_by_side:
+        bands = list(side_by_side.map(of_band, range(BANDS)))
+    pairs, alike = (np.concatenate(parts) for parts in zip(*bands, strict=True))
+    order = np.lexsort((pairs, -alike))
+    pairs = pairs[order]
+    once = np.ones(len(pairs), bool)
+    once[1:] = pairs[1:] != pairs[:-1]
+    return np.divmod(pairs[once], max(len(signed), 1))
+
+
+@numba.njit(cache=True, nogil=True)
+def _neighbours(bucket: Any, order: Any, signed: Any, equal: int, pairs: Any, alike: Any) -> int:
+    """Writes pairs, first · texts + second, of texts in one bucket that are equal in so many
+    hashes, and in how many; returns how many pairs there are."""
+    found = 0
+    for place in range(len(order)):
+        for other in range(place + 1, min(place + 1 + NEIGHBOURS, len(order))):
+            if bucket[other] != bucket[place]:
+                break
+            first, second = order[place], order[other]
+            hits = 0
+            for number in range(signed.shape[1]):
+                hits += signed[first, number] == signed[second, number]
+            if hits >= equal:
+                pairs[found], alike[found] = first * len(order) + second, hits
+                found += 1
+    return found
