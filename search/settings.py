@@ -59,8 +59,9 @@ class Settings(BaseModel):
     whenever a run is resumed.
 
     `data`, `validation` and `test` may also be data in memory: a pandas DataFrame, a pair
-    (texts, labels), a Hugging Face Dataset or a tf.data.Dataset of pairs; and `unlabelled` a
-    DataFrame, a Dataset, a Series or an array of str::
+    (texts, labels), a list of pairs or of dicts, a dict of columns, an Arrow table, a Hugging Face
+    Dataset or a tf.data.Dataset of pairs; `data` also a DatasetDict with these sides; and
+    `unlabelled` a DataFrame, a Dataset, a Series or an array of str::
 
         Settings(data=frame, text_column="review", trials=10, timeout="30m")
         Settings(data=(texts, labels), set={"dropout": (0.1, 0.5), "pooling": ["max", "mean"]})
@@ -174,6 +175,8 @@ class Settings(BaseModel):
     @field_validator("data", "validation", "test", mode="before")
     @classmethod
     def _is_data(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and len(value.splitlines()) > 1:
+            raise ValueError("expected a path, found a text of several lines; save it as a file")
         if isinstance(value, str) and value:  # "" is a variable that is not set
             return value
         if value is None and info.field_name != "data":
@@ -182,6 +185,8 @@ class Settings(BaseModel):
             return str(value)
         if (found := in_memory(value)) is None:
             raise ValueError(f"expected {EXPECTED}")
+        if found.kind == "sides" and info.field_name != "data":
+            raise ValueError(f"expected one data set, found several: {found}")
         return found
 
     @field_validator("unlabelled", mode="before")

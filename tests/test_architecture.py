@@ -19,6 +19,7 @@ BASE = {
     "memory",
     "reproduce",
     "settings",
+    "sides",
     "startup",
     "tables",
 }

@@ -55,8 +55,8 @@ def test_options_have_the_defaults_of_the_settings():
         ({"fixed": "a=1"}, "there is no setting 'fixed'"),
         ({"data": 7}, "--data: expected a path, a DataFrame, a pair .*, found 7"),
         (
-            {"data": {"text": ["a"]}},
-            "--data: expected a path, a DataFrame.*, found {'text': .'a'.}",
+            {"data": {"text": "a"}},
+            "--data: expected a path, a DataFrame.*, found {'text': 'a'}",
         ),
         ({"data": (["a"], [1, 2])}, "--data: expected a label for each of 1 texts, found 2 labels"),
         ({"test": [1, 2, 3]}, "--test: expected a path, a DataFrame"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, NamedTuple
 
-from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
+from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, NoLabels, usual_among
 from search.display import counted
 from search.errors import DataError
 from search.settings import Quote
@@ -166,7 +166,13 @@ class Dialect:
 
 
 def recognised(
-    name: str, lines: Lines, ending: str, form: Form, wanted: Sequence[str] = ()
+    name: str,
+    lines: Lines,
+    ending: str,
+    form: Form,
+    wanted: Sequence[str] = (),
+    *,
+    labelled: bool = False,
 ) -> Dialect:
     """How a table is written; all of its rows are in that form.
 
@@ -176,8 +182,10 @@ def recognised(
         ending: of the file's name.
         form: what the user said.
         wanted: columns that the user named.
+        labelled: whether it must have labels.
 
     Raises:
+        NoLabels: it has one column; of a large file this is told by its head.
         DataError: it cannot be determined, or a row differs from the others.
     """
     above, separator = (0, None) if form.no_header else _above(lines(), wanted)
@@ -192,6 +200,11 @@ def recognised(
         raise DataError(
             f"{name}: line {above + 1} has {len(first):,} fields, more than {MOST_COLUMNS:,}; is "
             "another separator meant? It is named with --delimiter"
+        )
+    if labelled and not head.whole and all(len(row) == 1 for row in (first, *rest)):
+        raise NoLabels(
+            f"{name}: expected a text and a label, found one column ({first[0][:SHOWN]!r}); "
+            "another separator is named with --delimiter, labels in another file with --labels"
         )
     reason = ""
     unnamed = form.no_header or not _names_something(first, wanted)

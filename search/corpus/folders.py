@@ -7,14 +7,9 @@ from pathlib import Path
 
 from search.corpus.compression import TABLES, kind
 from search.errors import DataError
+from search.sides import SIDES, UNLABELLED, sides_among
 from search.untrusted import opened
 
-UNLABELLED = ("unsup", "unlabeled", "unlabelled")
-SIDES = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing"),
-}
 MOST_FILES = 20  # of texts, one a line; more are texts themselves
 FEWEST_LINES = 10  # of such a file,
 LOOKED_AT = 100_000  # in its first bytes
@@ -49,12 +44,9 @@ def layout(folder: Path) -> Layout | None:
 
     None where it has no side for training: then its folders are classes, or its files parts.
     """
-    found: dict[str, tuple[str, ...]] = {}
     folders = {path.name.lower(): path for path in visible(folder) if path.is_dir()}
-    for side, names in SIDES.items():
-        there = [folders[name] for name in names if name in folders]
-        if there:
-            found[side] = (str(there[0]),)
+    sides = sides_among(folders).items()
+    found: dict[str, tuple[str, ...]] = {side: (str(folders[name]),) for side, name in sides}
     if set(found) != {"train"} and "train" in found:
         return Layout(found, _unlabelled([folder, *(Path(path[0]) for path in found.values())]))
     if "train" in found and len(folders) == 1 and not tables(folder):

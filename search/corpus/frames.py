@@ -5,7 +5,8 @@ from typing import Any
 
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
 from search.corpus.dialect import clear_columns
-from search.corpus.readers import with_classes
+from search.corpus.objects import table_of_objects
+from search.corpus.readers import arrow_table, with_classes
 from search.corpus.table import Table
 from search.errors import DataError
 from search.memory import InMemory
@@ -23,23 +24,41 @@ def table_of(memory: InMemory) -> Table:
     """
     content = memory.content
     if memory.kind == "frame":
-        names = [_name(name) for name in content.columns]
-
-        def column(place: int) -> Sequence[object]:
-            return _plain(content.iloc[:, place])
-
-        guess = None
-        if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
-            guess = clear_columns([list(map(str, column(place))) for place in range(2)])
-        return Table(names, len(content), column, TOLD, guess)
+        return _frame(content)
     if memory.kind == "dataset":
         return _dataset(content)
     if memory.kind == "stream":
         return _stream(memory)
-    columns = content if memory.kind == "pair" else (content,)
-    return Table(
-        COLUMNS[: len(columns)], len(columns[0]), lambda place: _plain(columns[place]), TOLD
-    )
+    if memory.kind == "arrow":
+        return arrow_table(content, TOLD)
+    if memory.kind == "rows":
+        return table_of_objects(content, TOLD)
+    if memory.kind == "columns":
+        names, columns = list(content), list(content.values())
+    else:
+        columns = list(content) if memory.kind == "pair" else [content]
+        names = COLUMNS[: len(columns)]
+    return Table(names, len(columns[0]), lambda place: _plain(columns[place]), TOLD)
+
+
+def _frame(content: Any) -> Table:
+    """A pandas DataFrame; what its index is called is the name of a column, too."""
+    levels = {
+        _name(name): content.index.get_level_values(level)
+        for level, name in enumerate(content.index.names)
+        if name is not None and name not in content.columns
+    }
+    names = [*map(_name, content.columns), *levels]
+    columns = [content.iloc[:, place] for place in range(content.shape[1])]
+    columns += levels.values()
+
+    def column(place: int) -> Sequence[object]:
+        return _plain(columns[place])
+
+    guess = None
+    if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
+        guess = clear_columns([list(map(str, column(place))) for place in range(2)])
+    return Table(names, len(content), column, TOLD, guess)
 
 
 def _name(name: object) -> str:
@@ -57,6 +76,7 @@ def _plain(column: Any) -> Sequence[object]:
 
 def _dataset(content: Any) -> Table:
     """A Hugging Face Dataset; labels of a ClassLabel have their names."""
+    content = content.flatten()  # fields of structs are columns, such as review.text
     names = list(content.column_names)
 
     def column(place: int) -> Sequence[object]:

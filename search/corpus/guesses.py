@@ -23,14 +23,20 @@ KANA = 0.05  # of the bytes: in no other encoding are there so many by chance
 SHOWN = 40  # bytes around a wrong one
 
 PUNCTUATION = "“”‘’„‚–—…•€£§°«»¿¡©®™½¼¾·´ºª№\xa0\xad"
+INSIDE = r"(?<=[^\W\d_])[“„‚…•€£§°«»¿¡©®™½¼¾´\xa0](?=[^\W\d_])"  # a word is no place for it
 WESTERN = "àâäáãåæçéèêëíìîïñóòôöõøúùûüßœÿ"
 TURKISH = "çğıöşüâîûÇĞİÖŞÜ"
 CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäâăîßôľĺŕđ"
 CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґў"
 HEBREW = "".join(map(chr, range(0x5D0, 0x5EB)))
+VIETNAMESE_ALONE = "ăđơưĂĐƠƯ\u0300\u0301\u0303\u0309\u0323"  # letters and tones
+VIETNAMESE = "âêôàáèéíóùúýÂÊÔÀÁÈÉÍÓÙÚÝ" + VIETNAMESE_ALONE
 
 ALPHABETS = {
+    "cp1258": VIETNAMESE,
     "cp1252": WESTERN + WESTERN.upper(),
+    "mac_roman": WESTERN + WESTERN.upper(),
+    "cp850": WESTERN + WESTERN.upper(),
     "cp1254": TURKISH,
     "cp1250": CENTRAL + CENTRAL.upper(),
     "cp1255": HEBREW,
@@ -71,6 +77,10 @@ def _is_in(letters: str, text: str) -> bool:
     own = [character for character in beyond if character in letters]
     known = len(own) + sum(character in PUNCTUATION for character in beyond)
     turned = sum(a.islower() and b.isupper() for a, b in itertools.pairwise(text))
+    turned += len(re.findall(INSIDE, text))
+    if letters == VIETNAMESE:  # others have most of its letters, but not its tones
+        tones = sum(character in VIETNAMESE_ALONE for character in own)
+        return tones > ACCENTS * len(own) and known >= FITTING * len(beyond) - EDGES
     is_latin = letters < "ʰ"
     mixed = 0 if is_latin else len(re.findall(f"[a-z](?=[{letters}])|[{letters}](?=[a-z])", text))
     return (

@@ -160,24 +160,30 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
 
 
 def laid_out(settings: Settings, tell: Say = silent) -> Settings:
-    """Returns the settings with the train, validation and test parts of a folder, if it has some.
+    """Returns the settings with the train, validation and test parts of the data, if it has some.
 
-    A split that the user named is kept.
+    A folder may have them, and a data set in memory. A split that the user named is kept.
     """
     if isinstance(settings.data, InMemory):
-        return settings
-    folder = Path(settings.data)
-    found = layout(folder) if folder.is_dir() else None
-    if found is None:
-        return settings
-    tell(f"{folder}: {found.described(folder)}")
-    sides = {name: ",".join(paths) for name, paths in found.sides.items()}
-    changed: dict[str, object] = {"data": sides["train"]}
+        if settings.data.kind != "sides":
+            return settings
+        sides = settings.data.content
+        unlabelled = sides.get("unlabelled")
+        tell("; ".join(f"{side}: {part}" for side, part in sides.items()))
+    else:
+        folder = Path(settings.data)
+        found = layout(folder) if folder.is_dir() else None
+        if found is None:
+            return settings
+        tell(f"{folder}: {found.described(folder)}")
+        sides = {name: ",".join(paths) for name, paths in found.sides.items()}
+        unlabelled = found.unlabelled
+    changed = {"data": sides["train"]}
     for side in ("validation", "test"):
         if getattr(settings, side) is None:
             changed[side] = sides.get(side)
-    if settings.unlabelled is None and found.unlabelled:
-        changed["unlabelled"] = found.unlabelled
+    if settings.unlabelled is None and unlabelled:
+        changed["unlabelled"] = unlabelled
     return settings.model_copy(update=changed)
 
 

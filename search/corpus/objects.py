@@ -24,13 +24,13 @@ def json_file(source: Source) -> Table:
         if first.startswith("["):
             raise DataError(f"{source.name}: this is not JSON: {error}") from error
         if not first.rstrip().endswith("}") and (objects := _one_after_another(text)):
-            return _objects(objects, f"{encoding}, objects one after another")
+            return table_of_objects(objects, f"{encoding}, objects one after another")
         return json_lines(source)
     if isinstance(value, dict):
         value, description = _rows_of(value)
         if value is None:
             return json_lines(source)
-        return _objects(value, f"{encoding}, {description}")
+        return table_of_objects(value, f"{encoding}, {description}")
     if not isinstance(value, list) or not value:
         raise DataError(f"{source.name}: expected an array of objects, found {text[:40]!r}")
     if all(isinstance(row, list) and len(row) == len(value[0]) for row in value):
@@ -41,7 +41,7 @@ def json_file(source: Source) -> Table:
                 f"{source.name}: element {number}: expected an object such as "
                 f'{{"text": "…", "label": "…"}}, found {json.dumps(row)[:40]}'
             )
-    return _objects(value, f"{encoding}, an array of objects")
+    return table_of_objects(value, f"{encoding}, an array of objects")
 
 
 def _one_after_another(text: str) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def json_lines(source: Source) -> Table:
         if not line.strip():
             continue
         rows.append(json_object(source.name, number, line))
-    return _objects(rows, f"{encoding}, an object a line")
+    return table_of_objects(rows, f"{encoding}, an object a line")
 
 
 def json_object(name: str, number: int, line: str) -> dict[str, Any]:
@@ -148,7 +148,8 @@ def fields(row: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     return found
 
 
-def _objects(rows: list[dict[str, Any]], description: str) -> Table:
+def table_of_objects(rows: list[dict[str, Any]], description: str) -> Table:
+    """A table with a row for each object."""
     rows = list(map(fields, rows))
     names = list(dict.fromkeys(key for row in rows for key in row))
 

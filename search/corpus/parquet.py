@@ -5,10 +5,11 @@ their decoded size is checked before memory is allocated for it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from search.corpus.objects import MOST_NESTED
 from search.errors import DataError
 from search.untrusted import most_unpacked
 
@@ -35,13 +36,33 @@ def parquet(content: IO[bytes], name: str, rows: int) -> Iterator[tuple[Any, Ite
     try:
         most = most_unpacked(content.seek(0, os.SEEK_END))
         schema = pq.read_schema(content)
-        texts = [field.name for field in schema if _is_text(field.type)]
-        with pq.ParquetFile(content, read_dictionary=texts) as file:
+        with pq.ParquetFile(content, read_dictionary=list(_texts(schema))) as file:
             yield schema, _batches(file, schema, rows, most)
     except (pa.ArrowException, ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system
             raise
         raise DataError(f"{name}: this is not a Parquet file, or a damaged one: {error}") from error
+
+
+def flattened(table: Any) -> Any:
+    """A pyarrow.Table with the fields of structs as columns, such as review.text."""
+    import pyarrow.types as types
+
+    for _ in range(MOST_NESTED):
+        if any(types.is_struct(field.type) for field in table.schema):
+            table = table.flatten()
+    return table
+
+
+def _texts(fields: Iterable[Any], inside: str = "") -> Iterator[str]:
+    """The columns with texts, those in structs by their paths, such as review.text."""
+    import pyarrow.types as types
+
+    for field in fields:
+        if types.is_struct(field.type):
+            yield from _texts(field.type, f"{inside}{field.name}.")
+        elif _is_text(field.type):
+            yield inside + field.name
 
 
 def _is_text(kind: Any) -> bool:
@@ -72,6 +93,8 @@ def _decoded_size(column: Any) -> int:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_struct(column.type):
+        return sum(map(_decoded_size, column.flatten()))
     # Of the texts; other values have all one size.
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,10 +15,10 @@ import pandas as pd
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
 from search.corpus.dialect import MOST_ABOVE, clear_columns, header_place, recognised
 from search.corpus.objects import json_file, json_lines
-from search.corpus.parquet import parquet
+from search.corpus.parquet import flattened, parquet
 from search.corpus.table import Source, Table, numbered_columns
 from search.display import counted
-from search.errors import DataError
+from search.errors import DataError, one_line
 from search.startup import check_modules
 from search.untrusted import most_unpacked
 
@@ -33,7 +33,9 @@ def delimited(source: Source) -> Table:
     def lines() -> io.StringIO:
         return io.StringIO(text, newline="")
 
-    dialect = recognised(source.name, lines, source.ending, source.form, source.wanted)
+    dialect = recognised(
+        source.name, lines, source.ending, source.form, source.wanted, labelled=source.labelled
+    )
     rows = [row for _, row in dialect.rows(lines())]
     names = rows.pop(0) if dialect.header else [str(n) for n in range(1, len(rows[0]) + 1)]
     rows = [row for row in rows if len(row) >= len(names)]  # not a line of white space
@@ -89,7 +91,7 @@ def parquet_file(source: Source) -> Table:
     import pyarrow as pa
 
     with parquet(io.BytesIO(source.content), source.name, BATCH_ROWS) as (schema, batches):
-        return _arrow(pa.Table.from_batches(batches, schema=schema), "Parquet")
+        return arrow_table(pa.Table.from_batches(batches, schema=schema), "Parquet")
 
 
 def arrow(source: Source) -> Table:
@@ -103,11 +105,13 @@ def arrow(source: Source) -> Table:
             table = pa.ipc.open_stream(pa.BufferReader(source.content)).read_all()
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"{source.name}: this is not an Arrow file: {error}") from error
-    return _arrow(table, "Arrow")
+    return arrow_table(table, "Arrow")
 
 
-def _arrow(table: Any, description: str) -> Table:
-    names, classes = list(table.column_names), class_labels(table.schema)
+def arrow_table(table: Any, description: str) -> Table:
+    """The content of a pyarrow.Table; fields of structs are columns, such as review.text."""
+    classes, table = class_labels(table.schema), flattened(table)
+    names = list(table.column_names)
 
     def column(place: int) -> list[object]:
         cells: list[object] = table.column(place).to_pylist()
@@ -127,13 +131,19 @@ def class_labels(schema: Any) -> dict[str, list[str]]:
     """
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            str(column): list(map(str, feature["names"]))
-            for column, feature in features.items()
-            if feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)
-        }
+        return dict(_class_labels(features))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
+
+
+def _class_labels(features: dict[str, Any], inside: str = "") -> Iterator[tuple[str, list[str]]]:
+    for column, feature in features.items():
+        if not isinstance(feature, dict):
+            continue
+        if feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list):
+            yield f"{inside}{column}", list(map(str, feature["names"]))
+        elif "_type" not in feature:
+            yield from _class_labels(feature, f"{inside}{column}.")
 
 
 def with_classes(cells: Iterable[object], classes: Sequence[str]) -> list[object]:
@@ -153,7 +163,9 @@ def spreadsheet(source: Source) -> Table:
             keep_default_na=False,
         )  # fmt: skip
     except Exception as error:  # each library has exceptions of its own for a damaged file
-        raise DataError(f"{source.name}: this is not a {source.ending} file: {error}") from error
+        raise DataError(
+            f"{source.name}: this is not a {source.ending} file: {one_line(error)}"
+        ) from error
     filled = {sheet: frame for sheet, frame in sheets.items() if len(frame)}
     if len(filled) != 1:
         listed = f" ({', '.join(map(str, filled))})" if filled else ""
@@ -173,7 +185,7 @@ def spreadsheet(source: Source) -> Table:
         names, how, advice = head[above], "a header", ""
         how += f", {counted(above, 'row')} above it passed over" if above else ""
         body = cells.iloc[above + 1 :]
-    description = f"the sheet {sheet}, {how}"
+    description = f"the sheet {sheet}, {how}{_notes(source.content)}"
 
     def column(place: int) -> list[object]:
         cells: list[object] = body.iloc[:, place].tolist()
@@ -183,6 +195,25 @@ def spreadsheet(source: Source) -> Table:
     if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
         guess = clear_columns([list(map(str, column(place))) for place in range(2)])
     return Table(names, len(body), column, description, guess, advice)
+
+
+def _notes(content: bytes) -> str:
+    """What of a workbook's cells looks other than it reads, where it is one of Excel."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheets = [
+            archive.read(name)
+            for name in archive.namelist()
+            if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)
+        ]
+    merged = sum(sheet.count(b"<mergeCell ") for sheet in sheets)
+    formulas = sum(len(re.findall(rb"</f>\s*(?:<v ?/>|<v></v>|</c>)", one)) for one in sheets)
+    notes = ""
+    if merged:
+        areas = counted(merged, "area")
+        notes += f", {areas} of merged cells, of which only the first has the value"
+    if formulas:
+        notes += f", {counted(formulas, 'formula')} without their values: open and save it once"
+    return notes
 
 
 def _refuse_bomb(source: Source) -> None:

@@ -39,6 +39,21 @@ from search.untrusted import opened
 
 Say = Callable[[str], None]
 
+REMEDIES = {
+    (".xls", ".xlsb", ".xlsm", ".numbers"): "save it as .xlsx or .csv",
+    (".db", ".sqlite", ".sqlite3", ".mdb", ".accdb"): "save its table as .csv or .parquet",
+    (".gsheet",): "it is only a link to a table of Google; download that as .csv",
+    (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx"): "save its texts as .csv",
+    (".html", ".htm", ".xml", ".yaml", ".yml", ".md", ".ipynb"): "save its texts as .csv",
+    (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pt", ".h5", ".hdf5", ".rds", ".rdata"): (
+        "save it as .csv or .parquet with the program that wrote it"
+    ),
+    (".sav", ".dta", ".sas7bdat", ".orc", ".avro", ".tfrecord"): (
+        "save it as .csv or .parquet with the program that wrote it"
+    ),
+}
+"""What to do with files of other kinds that texts are kept in, by their endings."""
+
 ANY_FORM = Form()
 SHOWN_FILES = 3
 
@@ -91,7 +106,7 @@ def read(
         if path.is_dir() and (classes := class_files(path)):
             _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
             return _mended(str(path), _lines_of_classes(path, classes, form, tell), tell)
-        files = _files(source, form, (text_column, label_column, group_column))
+        files = _files(source, form, (text_column, label_column, group_column), labelled=True)
         named_tables = ((file.name, _read(file, READERS)) for file in files)
     parts = []
     for name, table in named_tables:
@@ -213,15 +228,18 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
     return _mended(source, _together([(source, table)]), tell)
 
 
-def _files(source: str, form: Form, wanted: tuple[str | None, ...]) -> Iterator[Source]:
+def _files(
+    source: str, form: Form, wanted: tuple[str | None, ...], *, labelled: bool = False
+) -> Iterator[Source]:
     """Yields the files of a source."""
     named = tuple(name for column in wanted if column for name in (column, *column.split(",")))
     if is_address(source):
         for address, whole_file in fetched(source).items():
-            yield Source(*_unpacked(file_name(address), address, whole_file), form, named)
+            found = _unpacked(file_name(address), address, whole_file)
+            yield Source(*found, form, named, labelled)
         return
     for path in _paths(source):
-        yield Source(str(path), *_content(path), form, named)
+        yield Source(str(path), *_content(path), form, named, labelled)
 
 
 def _content(path: Path) -> tuple[bytes, str]:
@@ -277,9 +295,15 @@ def check_kind(path: PurePath, ending: str) -> None:
     if path.suffix.lower() in ARCHIVES or ending in ARCHIVES:
         raise DataError(f"{path}: is an archive; unpack it, and name the file or the folder")
     if ending not in READERS:
+        remedy = next((told for endings, told in REMEDIES.items() if ending in endings), None)
+        inside = (
+            f" with {ending or 'a file without ending'} in it"
+            if path.suffix.lower() != ending
+            else ""
+        )
         raise DataError(
             f"{path}: expected a file ending in {ENDINGS} (or those with .gz, .bz2, .xz, .zst or "
-            f".zip), found {''.join(path.suffixes)}"
+            f".zip), found {path.suffix}{inside}" + (f"; {remedy}" if remedy else "")
         )
 
 

@@ -25,6 +25,7 @@ class Source:
         ending: the extension of its name, such as ".csv".
         form: the user's options for reading it.
         wanted: columns that the user named.
+        labelled: whether a table must have labels.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Source:
     ending: str
     form: Form
     wanted: tuple[str, ...] = ()
+    labelled: bool = False
 
     def text(self) -> tuple[str, str]:
         """Decodes the file; returns its text and the name of its encoding.

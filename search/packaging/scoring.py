@@ -26,7 +26,7 @@ from search.corpus.compression import content, ending, kind, member_kind, opened
 from search.corpus.dialect import Form, recognised
 from search.corpus.encodings import chosen_encoding, not_decoded, refuse_binary
 from search.corpus.objects import fields, json_object
-from search.corpus.parquet import parquet
+from search.corpus.parquet import flattened, parquet
 from search.corpus.readers import ENDINGS, READERS
 from search.corpus.sources import ANY_FORM, Say, check_kind, silent
 from search.corpus.table import Source, numbered_columns
@@ -316,8 +316,9 @@ def _parquet(job: _Job, file: IO[bytes]) -> list[str]:
         untrusted.opened(path) as packed_file,
         parquet(packed_file, str(path), MOST_ROWS) as (schema, batches),
     ):
-        places = job.columns(schema.names)
-        columns = [schema.names[place] for place in places]
+        flat = flattened(schema.empty_table()).column_names
+        places = job.columns(flat)
+        columns = [flat[place] for place in places]
         names = _new_columns(path, schema.names)
         job.tell(f"{path}: Parquet; text: {', '.join(columns)}")
         for name, kind_of in zip(names, (pa.string(), pa.float64(), pa.bool_()), strict=True):
@@ -325,7 +326,8 @@ def _parquet(job: _Job, file: IO[bytes]) -> list[str]:
         first = 1
         with pq.ParquetWriter(file, schema) as writer:
             for batch in batches:
-                values = zip(*(batch.column(place).to_pylist() for place in places), strict=True)
+                table = flattened(pa.Table.from_batches([batch]))
+                values = zip(*(table.column(place).to_pylist() for place in places), strict=True)
                 texts = (
                     _joined(
                         text_of(cell, str(path), column, number)

@@ -1,10 +1,14 @@
 """Data in memory: a frame, a pair, a Dataset or a tf.data.Dataset is the same as their file."""
 
+import contextlib
+
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import tensorflow as tf
+from sklearn.utils import Bunch
 
 import search
 from search.errors import DataError, SettingsError
@@ -36,6 +40,24 @@ SAME = {
     "columns of a Dataset": lambda: (hugging_face()["text"], FILE["label"]),
     "tf.data.Dataset": stream,
     "batches": lambda: stream().batch(7),
+    "Arrow table": lambda: pa.Table.from_pandas(FILE),
+    "list of pairs": lambda: list(zip(FILE["text"], FILE["label"], strict=True)),
+    "iterator of pairs": lambda: zip(FILE["text"], FILE["label"], strict=True),
+    "list of dicts": lambda: FILE.to_dict("records"),
+    "generator of dicts": lambda: iter(FILE.to_dict("records")),
+    "nested dicts": lambda: [{"review": row} for row in FILE.to_dict("records")],
+    "dict of lists": lambda: FILE.to_dict("list"),
+    "dict of dicts": lambda: FILE.to_dict(),
+    "structured array": lambda: FILE.to_records(index=False),
+    "array of pairs": lambda: FILE[["text", "label"]].to_numpy(),
+    "table of one column, and labels": lambda: (FILE[["text"]], FILE["label"]),
+    "Bunch": lambda: Bunch(
+        data=FILE["text"].str.encode("utf-8"), target=np.array(CODES), target_names=NAMES
+    ),
+    "nested Dataset": lambda: datasets.Dataset.from_list(
+        [{"review": row} for row in FILE.to_dict("records")]
+    ),
+    "index": lambda: FILE.set_index("text"),
 }
 
 
@@ -97,10 +119,59 @@ def test_data_that_cannot_be_read_say_why(data, message):
         search.load_corpus(data)
 
 
-def test_several_data_sets_are_not_one():
-    several = datasets.DatasetDict(train=hugging_face(), test=hugging_face())
-    with pytest.raises(SettingsError, match=r"several .train, test.; take one .*data\['train'\]"):
-        search.load_corpus(several)
+def of_sides(**rows):
+    return {side: FILE[first:last] for side, (first, last) in rows.items()}
+
+
+@pytest.mark.parametrize("kind", ["DatasetDict", "dict"])
+def test_sides_of_a_data_set(kind):
+    sides = of_sides(train=(0, 200), dev=(200, 250), test=(250, 300), unsupervised=(0, 20))
+    sides["unsupervised"] = sides["unsupervised"].assign(label="none")
+    if kind == "DatasetDict":
+        named = {n: datasets.Dataset.from_pandas(part) for n, part in sides.items()}
+        sides = datasets.DatasetDict(named)
+    told = []
+    corpus = search.load_corpus(search.Settings(data=sides), tell=told.append)
+    assert corpus.facts["rows"] == {"train": 200, "validation": 50, "test": 50, "unlabelled": 20}
+    assert "validation: <Data" in told[0] and corpus.facts["source"].startswith("<train, ")
+
+
+def test_a_test_side_without_labels_is_passed_over():
+    """As of all competitions."""
+    sides = of_sides(train=(0, 250), test=(250, 300))
+    sides["test"] = sides["test"].assign(label=None)
+    told = []
+    corpus = search.load_corpus(search.Settings(data=sides), tell=told.append)
+    assert corpus.facts["rows"]["test"] == 25 and "passed over" in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda: datasets.DatasetDict(a=hugging_face(), b=hugging_face()), r".a, b.*data\['a'\]"),
+        (lambda: {"train": FILE, "test": None}, "a table for each side, .* as test"),
+        (lambda: [("a", "b"), ("c", "d"), ("e",)], r"found in place 2 \('e',\)"),
+        (lambda: [{"text": "a"}] * 3 + ["b"], "expected a dict in each place, found in place 3"),
+        (lambda: {"text": ["a", "b"], "label": ["c"]}, "found 2 in text, 1 in label"),
+        (lambda: ["a.csv", "b.csv", "c.csv"], "one str with commas between"),
+        (lambda: dict(zip(FILE["text"], FILE["label"], strict=True)), "found a dict"),
+        (lambda: "text,label\nfine,good\n", "found a text of several lines"),
+        (lambda: FILE["text"], "found a Series"),
+        (lambda: SAMPLE.open(), "found a TextIOWrapper"),
+        (lambda: (texts for texts in ()), "expected a path"),
+    ],
+)
+def test_what_is_nearly_data_in_memory(data, message):
+    with contextlib.ExitStack() as closed, pytest.raises(SettingsError, match=message):
+        found = data()
+        if hasattr(found, "close"):
+            closed.callback(found.close)
+        search.load_corpus(found)
+
+
+def test_a_side_has_no_sides():
+    with pytest.raises(SettingsError, match="--test: expected one data set, found several"):
+        search.Settings(data=FILE, test={"train": FILE})
 
 
 def test_labels_in_another_file_are_for_files(tmp_path):

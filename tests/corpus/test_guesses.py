@@ -1,5 +1,8 @@
 """The encoding that a message names is the right one, and the message shows how it reads."""
 
+import re
+import unicodedata
+
 import pytest
 
 from search.corpus.encodings import decoded
@@ -15,6 +18,8 @@ SENTENCES = {
     "cp1256": ["كان الفيلم أفضل بكثير مما توقعت", "ممل جدا وخرجت في منتصف العرض"],
     "cp932": ["この映画はとても面白かったです", "話の筋が読めてしまい、台詞もひどい"],
     "gb18030": ["这部电影比我想象的要好得多", "情节老套，对白愚蠢，音乐让人烦躁"],
+    "mac_roman": ["Le film était bien meilleur que prévu", "Très ennuyeux, à éviter, ça traîne"],
+    "cp850": ["Le film était bien meilleur que prévu", "Très ennuyeux, à éviter, ça traîne"],
     "cp949": ["이 영화는 생각보다 훨씬 재미있었어요", "줄거리가 뻔하고 대사가 유치하다"],
 }
 
@@ -27,6 +32,40 @@ def test_the_likeliest_encoding(encoding):
         decoded("r.csv", content)
     word = str(found.value).split("which reads '")[1].partition("'")[0]
     assert word in SENTENCES[encoding][0] and not word.isascii()
+
+
+DOS_AND_MAC = {
+    "German": ["Ein schöner Film für die ganze Familie", "Großer Käse, viel zu lang, überflüssig"],
+    "Spanish": [
+        "La película fue mucho mejor de lo que creía",
+        "Muy aburrida, salí a la mitad, mañana",
+    ],
+    "Portuguese": ["O filme foi melhor do que eu esperava, não é", "Ação demais, história fraca"],
+    "Swedish": ["Filmen var bättre än väntat", "Långtråkig, jag gick på hälften för att sova"],
+}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "cp850"])
+@pytest.mark.parametrize("language", DOS_AND_MAC)
+def test_the_same_letters_of_other_systems(language, encoding):
+    lines = [f"{text},{i % 2}\n" for i, text in enumerate(DOS_AND_MAC[language] * 10)]
+    with pytest.raises(DataError, match=f"likeliest {encoding}, which reads"):
+        decoded("r.csv", ("text,label\n" + "".join(lines)).encode(encoding))
+
+
+def test_vietnamese():
+    """In this encoding most letters have their tones behind them."""
+    texts = ["Phim hay hơn tôi tưởng rất nhiều", "Quá chán, tôi bỏ về giữa chừng, đáng tiếc"]
+    tones = "\u0300\u0301\u0303\u0309\u0323"
+    content = b"text,label\n"
+    for row, text in enumerate(texts * 10):
+        parts = unicodedata.normalize("NFD", text)
+        apart = re.sub(f"([{tones}])([\u0302\u0306\u031b])", r"\2\1", parts)
+        for letter in re.findall("\\w[\u0302\u0306\u031b]", apart):
+            apart = apart.replace(letter, unicodedata.normalize("NFC", letter))
+        content += f"{apart},{row % 2}\n".encode("cp1258")
+    with pytest.raises(DataError, match="likeliest cp1258, which reads"):
+        decoded("r.csv", content)
 
 
 def test_one_line_of_another_encoding():

@@ -7,6 +7,8 @@ import json
 import lzma
 import zipfile
 
+import datasets
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from search.corpus.columns import NoLabels
 from search.corpus.sources import read, read_texts
 from search.errors import DataError
 
@@ -127,7 +130,7 @@ def test_whole_numbers_stay_such_where_one_is_missing(tmp_path):
     [
         ([b"fine", b"caf\xe9"], r"row 2: .* column 'text', found bytes that are not UTF-8"),
         ([["a", "b"], ["c"]], r"row 1: .* column 'text', found a list \(\['a', 'b'\]\)"),
-        ([{"a": 1}, {"a": 2}], r"row 1: .* column 'text', found an object"),
+        ([{"a": 1}, {"a": 2}], r"none has a usual name. Its columns are: text.a, label"),
         ([datetime.date(2026, 1, 1)] * 2, r"row 1: .* column 'text', found a date"),
         ([1.5, 2.5], r"column 'text' has numbers only \(1.5\)"),
     ],
@@ -138,6 +141,26 @@ def test_what_is_no_text(tmp_path, cells, told):
     pq.write_table(pa.table({"text": cells, "label": ["a", "b"]}), path)
     with pytest.raises(DataError, match=told):
         read(str(path))
+
+
+NESTED = pa.table(
+    {"doc": [{"said": {"text": t}, "id": 1} for t, _ in ROWS], "label": FRAME["label"]}
+)
+
+
+@pytest.mark.parametrize("name", ["r.parquet", "r.feather"])
+def test_fields_of_structs(tmp_path, name):
+    {"r.parquet": pq.write_table, "r.feather": feather.write_feather}[name](NESTED, tmp_path / name)
+    assert rows(tmp_path / name) == rows(tmp_path / name, "doc.said.text") == ROWS
+
+
+def test_classes_of_fields_of_structs(tmp_path):
+    label = datasets.ClassLabel(names=["dull", "warm"])
+    features = datasets.Features({"r": {"text": datasets.Value("string"), "label": label}})
+    nested = [{"r": {"text": f"film {n}", "label": n % 2}} for n in range(20)]
+    stored = datasets.Dataset.from_list(nested, features=features)
+    pq.write_table(stored.data.table, tmp_path / "r.parquet")
+    assert rows(tmp_path / "r.parquet")[:2] == [("film 0", "dull"), ("film 1", "warm")]
 
 
 def test_bytes_that_are_text_are_decoded(tmp_path):
@@ -268,3 +291,43 @@ def test_a_workbook_with_a_title(tmp_path, ending):
 def test_a_workbook_of_two_columns_with_unusual_names(tmp_path):
     FRAME.set_axis(["Satz", "Ton"], axis=1).to_excel(tmp_path / "r.xlsx", index=False)
     assert rows(tmp_path / "r.xlsx") == ROWS
+
+
+def test_merged_cells_and_formulas_are_told(tmp_path):
+    """A program that is not Excel sees no value in them."""
+    book = openpyxl.Workbook()
+    book.active.append(["text", "label"])
+    for row, (text, _) in enumerate(ROWS):
+        book.active.append([text, f"=1+{row}"])
+    book.active.merge_cells("A2:A4")
+    book.save(tmp_path / "r.xlsx")
+    told = []
+    table = read(str(tmp_path / "r.xlsx"), tell=told.append)
+    assert table["label"].isna().all() and table["text"].isna().sum() == 2
+    assert "1 area of merged cells, of which only the first has the value" in told[0]
+    assert "30 formulas without their values: open and save it once" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("r.xls", "found .xls; save it as .xlsx"),
+        ("r.sqlite", "found .sqlite; save its table as .csv or .parquet"),
+        ("r.gsheet", "only a link to a table of Google"),
+        ("r.docx", "found .docx; save its texts as .csv"),
+        ("r.pdf.gz", "found .gz with .pdf in it; save its texts"),
+        ("r.what", "found .what$"),
+    ],
+)
+def test_files_of_other_kinds(tmp_path, name, told):
+    (tmp_path / name).write_bytes(b"content")
+    with pytest.raises(DataError, match=told):
+        read(str(tmp_path / name))
+
+
+def test_a_large_file_of_one_column_is_refused_by_its_head(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("text\n" + "a text of a line, and no label\n".replace(",", "") * 200_000)
+    with pytest.raises(NoLabels, match=r"found one column \('text'\); .*--labels"):
+        read(str(path))
+    assert len(read_texts(str(path))) == 200_000

@@ -81,12 +81,14 @@ def in_a_class(kind: str) -> Case:
     return make
 
 
-def same_value(compression: str) -> Case:
+def same_value(compression: str, *, nested: bool = False) -> Case:
     """A Parquet file of 6 kB and 200,000 rows, all of one text of 100,000 characters."""
 
     def make(folder: Path) -> tuple[list[str], str]:
         numbers = pa.array([0] * 200_000, pa.int32())
         text = pa.DictionaryArray.from_arrays(numbers, pa.array(["x " * 50_000]))
+        if nested:
+            text = pa.StructArray.from_arrays([text], ["text"])
         table = pa.table({"text": text, "label": ["a"] * 200_000})
         pq.write_table(table, folder / "r.parquet", compression=compression)
         return ["--data", "r.parquet"], "r.parquet"
@@ -186,6 +188,7 @@ CASES |= {
     ),
     "bomb of one value": same_value("snappy"),
     "bomb of one value, compressed": same_value("zstd"),
+    "bomb of one value in a struct": same_value("zstd", nested=True),
     "Parquet cut": parquet(lambda data: data[: len(data) // 2]),
     "Parquet with a footer of 4 GB": footer_of(2**32 - 1),
     "Parquet with a footer of nothing": footer_of(0),

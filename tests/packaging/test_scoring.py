@@ -103,6 +103,17 @@ def test_parquet(tmp_path, classifier):
     assert found["rows"] == 4500 and found["empty"] == 1500
 
 
+def test_a_field_of_structs_in_parquet(tmp_path, classifier):
+    """They stay structs in the copy."""
+    source, target = tmp_path / "r.parquet", tmp_path / "out.parquet"
+    before = pa.table({"review": [{"text": "fine", "id": 1}, None, {"text": "dull", "id": 2}]})
+    pq.write_table(before, source)
+    score_file(source, target, classifier)
+    after = pq.read_table(target)
+    assert after.select(["review"]).equals(before)
+    assert after["label"].to_pylist() == list(classifier.classify(["fine", "", "dull"]).labels)
+
+
 def test_json_stays_as_it_was_to_the_letter(tmp_path, classifier):
     source, target = tmp_path / "r.jsonl", tmp_path / "o.jsonl"
     lines = [
