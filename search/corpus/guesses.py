@@ -23,30 +23,45 @@ KANA = 0.05  # of the bytes: in no other encoding are there so many by chance
 SHOWN = 40  # bytes around a wrong one
 
 PUNCTUATION = "“”‘’„‚–—…•€£§°«»¿¡©®™½¼¾·´ºª№\xa0\xad"
-INSIDE = r"(?<=[^\W\d_])[“„‚…•€£§°«»¿¡©®™½¼¾´\xa0](?=[^\W\d_])"  # a word is no place for it
-WESTERN = "àâäáãåæçéèêëíìîïñóòôöõøúùûüßœÿ"
-TURKISH = "çğıöşüâîûÇĞİÖŞÜ"
-CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäâăîßôľĺŕđ"
-CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґў"
-HEBREW = "".join(map(chr, range(0x5D0, 0x5EB)))
-VIETNAMESE_ALONE = "ăđơưĂĐƠƯ\u0300\u0301\u0303\u0309\u0323"  # letters and tones
-VIETNAMESE = "âêôàáèéíóùúýÂÊÔÀÁÈÉÍÓÙÚÝ" + VIETNAMESE_ALONE
+INSIDE = re.compile(r"(?<=[^\W\d_])[“„‚…•€£§°«»¿¡©®™½¼¾´ºª\xa0](?=[^\W\d_])")
+"""Signs within words, where there are none."""
 
-ALPHABETS = {
-    "cp1258": VIETNAMESE,
-    "cp1252": WESTERN + WESTERN.upper(),
-    "mac_roman": WESTERN + WESTERN.upper(),
-    "cp850": WESTERN + WESTERN.upper(),
-    "cp1254": TURKISH,
-    "cp1250": CENTRAL + CENTRAL.upper(),
-    "cp1255": HEBREW,
-    "cp1251": CYRILLIC + CYRILLIC.upper(),
-    "koi8_r": CYRILLIC + CYRILLIC.upper(),
-    "cp866": CYRILLIC + CYRILLIC.upper(),
+TONES = "\u0300\u0301\u0303\u0309\u0323"
+WEST = {
+    "French": "àâæçéèêëîïôœùûü",
+    "German": "äöüßé",
+    "Spanish": "áéíñóúü",
+    "Portuguese": "ãáàâçéêíóôõú",
+    "Italian": "àèéìíòóù",
+    "of the north": "åäöæøéü",
+    "Icelandic": "áðéíóúýþæö",
 }
-"""Letters of the languages that are written in an encoding; of those that fit, the first is meant.
+CENTRE = {
+    "Polish": "ąćęłńóśźż",
+    "Czech and Slovak": "áčďéěíňóřšťúůýžäĺľŕô",
+    "Hungarian": "áéíóöőúüű",
+    "Romanian": "ăâîşţ",
+    "of the Slavic south": "čćđšž",
+}
+BALTIC = {"Latvian": "āčēģīķļņšūž", "Lithuanian": "ąčęėįšųūž", "Estonian": "äõöüšž"}
+CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґў"
+GREEK = "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊϋΐΰ"
+WESTERN = ("cp1252", "mac_roman", "cp850")
+ALPHABETS = (
+    (WESTERN, WEST.values()),
+    (("cp1250", "iso8859_2", "cp852"), CENTRE.values()),
+    (("cp1254", "cp857"), ["çğıöşüâîûi̇"]),
+    (("cp1257", "cp775"), BALTIC.values()),
+    (("cp1258",), ["âêôàáèéíóùúýăđơư" + TONES]),
+    (WESTERN, ["".join(WEST.values())]),  # several languages
+    (("cp1255", "cp862"), ["".join(map(chr, range(0x5D0, 0x5EB)))]),
+    (("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5"), [CYRILLIC]),
+    (("cp1253", "iso8859_7", "cp737"), [GREEK]),
+)
+"""Encodings, and the letters of languages that are written in them, beside those of ASCII.
 
-charset-normalizer knows more encodings, but takes short texts of these for others.
+The first that fits is meant. charset-normalizer knows more encodings, but takes short texts of these
+for others.
 """
 
 
@@ -65,29 +80,36 @@ def likeliest(content: bytes, start: int = 0) -> tuple[str, str] | None:
 def _by_alphabet(sample: bytes) -> str | None:
     if len(re.findall("[ぁ-んァ-ヶ]", sample.decode("cp932", "replace"))) > KANA * len(sample):
         return "cp932"
-    for encoding, letters in ALPHABETS.items():
-        if _is_in(letters, sample.decode(encoding, "replace")):
-            return encoding
+    usual = sample.decode(MOST_USUAL, "replace")
+    beyond = re.findall(r"[^\x00-\x7f]", usual)
+    marks = sum(character in PUNCTUATION for character in beyond) - len(INSIDE.findall(usual))
+    if marks >= FITTING * len(beyond) - EDGES:  # typographic quotation marks, and no letters
+        return MOST_USUAL
+    for encodings, alphabets in ALPHABETS:
+        for encoding in encodings:
+            text = sample.decode(encoding, "replace")
+            if any(_is_in(letters, text) for letters in alphabets):
+                return encoding
     return None
 
 
 def _is_in(letters: str, text: str) -> bool:
     """Whether a text looks like one of a language with these letters beside those of ASCII."""
     beyond = re.findall(r"[^\x00-\x7f]", text)
-    own = [character for character in beyond if character in letters]
+    own = [character for character in beyond if character.lower() in letters]
     known = len(own) + sum(character in PUNCTUATION for character in beyond)
-    turned = sum(a.islower() and b.isupper() for a, b in itertools.pairwise(text))
-    turned += len(re.findall(INSIDE, text))
-    if letters == VIETNAMESE:  # others have most of its letters, but not its tones
-        tones = sum(character in VIETNAMESE_ALONE for character in own)
-        return tones > ACCENTS * len(own) and known >= FITTING * len(beyond) - EDGES
-    is_latin = letters < "ʰ"
-    mixed = 0 if is_latin else len(re.findall(f"[a-z](?=[{letters}])|[{letters}](?=[a-z])", text))
+    if not own or known < FITTING * len(beyond) - EDGES:
+        return False
+    if letters.endswith(TONES):  # else it is any language with such vowels
+        return sum(character in TONES for character in own) > ACCENTS * len(own)
+    odd = sum(a.islower() and b.isupper() for a, b in itertools.pairwise(text))
+    odd += len(INSIDE.findall(text))
+    is_latin = letters[0] < "ʰ"
+    if not is_latin:
+        odd += len(re.findall(f"[a-z](?=[{letters}])|[{letters}](?=[a-z])", text))
     return (
-        len(own) > 0
-        and known >= FITTING * len(beyond) - EDGES
-        and sum(map(str.islower, own)) >= sum(map(str.isupper, own))
-        and turned + mixed <= TURNED * len(own) + EDGES
+        sum(map(str.islower, own)) >= sum(map(str.isupper, own))
+        and odd <= TURNED * len(own) + EDGES
         and not (is_latin and len(own) > ACCENTS * sum(map(str.isalpha, text)))
     )
 

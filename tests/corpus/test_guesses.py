@@ -53,6 +53,31 @@ def test_the_same_letters_of_other_systems(language, encoding):
         decoded("r.csv", ("text,label\n" + "".join(lines)).encode(encoding))
 
 
+OTHERS = {
+    ("iso8859_2", "Czech"): ["Film byl lepší, než jsem čekal", "Příšerná nuda, škoda"],
+    ("cp852", "Czech"): ["Film byl lepší, než jsem čekal", "Příšerná nuda, škoda"],
+    ("cp1250", "Hungarian"): [
+        "A film sokkal jobb volt, mint vártam",
+        "Szörnyű, a felénél kijöttem",
+    ],
+    ("cp1250", "Romanian"): ["Mai bun decât mă aşteptam", "Plictisitor, am plecat la jumătate"],
+    ("cp1257", "Latvian"): [
+        "Filma bija labāka, nekā gaidīju",
+        "Ļoti garlaicīgi, aizgāju pusē, žēl",
+    ],
+    ("cp1253", "Greek"): ["Η ταινία ήταν πολύ καλύτερη", "Πολύ βαρετή, έφυγα στη μέση"],
+    ("cp1252", "English"): ["It’s a “great” film – don’t miss it", "Boring… I left at half"],
+    ("mac_roman", "English"): ["A “great” café – don’t miss it", "Boring… “naïve”, I left at half"],
+}
+
+
+@pytest.mark.parametrize(("encoding", "language"), OTHERS)
+def test_letters_of_other_languages(encoding, language):
+    lines = [f"{text},{i % 2}\n" for i, text in enumerate(OTHERS[encoding, language] * 10)]
+    with pytest.raises(DataError, match=f"likeliest {encoding}, which reads"):
+        decoded("r.csv", ("text,label\n" + "".join(lines)).encode(encoding))
+
+
 def test_vietnamese():
     """In this encoding most letters have their tones behind them."""
     texts = ["Phim hay hơn tôi tưởng rất nhiều", "Quá chán, tôi bỏ về giữa chừng, đáng tiếc"]
