@@ -23,7 +23,7 @@ KANA = 0.05  # of the bytes: in no other encoding are there so many by chance
 SHOWN = 40  # bytes around a wrong one
 
 PUNCTUATION = "“”‘’„‚–—…•€£§°«»¿¡©®™½¼¾·´ºª№\xa0\xad"
-INSIDE = re.compile(r"(?<=[^\W\d_])[“„‚…•€£§°«»¿¡©®™½¼¾´ºª\xa0](?=[^\W\d_])")
+INSIDE = re.compile(r"(?<=[^\W\d_])[–“„‚…•€£§°«»¿¡©®™½¼¾´ºª\xa0](?=[^\W\d_])")
 """Signs within words, where there are none."""
 
 TONES = "\u0300\u0301\u0303\u0309\u0323"
@@ -60,8 +60,8 @@ ALPHABETS = (
 )
 """Encodings, and the letters of languages that are written in them, beside those of ASCII.
 
-The first that fits is meant. charset-normalizer knows more encodings, but takes short texts of these
-for others.
+The first that fits is meant. charset-normalizer knows more encodings, but takes short texts of
+these for others.
 """
 
 
