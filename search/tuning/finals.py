@@ -97,6 +97,7 @@ def begun(name: str, trial: TrialRecord, seed: int, at: str) -> TrialRecord:
         space=trial.space,
         batch_size=trial.batch_size,
         started_at=at,
+        run=trial.run,
     )
 
 

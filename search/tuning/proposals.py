@@ -133,6 +133,7 @@ class Proposals:
             space=trial.hyperparameters.get_config(),
             batch_size=study.configuration(trial.hyperparameters.values).batch_size,
             started_at=now(),
+            run=study.run_id,
         )
 
     def reopen(self, record: TrialRecord) -> None:

@@ -1,7 +1,9 @@
 """Records of trials and their epochs, as plain values: the content of trial.json."""
 
+import hashlib
+import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -63,6 +65,7 @@ class TrialRecord:
             opened; the trial is retried when the run resumes.
         notes: short sentences about what happened to it, such as a smaller batch size.
         started_at, ended_at: ISO 8601 with the time zone.
+        run: which run it is of: see `run_id`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = Checked
@@ -82,6 +85,7 @@ class TrialRecord:
     error: str | None = None
     machine_fault: bool = False
     notes: tuple[str, ...] = field(default=())
+    run: str | None = None
 
     @property
     def number(self) -> int:
@@ -149,6 +153,12 @@ EPOCHS = TypeAdapter(tuple[Epoch, ...])
 def now(timespec: str = "milliseconds") -> str:
     """The current time in ISO 8601 with the time zone."""
     return datetime.now().astimezone().isoformat(timespec=timespec)
+
+
+def run_id(identity: Mapping[str, Any]) -> str:
+    """A hash of the identity of a run, so that its trials are known where its record is lost."""
+    plain = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
 def trial_of(name: str) -> str:

@@ -26,7 +26,7 @@ from search.tuning.early_stopping import Halving, RungTable
 from search.tuning.machine import machine_facts
 from search.tuning.objective import positive_class
 from search.tuning.parts import judged_out_of_fold
-from search.tuning.records import TrialRecord, now, ranked, trial_of
+from search.tuning.records import TrialRecord, now, ranked, run_id, trial_of
 from search.tuning.rundir import RunDirectory
 from search.version import __version__
 
@@ -93,6 +93,7 @@ class Study:
         self.positive = positive_class(settings, corpus.class_names)
         self.shape: Shape = getattr(hypermodel, "shape", usual)
         self.space: Space = hypermodel.space if self.ours else {}
+        self.run_id: str | None = None
         self.records: dict[str, TrialRecord] = {}
         self.finals: dict[str, TrialRecord] = {}
         self.trials_begun = 0
@@ -121,10 +122,11 @@ class Study:
         Raises:
             ResultsError: the directory holds another run.
         """
-        begun, _ = self._there()
-        if begun is not None and not overwrite:
-            self.judges_by_folds = self._may_judge_by_folds and begun.get("judged_by") == "folds"
-        self.run.enter(self.facts(searched), overwrite=overwrite)
+        if not overwrite:
+            self._judge_as_begun(searched)
+        facts = self.facts(searched)
+        self.run.enter(facts, overwrite=overwrite)
+        self.run_id = run_id(facts["identity"])
         self._entered = self._there()
         write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
         found = self.run.records(self._check)
@@ -136,6 +138,27 @@ class Study:
         self._check_kept_weights()
         self._forget_finals_without_trial()
         self.remove_unneeded()
+
+    def _judge_as_begun(self, searched: dict[str, Any]) -> None:
+        """Judges trials as the run in the directory began to; where run.json is lost, by them.
+
+        Raises:
+            ResultsError: it is lost, and they are of a run with other settings or data.
+        """
+        begun, _ = self._there()
+        if begun is not None:
+            self.judges_by_folds = self._may_judge_by_folds and begun.get("judged_by") == "folds"
+            return
+        runs = {record.run for record in self.run.records()} - {None}
+        for judges in (self.judges_by_folds, not self.judges_by_folds):
+            self.judges_by_folds = judges and self._may_judge_by_folds
+            if not runs or run_id(self.facts(searched)["identity"]) in runs:
+                return
+        raise ResultsError(
+            f"{self.run.path}: holds trials of a run with other settings or other data, and its "
+            "run.json is lost. Start anew with --overwrite (the old run is moved aside), or choose "
+            "another directory with --results DIR"
+        )
 
     def _there(self) -> tuple[Any, Any]:
         """Identity and start of the run in the directory."""

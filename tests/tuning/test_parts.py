@@ -1,5 +1,6 @@
 """Where validation rows are few, trials are judged on all rows out of fold."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import search
 from search.corpus.words import word_features
+from search.errors import ResultsError
 from search.evaluation.ngram_models import fitted_models
 from search.evaluation.statistics import wilson_interval
 from search.packaging.ensemble import class_counts, ensemble_of, restore_predictions
@@ -108,6 +110,21 @@ def test_trials_on_300_rows_are_judged_on_almost_all(judged_by_folds):
     low, high = wilson_interval(table["val_accuracy"][0] * 270, 270)
     assert table["val_accuracy_ci_low"][0] == pytest.approx(low)
     assert table["val_accuracy_ci_high"][0] == pytest.approx(high)
+
+
+def test_where_run_json_is_lost_trials_say_how_they_are_judged(judged_by_folds, tune, tmp_path):
+    """Otherwise some would be judged on 270 rows, and others on 30."""
+    results = shutil.copytree(judged_by_folds[0].settings.results, tmp_path / "results")
+    (results / "run.json").write_bytes(b"")
+    changed = {"results": results, "trials": 3}  # and still no finals
+    settings = judged_by_folds[0].settings.model_copy(update=changed)
+    study = tune(settings, search.load_corpus(settings), warn=lambda line: None).study
+    assert study.judges_by_folds and len(study.records) == 3
+    assert len({record.run for record in study.records.values()}) == 1
+    (results / "run.json").unlink()
+    settings = settings.model_copy(update={"seed": 1})
+    with pytest.raises(ResultsError, match=r"trials of a run with other settings .*is lost"):
+        tune(settings, search.load_corpus(settings), warn=lambda line: None)
 
 
 def test_a_trial_without_finals_is_the_networks_of_its_folds(judged_by_folds):
