@@ -139,7 +139,7 @@ def exported(
     from search.corpus.encode import learn_vocabulary
     from search.network.space import Configuration
     from search.network.weights import Shape
-    from search.packaging.modelfile import describe
+    from search.packaging.description import describe
     from search.packaging.text_model import save_model, text_model
     from tests.compiled.test_network import pair
     from tests.packaging.old_models import old_vocabulary, whitespace_model

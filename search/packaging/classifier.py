@@ -19,8 +19,9 @@ from search.corpus.store import Split
 from search.corpus.tokens import hashed
 from search.errors import ModelError
 from search.files import write_atomically
+from search.packaging.description import Description
 from search.packaging.explanation import Explanation, explained
-from search.packaging.modelfile import Description, ModelFile
+from search.packaging.modelfile import ModelFile
 from search.packaging.old_tokens import encode_known, numbered
 from search.startup import tensorflow_silenced
 from search.tuning.engine import FastEngine, Probabilities, predict

@@ -17,7 +17,8 @@ from search.corpus.store import Corpus
 from search.errors import ResultsError
 from search.files import flush_folder, flush_tree, temporary, write_json, write_text
 from search.packaging.classifier import load_classifier
-from search.packaging.modelfile import DESCRIPTION, ModelFile
+from search.packaging.description import DESCRIPTION
+from search.packaging.modelfile import ModelFile
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.settings import Format, Settings
 from search.startup import check_modules

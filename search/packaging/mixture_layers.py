@@ -11,8 +11,8 @@ from keras import ops
 from search.corpus.characters import SEPARATOR
 from search.corpus.ngrams import BEGINNING, END, MIX, MOST_COUNTED, SIZES
 from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
+from search.packaging.description import table_name
 from search.packaging.key_table import modulo
-from search.packaging.modelfile import table_name
 from search.packaging.token_layers import INVERSE, Tokens, Units, before, below, later, power, stems
 
 

@@ -12,146 +12,36 @@ Nor is a file believed: numbers have ends, and memory is taken for what is there
 header says.
 """
 
-import hashlib
 import io
-import json
 import math
-import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError
 
-from search.corpus.batches import Cut, Reading
-from search.corpus.encode import Tokens
-from search.corpus.ngrams import Kind
 from search.errors import ModelError
 from search.evaluation.mixture import Mixture, NgramModel
-from search.files import write_atomically
-from search.network.space import FIELDS, Configuration, check_values
-from search.network.weights import Shape, Weights, network_name, sizes
+from search.network.weights import Weights, network_name, sizes
+from search.packaging.description import (
+    DESCRIPTION,
+    MOST_TOKENS,
+    SEAL,
+    VOCABULARY,
+    Description,
+    seal,
+    sha256_of,
+    table_name,
+)
 from search.untrusted import content_of, members, object_of
 
-DESCRIPTION = "classifier.json"
-CONFIG, WEIGHTS, VOCABULARY = "config.json", "model.weights.h5", "vocabulary.txt"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 DIRECTIONS = ("forward", "backward")
-SEAL = "seal"  # of classifier.json: the hash of all the rest of it
-
-MOST_CLASSES, LONGEST_NAME = 10_000, 2_000
-MOST_TOKENS = FIELDS["vocabulary_size"].metadata["highest"]
-MOST_READ = FIELDS["max_length"].metadata["highest"]
 MOST_LAYERS = 10_000
-MOST_NETWORKS, MOST_MODELS, MOST_BUCKETS = 100, 10, 100_000_000
 WIDTHS = ("units", "filters", "input_dim", "output_dim")  # of Keras' layers
-
-Network = Literal["bilstm", "custom"]
-"""Which network it is: the one of `search.network.build`, or that of a HyperModel of one's own."""
-
-Name = Annotated[str, Field(max_length=LONGEST_NAME)]
-
-
-class _Confidence(BaseModel):
-    """From which confidence on answers are as often right as was asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-    confidence: float = Field(ge=0, le=1)
-
-
-class _Ngrams(BaseModel):
-    """An n-gram model, whose numbers stand among the weights."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    kind: Kind
-    buckets: int = Field(gt=0, le=MOST_BUCKETS)
-
-
-class _Mixture(BaseModel):
-    """What the networks are mixed with; see `search.evaluation.mixture.Mixture`."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-    weights: tuple[float, ...]
-    bias: tuple[float, ...]
-    models: tuple[_Ngrams, ...] = Field(max_length=MOST_MODELS)
-
-
-class Description(BaseModel):
-    """What a model file says of itself; best_model.json says the same of the best model.
-
-    Where the model comes from is there besides, for people: data, seeds, versions, scores.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-
-    network: Network
-    networks: int = Field(1, gt=0, le=MOST_NETWORKS, description="whose mean answers")
-    class_names: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
-    hyperparameters: dict[str, Any]
-    temperature: float = Field(gt=0, le=1e6)
-    mixture: _Mixture | None = None
-    abstain: _Confidence | None
-    tokens: Tokens
-    vocabulary_size: int = Field(gt=0, le=MOST_TOKENS)
-    max_length: int = Field(gt=0, le=MOST_READ)
-    cut: Cut
-    hashes: dict[str, str] = Field(description="SHA-256 of the members config.json, …")
-
-    @field_validator("hyperparameters")
-    @classmethod
-    def _in_their_ends(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.data.get("network") == "bilstm":  # in another network, names mean other things
-            check_values(values)
-        return values
-
-    @property
-    def reading(self) -> Reading:
-        """What the network sees of a text."""
-        return Reading(self.vocabulary_size, self.max_length, self.cut)
-
-    @property
-    def configuration(self) -> Configuration:
-        """The hyperparameters of a network of the kind "bilstm"."""
-        return Configuration.of(self.hyperparameters)
-
-    @property
-    def shape(self) -> Shape:
-        """What the data dictated of the network."""
-        return Shape(self.vocabulary_size, len(self.class_names), self.max_length)
-
-
-def table_name(number: int) -> str:
-    """The name of the layer that has the numbers of an n-gram model, counted from 0."""
-    return f"ngrams_{number}"
-
-
-def describe(path: Path, facts: dict[str, Any], vocabulary: Sequence[str] | None) -> None:
-    """Adds to a .keras file that Keras wrote what it is, as its member classifier.json.
-
-    Args:
-        path: the file; it is replaced, whole or not at all.
-        facts: what `Description` asks for, but for the hashes, and more.
-        vocabulary: the token with the id i + 2 in place i, or more of them, for its member
-            vocabulary.txt; None where its tokens stand in its config.json.
-    """
-    content = io.BytesIO(path.read_bytes())
-    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
-        if vocabulary is not None:
-            known = vocabulary[: facts["vocabulary_size"] - 2]
-            archive.writestr(VOCABULARY, "".join(f"{token}\n" for token in known))
-        hashes = {name: _sha256(archive.read(name)) for name in archive.namelist()}
-        whole = {**facts, "hashes": hashes}
-        text = json.dumps({**whole, SEAL: seal(whole)}, indent=2, ensure_ascii=False)
-        archive.writestr(DESCRIPTION, text)
-    write_atomically(path, lambda file: file.write(content.getvalue()))
-
-
-def seal(facts: dict[str, Any]) -> str:
-    """The hash of a description, which has those of weights and layers: it binds all three."""
-    plain = {name: value for name, value in facts.items() if name != SEAL}
-    return _sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
 
 
 class ModelFile:
@@ -203,10 +93,10 @@ class ModelFile:
         if plain.get(SEAL) != seal(plain):
             raise self._changed(f"{DESCRIPTION} is not the one that was exported")
         for name in {CONFIG, WEIGHTS} | parts.keys() | self.description.hashes.keys():
-            if name not in parts or self.description.hashes.get(name) != _sha256(parts[name]):
+            if name not in parts or self.description.hashes.get(name) != sha256_of(parts[name]):
                 raise self._changed(f"{name} is not the one that was exported")
         self._weights, self._tokens = parts[WEIGHTS], parts.get(VOCABULARY)
-        self._check_recorded(_sha256(content))
+        self._check_recorded(sha256_of(content))
 
     def _check_recorded(self, found: str) -> None:
         facts = self.path.with_suffix(".json")
@@ -392,7 +282,3 @@ def _parts(config: Any) -> Iterator[dict[str, Any]]:
             waiting += part.values()
         elif isinstance(part, list):
             waiting += part
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -19,8 +19,9 @@ from search.evaluation.measures import interval, with_all_rows
 from search.evaluation.ngram_models import Fitted
 from search.evaluation.statistics import wilson_interval
 from search.files import flush_folder, temporary
+from search.packaging.description import describe
 from search.packaging.ensemble import Ensemble, ensemble_of, records_behind
-from search.packaging.modelfile import ModelFile, describe
+from search.packaging.modelfile import ModelFile
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.packaging.text_model import save_model, text_model
 from search.tuning.engine import Probabilities

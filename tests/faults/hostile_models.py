@@ -16,7 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from search.packaging.modelfile import CONFIG, DESCRIPTION, SEAL, WEIGHTS, seal
+from search.packaging.description import DESCRIPTION, SEAL, seal
+from search.packaging.modelfile import CONFIG, WEIGHTS
 
 Members = dict[str, bytes]
 Case = Callable[[Members], bytes]

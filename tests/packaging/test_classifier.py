@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import search
 from search.errors import ModelError
 from search.packaging.classifier import load_classifier
-from search.packaging.modelfile import describe
+from search.packaging.description import describe
 from search.packaging.parity import HARD, hard_texts
 from search.packaging.text_model import save_model
 from tests.conftest import SAMPLE, exported

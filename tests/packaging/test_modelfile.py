@@ -15,16 +15,8 @@ import tensorflow as tf
 
 from search.corpus.tokens import token_hashes
 from search.errors import ModelError
-from search.packaging.modelfile import (
-    CONFIG,
-    DESCRIPTION,
-    SEAL,
-    VOCABULARY,
-    WEIGHTS,
-    ModelFile,
-    describe,
-    seal,
-)
+from search.packaging.description import DESCRIPTION, SEAL, VOCABULARY, describe, seal
+from search.packaging.modelfile import CONFIG, WEIGHTS, ModelFile
 from tests.conftest import exported
 from tests.packaging.random_models import some_mixture
 

@@ -1,0 +1,136 @@
+"""The description of a model file: its member classifier.json."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from search.corpus.batches import Cut, Reading
+from search.corpus.encode import Tokens
+from search.corpus.ngrams import Kind
+from search.files import write_atomically
+from search.network.space import FIELDS, Configuration, check_values
+from search.network.weights import Shape
+
+DESCRIPTION, VOCABULARY = "classifier.json", "vocabulary.txt"
+SEAL = "seal"  # of classifier.json: the hash of all the rest of it
+
+MOST_CLASSES, LONGEST_NAME = 10_000, 2_000
+MOST_TOKENS = FIELDS["vocabulary_size"].metadata["highest"]
+MOST_READ = FIELDS["max_length"].metadata["highest"]
+MOST_NETWORKS, MOST_MODELS, MOST_BUCKETS = 100, 10, 100_000_000
+
+Network = Literal["bilstm", "custom"]
+"""Which network it is: the one of `search.network.build`, or that of a HyperModel of one's own."""
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+
+
+class _Confidence(BaseModel):
+    """From which confidence on answers are as often right as was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    confidence: float = Field(ge=0, le=1)
+
+
+class _Ngrams(BaseModel):
+    """An n-gram model, whose numbers stand among the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: Kind
+    buckets: int = Field(gt=0, le=MOST_BUCKETS)
+
+
+class _Mixture(BaseModel):
+    """What the networks are mixed with; see `search.evaluation.mixture.Mixture`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    weights: tuple[float, ...]
+    bias: tuple[float, ...]
+    models: tuple[_Ngrams, ...] = Field(max_length=MOST_MODELS)
+
+
+class Description(BaseModel):
+    """What a model file says of itself; best_model.json says the same of the best model.
+
+    Where the model comes from is there besides, for people: data, seeds, versions, scores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    network: Network
+    networks: int = Field(1, gt=0, le=MOST_NETWORKS, description="whose mean answers")
+    class_names: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    hyperparameters: dict[str, Any]
+    temperature: float = Field(gt=0, le=1e6)
+    mixture: _Mixture | None = None
+    abstain: _Confidence | None
+    tokens: Tokens
+    vocabulary_size: int = Field(gt=0, le=MOST_TOKENS)
+    max_length: int = Field(gt=0, le=MOST_READ)
+    cut: Cut
+    hashes: dict[str, str] = Field(description="SHA-256 of the members config.json, …")
+
+    @field_validator("hyperparameters")
+    @classmethod
+    def _in_their_ends(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.data.get("network") == "bilstm":  # in another network, names mean other things
+            check_values(values)
+        return values
+
+    @property
+    def reading(self) -> Reading:
+        """What the network sees of a text."""
+        return Reading(self.vocabulary_size, self.max_length, self.cut)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The hyperparameters of a network of the kind "bilstm"."""
+        return Configuration.of(self.hyperparameters)
+
+    @property
+    def shape(self) -> Shape:
+        """What the data dictated of the network."""
+        return Shape(self.vocabulary_size, len(self.class_names), self.max_length)
+
+
+def table_name(number: int) -> str:
+    """The name of the layer that has the numbers of an n-gram model, counted from 0."""
+    return f"ngrams_{number}"
+
+
+def describe(path: Path, facts: dict[str, Any], vocabulary: Sequence[str] | None) -> None:
+    """Adds to a .keras file that Keras wrote what it is, as its member classifier.json.
+
+    Args:
+        path: the file; it is replaced, whole or not at all.
+        facts: what `Description` asks for, but for the hashes, and more.
+        vocabulary: the token with the id i + 2 in place i, or more of them, for its member
+            vocabulary.txt; None where its tokens stand in its config.json.
+    """
+    content = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
+        if vocabulary is not None:
+            known = vocabulary[: facts["vocabulary_size"] - 2]
+            archive.writestr(VOCABULARY, "".join(f"{token}\n" for token in known))
+        hashes = {name: sha256_of(archive.read(name)) for name in archive.namelist()}
+        whole = {**facts, "hashes": hashes}
+        text = json.dumps({**whole, SEAL: seal(whole)}, indent=2, ensure_ascii=False)
+        archive.writestr(DESCRIPTION, text)
+    write_atomically(path, lambda file: file.write(content.getvalue()))
+
+
+def seal(facts: dict[str, Any]) -> str:
+    """The hash of a description, which has those of weights and layers: it binds all three."""
+    plain = {name: value for name, value in facts.items() if name != SEAL}
+    return sha256_of(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
+
+
+def sha256_of(content: bytes) -> str:
+    """The hash of a content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
