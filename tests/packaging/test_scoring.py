@@ -18,7 +18,7 @@ import zstandard
 from search.corpus import sources as reviews
 from search.corpus.dialect import Form
 from search.errors import DataError
-from search.packaging import scoring
+from search.packaging import copies
 from search.packaging.classifier import load_classifier
 from search.packaging.scoring import check_files, score_file, target_of
 from tests.conftest import SAMPLE
@@ -300,8 +300,8 @@ def test_bad_places(tmp_path):
 
 def test_rows_come_in_pieces_and_in_order(tmp_path, classifier, monkeypatch):
     """Pieces end at a number of rows, and at a number of characters."""
-    monkeypatch.setattr(scoring, "MOST_ROWS", 7)
-    monkeypatch.setattr(scoring, "MOST_CHARACTERS", 300)
+    monkeypatch.setattr(copies, "MOST_ROWS", 7)
+    monkeypatch.setattr(copies, "MOST_CHARACTERS", 300)
     texts = pd.read_csv(SAMPLE)["text"].tolist()[:100]
     texts = [text[: 10 + 40 * (n % 3)] for n, text in enumerate(texts)]
     pd.DataFrame({"n": range(100), "text": texts}).to_csv(tmp_path / "r.csv", index=False)
