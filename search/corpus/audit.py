@@ -15,23 +15,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.duplicates import near_duplicates
 from search.corpus.encode import OOV, Encoded, encode, learn_vocabulary
 from search.corpus.labels import Reviews
+from search.corpus.overlaps import AllRows, Overlap, Pair, contradictions, overlaps
 from search.corpus.scripts import DIGITS, SYMBOLS, token_scripts
-from search.corpus.split import Rows, equal_texts, kept_together
+from search.corpus.shortcuts import Shortcut, shortcuts
+from search.corpus.split import Rows
 from search.corpus.store import Corpus
 
 PERCENTILES = (50, 90, 95, 99, 100)
 MAX_LENGTHS = (100, 200, 400, 800)
 VOCABULARIES = (10_000, 30_000)
-EXAMPLES, SHOWN_CHARACTERS = 5, 80
 SHOWN_CLASSES, SHOWN_SHORTCUTS = 5, 3
 
-SHORTCUT_ROWS = 0.01  # of train: fewer do not matter
-SHORTCUT_CLASS_ROWS = 0.2  # of a class: words of sentiment do not stand in as many ...
-SHORTCUT_PURITY = 0.98  # ... and hardly in other classes
-SHORTCUT_CHANCE = 0.001  # that by chance any token of the data looks like one
 SCRIPT_ROWS = 5_000  # of a side, evenly from all of it, whose scripts are looked at
 SCRIPT_SHARE = 0.01  # of tokens, from which on a script is worth a word
 UNLIKE = 0.1  # of tokens: so many more than train in other scripts, or unknown
@@ -39,64 +35,6 @@ IMBALANCE = 0.15  # of the largest class above an even share
 
 Shares = dict[str, float]
 _NONE: Shares = {"share": 0.0}
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two similar rows, numbered as in `Reviews.where`, and the beginning of the first."""
-
-    first: str
-    first_row: int | str
-    second: str
-    second_row: int | str
-    text: str
-
-    def __str__(self) -> str:
-        rows = f"{self.first} row {self.first_row} and {self.second} row {self.second_row}"
-        return f"{rows}: {self.text!r}"
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Near-duplicates between two splits or, if both are the same, within one.
-
-    Attributes:
-        first, second: the splits.
-        rows: of `first`, with a near-duplicate in `second`, or earlier in the same split.
-        second_rows: of `second`, with a near-duplicate in `first`.
-        equal: those of `rows` with the same text except for case and white space.
-        examples: some of them.
-    """
-
-    first: str
-    second: str
-    rows: int
-    second_rows: int
-    equal: int
-    examples: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """A token that predicts a class on its own.
-
-    Attributes:
-        token, class_name: the token and the class.
-        class_share: share of the class' training rows that have the token.
-        purity: share of the training rows with the token that are of the class.
-    """
-
-    token: str
-    class_name: str
-    class_share: float
-    purity: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.token!r} (in {self.class_share:.0%} of {self.class_name!r}, to which "
-            f"{self.purity:.1%} of the texts with it belong)"
-        )
 
 
 @dataclass(frozen=True)
@@ -273,8 +211,8 @@ def audit(
     majority = counts["train"].argmax()
     lengths = {name: np.diff(offsets) for name, (_, offsets) in encoded.items()}
     learned = int(encoded["train"][0].max()) + 1  # behind them are tokens of unlabelled texts
-    rows = _all_rows(sides)
-    conflicts, conflict_examples = _conflicts(rows)
+    rows = AllRows.of(sides)
+    conflicts, conflict_examples = contradictions(rows)
     return Audit(
         classes={
             name: dict(zip(train.class_names, number.tolist(), strict=True))
@@ -286,98 +224,12 @@ def audit(
         known={name: _known(ids, learned) for name, (ids, _) in encoded.items()},
         scripts={name: _scripts(part, encoded[name], learned) for name, part in sides.items()},
         expected=_once(encoded["train"], rows.equal[: len(train.texts)]),
-        overlaps=tuple(_overlaps(rows)),
+        overlaps=tuple(overlaps(rows)),
         templated=rows.templated,
         conflicts=conflicts,
         conflict_examples=conflict_examples,
-        shortcuts=tuple(_shortcuts(encoded["train"], train, vocabulary)),
+        shortcuts=tuple(shortcuts(encoded["train"], train, vocabulary)),
     )
-
-
-def leaking_rows(sides: dict[str, Reviews]) -> dict[str, Rows]:
-    """The rows to remove so that no text is in two splits.
-
-    Args:
-        sides: as for `audit`.
-
-    Returns:
-        Positions, ascending. "train": those of its rows with a near-duplicate in validation or
-        test. "validation": those of its rows with one in test.
-    """
-    rows = _all_rows(sides)
-    own = {name: rows.near[rows.side == name] for name in ("train", "validation", "test")}
-    scored = np.concatenate([own["validation"], own["test"]])
-    return {
-        "train": np.flatnonzero(np.isin(own["train"], scored)),
-        "validation": np.flatnonzero(np.isin(own["validation"], own["test"])),
-    }
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of all splits, concatenated: arrays of shape (rows,)."""
-
-    side: npt.NDArray[np.str_]
-    where: npt.NDArray[np.object_]
-    texts: npt.NDArray[np.object_]
-    labels: npt.NDArray[np.int32]
-    near: Rows
-    equal: Rows
-    templated: int
-
-    def pair(self, *rows: int) -> Pair:
-        named = []
-        for row in rows:
-            where = self.where[row]
-            named.append((str(self.side[row]), where if isinstance(where, int) else str(where)))
-        (first, first_row), (second, second_row) = named
-        return Pair(first, first_row, second, second_row, self.texts[rows[0]][:SHOWN_CHARACTERS])
-
-
-def _all_rows(sides: dict[str, Reviews]) -> _Rows:
-    parts = sides.values()
-    texts = np.concatenate([part.texts for part in parts])
-    known = [part.groups for part in parts if part.groups is not None]
-    alike = np.concatenate(known) if len(known) == len(parts) else near_duplicates(texts)
-    near = kept_together(texts, alike)
-    pieces = np.bincount(alike[np.unique(near, return_index=True)[1]], minlength=alike.max() + 1)
-    return _Rows(
-        side=np.repeat(list(sides), [len(part.texts) for part in parts]),
-        where=np.concatenate([part.where for part in parts]),
-        texts=texts,
-        labels=np.concatenate([part.labels for part in parts]),
-        near=near,
-        equal=equal_texts(texts),
-        templated=int((pieces[alike] > 1).sum()),
-    )
-
-
-def _overlaps(rows: _Rows) -> Iterator[Overlap]:
-    own = {name: np.flatnonzero(rows.side == name) for name in dict.fromkeys(rows.side.tolist())}
-    for (first, a), (second, b) in itertools.combinations(own.items(), 2):
-        alike = a[np.isin(rows.near[a], rows.near[b])]
-        second_rows = int(np.isin(rows.near[b], rows.near[a]).sum())
-        equal = int(np.isin(rows.equal[a], rows.equal[b]).sum())
-        yield Overlap(first, second, len(alike), second_rows, equal, _examples(rows, alike, b))
-    for name, a in own.items():
-        later = np.setdiff1d(a, a[np.unique(rows.near[a], return_index=True)[1]])
-        equal = len(a) - len(np.unique(rows.equal[a]))
-        yield Overlap(name, name, len(later), len(later), equal, _examples(rows, later, a))
-
-
-def _examples(rows: _Rows, alike: Rows, others: Rows) -> tuple[Pair, ...]:
-    """Some rows, each with the first similar one of the others."""
-    return tuple(
-        rows.pair(row, int(others[np.argmax(rows.near[others] == rows.near[row])]))
-        for row in alike[:EXAMPLES].tolist()
-    )
-
-
-def _conflicts(rows: _Rows) -> tuple[int, tuple[Pair, ...]]:
-    first = np.unique(rows.equal, return_index=True)[1][rows.equal]
-    other = np.flatnonzero(rows.labels != rows.labels[first])
-    examples = [rows.pair(int(first[row]), row) for row in other[:EXAMPLES].tolist()]
-    return int(np.isin(rows.equal, rows.equal[other]).sum()), tuple(examples)
 
 
 def _encoded(
@@ -438,47 +290,6 @@ def _once(encoded: Encoded, equal: Rows) -> float:
     first[np.unique(equal, return_index=True)[1]] = True
     there = ids[np.repeat(first, np.diff(offsets))]
     return float((np.bincount(there) == 1).sum() / len(there))
-
-
-def _shortcuts(encoded: Encoded, train: Reviews, vocabulary: tuple[str, ...]) -> Iterator[Shortcut]:
-    ids, offsets = encoded
-    row = np.repeat(np.arange(len(train.labels)), np.diff(offsets))
-    shape = len(train.class_names), int(ids.max()) + 1
-    class_rows = np.bincount(train.labels, minlength=shape[0])
-
-    def by_class(rows: npt.NDArray[np.integer], tokens: npt.NDArray[np.integer]) -> Rows:
-        codes = train.labels[rows].astype(np.int64) * shape[1] + tokens
-        return np.bincount(codes, minlength=shape[0] * shape[1]).reshape(shape)
-
-    # A token occurs at least as often as there are texts with it: few deserve to be counted.
-    enough = np.maximum(SHORTCUT_CLASS_ROWS * class_rows, 1)
-    frequent = (by_class(row, ids) >= enough[:, None]).any(axis=0)
-    frequent[: OOV + 1] = False
-    counted = frequent[ids]
-    codes = np.sort(row[counted] * shape[1] + ids[counted])
-    texts = by_class(*np.divmod(codes[np.diff(codes, prepend=-1) > 0], shape[1]))
-    together, inside, of = texts.sum(axis=0), texts.max(axis=0), texts.argmax(axis=0)
-    purity = inside / np.maximum(together, 1)
-    share = inside / np.maximum(class_rows[of], 1)
-    evidence = together * _divergence(purity, class_rows[of] / len(train.labels))
-    wanted = (
-        (together >= SHORTCUT_ROWS * len(train.labels))
-        & (inside >= enough[of])
-        & (purity >= SHORTCUT_PURITY)
-        & (evidence > np.log(shape[1] / SHORTCUT_CHANCE))  # Chernoff's bound, for all tokens
-    )
-    for token in sorted(np.flatnonzero(wanted).tolist(), key=lambda token: -share[token]):
-        name = train.class_names[of[token]]
-        yield Shortcut(vocabulary[token - 2], name, float(share[token]), float(purity[token]))
-
-
-def _divergence(found: Floats, expected: Floats) -> Floats:
-    """Of two shares (Kullback & Leibler); 0 where less is found than expected."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yes = found * np.log(found / expected)
-        no = (1 - found) * np.log((1 - found) / (1 - expected))
-    result: Floats = np.where(found > expected, yes + np.nan_to_num(no), 0)
-    return result
 
 
 def _count(rows: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.audit import audit, leaking_rows
+from search.corpus.audit import audit
 from search.corpus.columns import NoLabels
 from search.corpus.dialect import Form
 from search.corpus.duplicates import near_duplicates
@@ -18,6 +18,7 @@ from search.corpus.folders import class_folders, layout
 from search.corpus.folds import drawn_folds, usual_folds
 from search.corpus.labels import Reviews, clean, exact
 from search.corpus.named import OTHER_TEXTS, is_named
+from search.corpus.overlaps import leaking_rows
 from search.corpus.sources import Say, read, read_labelled_lines, read_texts, silent
 from search.corpus.split import Rows, folded, kept_together, split, tied
 from search.corpus.store import Corpus, Split, fingerprint

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.corpus.audit import audit, leaking_rows
+from search.corpus.audit import audit
 from search.corpus.duplicates import near_duplicates
 from search.corpus.labels import Reviews
 from search.corpus.load import encode_sides, read_sides
+from search.corpus.overlaps import leaking_rows
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_here
 
