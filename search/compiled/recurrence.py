@@ -1,21 +1,14 @@
 """An LSTM over sequences of different lengths, forward and backward.
 
-Rows are sorted by decreasing length, so that the rows of a step are the first ones, and rows that
-have ended cost nothing. The inputs of a step are rows of [features, hidden state, 1]. The rows of
-all steps are stored one after another: step t writes its new hidden states directly into the input
-rows of step t + 1, and the last step writes behind all of them. Cell states have the same layout.
-
-The layout of the gates' weights and gradients is that of `kernel.py`.
+`layout.py` says how the rows of the steps are stored.
 """
 
-import itertools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from search.compiled.kernel import (
-    EIGHTS,
     ROWS,
     add_products,
     copy,
@@ -23,105 +16,14 @@ from search.compiled.kernel import (
     input_gradients,
     step,
 )
+from search.compiled.layout import LINE, Floats, empty, pack, parts, plan, unpack, zeros
 from search.compiled.tiles import PANEL
-from search.compiled.vectors import LANES, compiled
+from search.compiled.vectors import compiled
 from search.compiled.width import WIDE
 
-ALIGNMENT = 64  # bytes: a line of a cache, and a vector of AVX-512
-LINE = ALIGNMENT // 4  # numbers
 CHUNK = 64  # rows that are summed up together into the gradient of the weights
 
-Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
-
-
-@compiled
-def _plan(lengths, time):
-    """Computes which rows are active at which step, and where their inputs are stored.
-
-    Returns:
-        order: (batch,), row numbers by decreasing length.
-        falling: (batch,), their lengths.
-        active: (steps,), how many have not ended.
-        start: (steps + 1,), where the rows of a step begin in `inputs` and `cell`; then the
-            results. In `tanh_cell` and `gates`, step t begins at start[t + 1] - batch.
-    """
-    batch = len(lengths)
-    longer = np.zeros(time + 2, np.int64)  # how many rows have at least this length
-    for r in range(batch):
-        longer[lengths[r]] += 1
-    for length in range(time - 1, -1, -1):
-        longer[length] += longer[length + 1]
-    steps = 0
-    while longer[steps + 1]:
-        steps += 1
-    active = np.empty(steps, np.int64)
-    start = np.zeros(steps + 1, np.int64)
-    rows = batch
-    for t in range(steps):
-        active[t] = longer[t + 1]
-        start[t + 1] = rows
-        rows += active[t]
-    order = np.empty(batch, np.int64)
-    falling = np.empty(batch, np.int64)
-    for r in range(batch):
-        place = longer[lengths[r] + 1]  # counts up, so that equal lengths keep their order
-        longer[lengths[r] + 1] += 1
-        order[place] = r
-        falling[place] = lengths[r]
-    return order, falling, active, start
-
-
-@compiled
-def _zeros(count):
-    """An array that begins with a line of the cache."""
-    room = np.zeros(count + LINE, np.float32)
-    start = -(room.ctypes.data // 4) % LINE
-    return room[start : start + count]
-
-
-@compiled
-def _pack(kernel, recurrent_kernel, bias, features, real, units, panels, back_panels):
-    """Copies the weights into panels by block and by input, where there is room for them."""
-    height = features + units + 1
-    full = len(back_panels) // (PANEL * 4 * units) * PANEL  # columns in panels
-    for k in range(features + real + 1):
-        for gate in range(4):
-            for unit in range(real):
-                column = gate * real + unit
-                if k < features:
-                    weight = kernel[k * 4 * real + column]
-                elif k < features + real:
-                    weight = recurrent_kernel[(k - features) * 4 * real + column]
-                else:
-                    weight = bias[column]
-                if len(panels):
-                    row = k if k < features + real else features + units
-                    at = (unit // WIDE * height + row) * PANEL
-                    panels[at + gate * WIDE + unit % WIDE] = weight
-                elif k < features + real:
-                    row = unit // LANES * EIGHTS + gate * LANES + unit % LANES
-                    across = PANEL if k < full else WIDE
-                    first = k // across * across
-                    back_panels[first * 4 * units + row * across + k - first] = weight
-
-
-@compiled
-def _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias):
-    """Copies the gradients of the weights from panels into Keras' layout."""
-    for k in range(features + real + 1):
-        for gate in range(4):
-            for unit in range(real):
-                row = k if k < features + real else features + units
-                back = unit // LANES * EIGHTS + gate * LANES + unit % LANES
-                at = (back // PANEL * stride + row) * PANEL + back % PANEL
-                column = gate * real + unit
-                if k < features:
-                    dkernel[k * 4 * real + column] = sums[at]
-                elif k < features + real:
-                    drecurrent_kernel[(k - features) * 4 * real + column] = sums[at]
-                else:
-                    dbias[column] = sums[at]
 
 
 @compiled
@@ -150,13 +52,13 @@ def _forward(
     """`forward` on flat arrays."""
     batch = len(lengths)
     units = (real + WIDE - 1) // WIDE * WIDE
-    order, falling, active, start = _plan(lengths, time)
+    order, falling, active, start = plan(lengths, time)
     if not save:
         for t in range(len(start)):
             start[t] = t % 2 * batch  # two buffers in turn: older steps are not read again
-    panels = _zeros((features + units + 1) * 4 * units)
-    _pack(kernel, recurrent_kernel, bias, features, real, units, panels, panels[:0])
-    sums = _zeros(ROWS * PANEL)
+    panels = zeros((features + units + 1) * 4 * units)
+    pack(kernel, recurrent_kernel, bias, features, real, units, panels, panels[:0])
+    sums = zeros(ROWS * PANEL)
     for r in range(batch):
         for k in range(units):
             inputs[r * stride + features + k] = hidden[order[r] * real + k] if k < real else 0
@@ -221,11 +123,11 @@ def _backward(
     # for the same few sets of the cache.
     apart = width + LINE
     apart_inputs = columns + LINE
-    order, falling, active, start = _plan(lengths, time)
-    panels = _zeros(columns * width)
-    _pack(kernel, recurrent_kernel, bias, features, real, units, panels[:0], panels)
-    dinputs = _zeros(batch * apart_inputs)  # of the features and of the hidden states
-    dc = _zeros(batch * units)
+    order, falling, active, start = plan(lengths, time)
+    panels = zeros(columns * width)
+    pack(kernel, recurrent_kernel, bias, features, real, units, panels[:0], panels)
+    dinputs = zeros(batch * apart_inputs)  # of the features and of the hidden states
+    dc = zeros(batch * units)
     for r in range(batch):
         copy(dlast_hidden, order[r] * real, dinputs, r * apart_inputs + features, real)
         copy(dlast_cell, order[r] * real, dc, r * units, real)
@@ -233,9 +135,9 @@ def _backward(
         for k in range((order[r] * time + falling[r]) * features, (order[r] + 1) * time * features):
             dx[k] = 0
     room = CHUNK + batch
-    gradients = _zeros(room * apart)
-    sums = _zeros(stride * width)
-    nothing = _zeros(PANEL)
+    gradients = zeros(room * apart)
+    sums = zeros(stride * width)
+    nothing = zeros(PANEL)
     first = room
     for t in range(len(active) - 1, -1, -1):
         # Rows whose last step this is join here: the gradients of their final states have been in
@@ -263,31 +165,7 @@ def _backward(
     for r in range(batch):
         copy(dinputs, r * apart_inputs + features, dhidden, order[r] * real, real)
         copy(dc, r * units, dcell, order[r] * real, real)
-    _unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias)
-
-
-def _empty(*shape: int) -> Floats:
-    """An array aligned to 64 bytes, which TensorFlow uses without copying it."""
-    size = int(np.prod(shape)) * 4
-    room = np.empty(size + ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT
-    return room[start : start + size].view(np.float32).reshape(shape)
-
-
-def _parts(saved: Floats | None, rows: int, batch: int, features: int, real: int) -> Any:
-    """The flat array of activations that `forward` saves for `backward`, and views of its parts.
-
-    Returns:
-        saved: the array; allocated here if it is None.
-        stride: numbers in a row of `inputs`, including the 1 for the bias.
-        inputs, states, tanh_cell, gates: views.
-    """
-    units = -(-real // WIDE) * WIDE
-    stride = features + units + 1
-    sizes = ((rows + batch) * stride, (rows + batch) * units, rows * units, rows * 4 * units)
-    ends = [0, *itertools.accumulate(-(-size // LINE) * LINE for size in sizes)]
-    saved = _empty(ends[-1]) if saved is None else saved
-    return saved, stride, *(saved[a:b] for a, b in itertools.pairwise(ends))
+    unpack(sums, stride, features, real, units, dkernel, drecurrent_kernel, dbias)
 
 
 def forward(
@@ -322,13 +200,13 @@ def forward(
     """
     (batch, time, features), real = x.shape, hidden.shape[1]
     rows = int(lengths.sum()) if save else batch
-    saved, stride, *parts = _parts(None, rows, batch, features, real)
+    saved, stride, *activations = parts(None, rows, batch, features, real)
     last_hidden, last_cell = np.empty_like(hidden), np.empty_like(cell)
     outputs = np.zeros((batch, time, real) if sequences else 0, np.float32)
     inputs = (hidden, cell, kernel, recurrent_kernel, bias)
     _forward(
         *(x.reshape(-1), lengths, time, features, *(a.reshape(-1) for a in inputs), real, reverse),
-        *(parts[0], stride, *parts[1:], save),
+        *(activations[0], stride, *activations[1:], save),
         *(a.reshape(-1) for a in (last_hidden, last_cell, outputs)),
     )
     return last_hidden, last_cell, outputs, saved if save else saved[:0]
@@ -360,12 +238,12 @@ def backward(
         Gradients of x, the initial hidden and cell states, kernel, recurrent_kernel and bias.
     """
     (batch, time, features), real = shape.tolist(), dhidden.shape[1]
-    _, stride, *parts = _parts(saved, int(lengths.sum()), batch, features, real)
+    _, stride, *activations = parts(saved, int(lengths.sum()), batch, features, real)
     like = (dhidden, dcell, kernel, recurrent_kernel, bias)
-    gradients: Any = (_empty(batch, time, features), *(np.empty_like(a) for a in like))
+    gradients: Any = (empty(batch, time, features), *(np.empty_like(a) for a in like))
     _backward(
         *(lengths, time, features, *(a.reshape(-1) for a in (kernel, recurrent_kernel, bias))),
-        *(real, reverse, parts[0], stride, *parts[1:]),
+        *(real, reverse, activations[0], stride, *activations[1:]),
         *(a.reshape(-1) for a in (dhidden, dcell, doutputs)),
         *(a.reshape(-1) for a in gradients),
     )
