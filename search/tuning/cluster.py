@@ -11,32 +11,25 @@ Ray is imported only when a cluster is asked for.
 import contextlib
 import math
 import platform
-import re
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
-import search
-from search.errors import ClusterError, SettingsError, one_line
-from search.startup import check_modules
+from search.errors import ClusterError, one_line
 from search.tuning import training
-from search.tuning.executors import TRIALS_A_WORKER, MachineLost, environment, import_training
+from search.tuning.connection import LONGEST, connected
+from search.tuning.executors import TRIALS_A_WORKER, MachineLost, import_training
 
 SAME = ("ray", "numpy", "numba", "scipy")
 """Packages that must be of the same version everywhere: arrays and results travel."""
 
 LOOK_SECONDS = 1.0  # between looks at which nodes there are
-REACH_SECONDS = 10.0  # in which an address must answer
-LONGEST = 300  # characters of an error of Ray's that are shown
-ADDRESS = re.compile(r"auto|(ray://)?(\[[^\]]+\]|[^\s:/]+):(\d{1,5})")
 
 
 def versions() -> dict[str, str]:
@@ -295,82 +288,11 @@ def cluster_slots(
         SettingsError: the address is invalid, or Ray is not installed.
         ClusterError: the cluster cannot be reached or used.
     """
-    check_modules("--cluster", ("ray",), "cluster")
-    matched = ADDRESS.fullmatch(address)
-    if matched is None:
-        raise SettingsError(f"--cluster {address}: expected auto, HOST:PORT or ray://HOST:PORT")
-    if address == "auto":
-        matched = ADDRESS.fullmatch(_latest()) or matched
-    if matched[3] is not None:
-        _reach(matched[2].strip("[]"), int(matched[3]))
     threads = max(1, min(2, int(cpus)))  # no more than two directions can use
-    ray = _connected(address, threads)
-    if _open_to_all():
-        warn(
-            "the cluster has no authentication: whoever reaches its ports can run code on it "
-            "(docs/clusters.md, “Security”)"
-        )
-    try:
+    with connected(address, threads, warn):
         slots = ClusterSlots(cpus, gpus, threads, count, warn)
         slots.refresh()
         yield slots
-    finally:
-        ray.shutdown()
-
-
-def _latest() -> str:
-    """The address that Ray uses for "auto": from the environment, or of the last local cluster."""
-    from ray._private.services import get_ray_address_from_environment
-
-    try:
-        return str(get_ray_address_from_environment("auto", None))
-    except ConnectionError:  # there is none, which `ray.init` says
-        return "auto"
-
-
-def _reach(host: str, port: int) -> None:
-    """Checks that the address answers; Ray itself would try for minutes."""
-    try:
-        socket.create_connection((host, port), REACH_SECONDS).close()
-    except OSError as error:
-        raise ClusterError(
-            f"--cluster {host}:{port}: nobody answers there ({error.strerror or error}); is the "
-            "cluster started, and its port open to this machine?"
-        ) from error
-
-
-def _connected(address: str, threads: int) -> Any:
-    """Connects Ray to a cluster, and sends the code of this package to every node."""
-    import logging
-
-    import ray
-    from ray import _private
-
-    # It prints dying processes to stdout; the tuner reports them.
-    _private.worker._worker_logs_enabled = False
-    variables = {**environment(threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    package = str(Path(search.__file__).parent)
-    try:
-        ray.init(
-            address,
-            runtime_env={"py_modules": [package], "env_vars": variables},
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except Exception as error:  # Ray raises whatever its parts raise
-        hint = "`ray start --head` starts one"
-        if address != "auto":
-            hint = "the token of both sides must be the same (docs/clusters.md, “Security”)"
-        raise ClusterError(
-            f"--cluster {address}: cannot be used: {one_line(error, LONGEST)}; {hint}"
-        ) from error
-    return ray
-
-
-def _open_to_all() -> bool:
-    from ray._private.authentication.authentication_utils import is_token_auth_enabled
-
-    return not is_token_auth_enabled()
 
 
 def _travels_by_value(thing: object) -> None:
