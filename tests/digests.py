@@ -18,7 +18,7 @@ from search.corpus.store import Corpus, Split
 from search.corpus.words import word_features
 from search.evaluation.baselines import baselines
 from search.evaluation.ngram_models import fitted_models
-from search.evaluation.statistics import bootstrap_interval, row_values
+from search.evaluation.resampling import bootstrap_interval, row_values
 from search.network.space import Configuration
 from search.network.weights import Shape, initial_weights
 from search.tuning.engine import Engine, FastEngine, KerasEngine, predict

@@ -9,12 +9,11 @@ import pytest
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
-from search.evaluation import statistics
+from search.evaluation import resampling
+from search.evaluation.resampling import bootstrap_interval, selection_bias
 from search.evaluation.statistics import (
-    bootstrap_interval,
     mcnemar,
     paired_difference,
-    selection_bias,
     tied_with_best,
     verdict,
     wilson_interval,
@@ -92,7 +91,7 @@ def covered_by_bootstrap(runs):
 
 
 def test_the_bootstrap_of_balanced_accuracy_covers(monkeypatch):
-    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    monkeypatch.setattr(resampling, "RESAMPLES", 500)
     assert 0.93 <= covered_by_bootstrap(800) <= 0.975
 
 
@@ -204,7 +203,7 @@ def hold(real, expected, said, within):
 
 @pytest.mark.parametrize("spread", [0.0, 0.005, 0.01])
 def test_the_bias_of_the_chosen_one_lies_in_its_interval(spread, monkeypatch):
-    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    monkeypatch.setattr(resampling, "RESAMPLES", 500)
     real, expected, said, _ = biases(np.random.default_rng(0), 20, spread, 300)
     assert expected > 0.008, "there is a bias to be found"
     # The means are known to 0.0005; without the factor up to 0.005 would be missing.
@@ -215,7 +214,7 @@ def test_the_bias_of_the_chosen_one_lies_in_its_interval(spread, monkeypatch):
 @pytest.mark.parametrize("trials", [5, 20, 100])
 @pytest.mark.parametrize("spread", [0.0, 0.005, 0.01, 0.02])
 def test_the_bias_of_the_chosen_one_lies_in_its_interval_in_many_runs(trials, spread, monkeypatch):
-    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    monkeypatch.setattr(resampling, "RESAMPLES", 500)
     real, expected, said, _ = biases(np.random.default_rng(0), trials, spread, 1500)
     # √2 for all would be up to 0.004 too much where they differ by 0.02.
     hold(real, expected, said, 0.0015)
@@ -223,7 +222,7 @@ def test_the_bias_of_the_chosen_one_lies_in_its_interval_in_many_runs(trials, sp
 
 def test_failed_trials_do_not_hide_the_bias(monkeypatch):
     """A third of the trials learned nothing; the others are equally good, and one is chosen."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    monkeypatch.setattr(resampling, "RESAMPLES", 500)
     generator = np.random.default_rng(7)
     true = np.where(np.arange(20) < 7, 0.5, 0.79)
     with_them, without = [], []
@@ -236,7 +235,7 @@ def test_failed_trials_do_not_hide_the_bias(monkeypatch):
 
 def test_the_choice_of_an_epoch_is_a_bias_of_its_own(monkeypatch):
     """Of about 0.3 points, seen only where all epochs are."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 300)
+    monkeypatch.setattr(resampling, "RESAMPLES", 300)
     _, expected, said, with_epochs = biases(np.random.default_rng(8), 20, 0.005, 120, epochs=4)
     assert 0.001 < expected - said[:, 0].mean() < 0.006
     assert with_epochs[:, 0].mean() == pytest.approx(expected, abs=0.003)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from search.evaluation.measures import values_of
-from search.evaluation.statistics import Values, selection_bias, tied_with_best
+from search.evaluation.resampling import selection_bias
+from search.evaluation.statistics import Values, tied_with_best
 from search.tuning.finals import fold_summary
 from search.tuning.objective import Numbers
 from search.tuning.records import TrialRecord

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.evaluation.statistics import Values, bootstrap_interval, row_values, wilson_interval
+from search.evaluation.resampling import bootstrap_interval, row_values
+from search.evaluation.statistics import Values, wilson_interval
 from search.settings import Objective
 from search.tuning.objective import (
     Labels,
