@@ -18,7 +18,7 @@ from search.network.space import FIELDS, Configuration, check_values
 from search.network.weights import Shape
 
 DESCRIPTION, VOCABULARY = "classifier.json", "vocabulary.txt"
-SEAL = "seal"  # of classifier.json: the hash of all the rest of it
+SEAL = "seal"  # key in classifier.json: the hash of its other entries
 
 MOST_CLASSES, LONGEST_NAME = 10_000, 2_000
 MOST_TOKENS = FIELDS["vocabulary_size"].metadata["highest"]
@@ -26,20 +26,20 @@ MOST_READ = FIELDS["max_length"].metadata["highest"]
 MOST_NETWORKS, MOST_MODELS, MOST_BUCKETS = 100, 10, 100_000_000
 
 Network = Literal["bilstm", "custom"]
-"""Which network it is: the one of `search.network.build`, or that of a HyperModel of one's own."""
+"""Whether the network is the one of `search.network.build`, or that of a user's HyperModel."""
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 
 class _Confidence(BaseModel):
-    """From which confidence on answers are as often right as was asked for."""
+    """The confidence below which the classifier abstains."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     confidence: float = Field(ge=0, le=1)
 
 
 class _Ngrams(BaseModel):
-    """An n-gram model, whose numbers stand among the weights."""
+    """An n-gram model; its coefficients are among the weights."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     kind: Kind
@@ -47,7 +47,7 @@ class _Ngrams(BaseModel):
 
 
 class _Mixture(BaseModel):
-    """What the networks are mixed with; see `search.evaluation.mixture.Mixture`."""
+    """The mixture of networks and n-gram models; see `search.evaluation.mixture.Mixture`."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
     weights: tuple[float, ...]
@@ -56,15 +56,15 @@ class _Mixture(BaseModel):
 
 
 class Description(BaseModel):
-    """What a model file says of itself; best_model.json says the same of the best model.
+    """The metadata that are needed to use a model; best_model.json has the same for the best model.
 
-    Where the model comes from is there besides, for people: data, seeds, versions, scores.
+    The file also has metadata for people, which are not checked: data, seeds, versions, scores.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     network: Network
-    networks: int = Field(1, gt=0, le=MOST_NETWORKS, description="whose mean answers")
+    networks: int = Field(1, gt=0, le=MOST_NETWORKS, description="whose probabilities are averaged")
     class_names: tuple[Name, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     hyperparameters: dict[str, Any]
     temperature: float = Field(gt=0, le=1e6)
@@ -79,39 +79,39 @@ class Description(BaseModel):
     @field_validator("hyperparameters")
     @classmethod
     def _in_their_ends(cls, values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if info.data.get("network") == "bilstm":  # in another network, names mean other things
+        if info.data.get("network") == "bilstm":  # another network may use the names otherwise
             check_values(values)
         return values
 
     @property
     def reading(self) -> Reading:
-        """What the network sees of a text."""
+        """Vocabulary size, maximum length and truncation of the networks' input."""
         return Reading(self.vocabulary_size, self.max_length, self.cut)
 
     @property
     def configuration(self) -> Configuration:
-        """The hyperparameters of a network of the kind "bilstm"."""
+        """The hyperparameters; only for networks of the kind "bilstm"."""
         return Configuration.of(self.hyperparameters)
 
     @property
     def shape(self) -> Shape:
-        """What the data dictated of the network."""
+        """The sizes of the network that the data determine."""
         return Shape(self.vocabulary_size, len(self.class_names), self.max_length)
 
 
 def table_name(number: int) -> str:
-    """The name of the layer that has the numbers of an n-gram model, counted from 0."""
+    """The name of the layer with the coefficients of an n-gram model, counted from 0."""
     return f"ngrams_{number}"
 
 
 def describe(path: Path, facts: dict[str, Any], vocabulary: Sequence[str] | None) -> None:
-    """Adds to a .keras file that Keras wrote what it is, as its member classifier.json.
+    """Adds the members classifier.json and vocabulary.txt to a .keras file that Keras wrote.
 
     Args:
-        path: the file; it is replaced, whole or not at all.
-        facts: what `Description` asks for, but for the hashes, and more.
-        vocabulary: the token with the id i + 2 in place i, or more of them, for its member
-            vocabulary.txt; None where its tokens stand in its config.json.
+        path: the file; replaced atomically.
+        facts: the fields of `Description` except the hashes, and any others.
+        vocabulary: the tokens, at least as many as the networks know; token i has the id i + 2.
+            None if they are in config.json, as in version 0.1.
     """
     content = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(content, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -126,11 +126,11 @@ def describe(path: Path, facts: dict[str, Any], vocabulary: Sequence[str] | None
 
 
 def seal(facts: dict[str, Any]) -> str:
-    """The hash of a description, which has those of weights and layers: it binds all three."""
+    """The hash of a description. It covers the whole file, since all other hashes are in it."""
     plain = {name: value for name, value in facts.items() if name != SEAL}
     return sha256_of(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
 
 
 def sha256_of(content: bytes) -> str:
-    """The hash of a content, in hexadecimal."""
+    """The SHA-256 hash of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

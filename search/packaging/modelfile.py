@@ -1,15 +1,16 @@
-"""A .keras file as it lies on the disk: what it says of itself, and its parts, read safely.
+"""Reads exported .keras files without running any code from them.
 
-A .keras file is a zip of config.json (the layers), model.weights.h5 and metadata.json. An exported
-one has two more members, which Keras passes over: `vocabulary.txt`, the known tokens, of which that
-in line i, counted from 0, has the id i + 2; and `classifier.json`: the classes, the temperature,
-from which confidence on an answer can be relied upon, and where the model comes from. It also has
-the hashes of the other members, and one over all that it says, so that a file which was changed
-says so. Files of version 0.1 have their tokens in config.json.
+A .keras file is a zip archive of config.json (the layers), model.weights.h5 and metadata.json. An
+exported one has two more members, which Keras ignores:
 
-Nothing in here runs anything that a file contains: JSON and plain arrays of known shapes are read.
-Nor is a file believed: numbers have ends, and memory is taken for what is there, not for what a
-header says.
+- `vocabulary.txt`: one known token a line; line i, counted from 0, has the id i + 2. (Files of
+  version 0.1 have their tokens in config.json.)
+- `classifier.json`: class names, temperature, the confidence below which to abstain, and where the
+  model comes from. It has the hashes of the other members and one of its own content, so that
+  changes are detected.
+
+A file may be hostile, so only JSON and plain arrays of known shapes are read. Numbers are checked
+against limits, and memory is allocated for the bytes that are there, not for what a header claims.
 """
 
 import io
@@ -45,17 +46,19 @@ WIDTHS = ("units", "filters", "input_dim", "output_dim")  # of Keras' layers
 
 
 class ModelFile:
-    """An exported .keras file, read whole and found unchanged.
+    """An exported .keras file, read into memory and checked against its hashes.
 
     Args:
-        path: the file. If best_model.json stands beside a best_model.keras, its hash must be that
-            of the file, too.
+        path: the file. If there is a JSON file of the same name, as best_model.json is for
+            best_model.keras, the hash recorded there must match, too.
 
     Attributes:
-        content: the whole file.
+        content: the bytes of the file.
+        description: its metadata.
+        config: its config.json.
 
     Raises:
-        ModelError: there is no such file, or it is not what this project exported.
+        ModelError: the file cannot be read, was not exported by this project, or was changed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -119,10 +122,10 @@ class ModelFile:
         )
 
     def vocabulary(self) -> tuple[str, ...]:
-        """The known tokens; token i has the id i + 2.
+        """Returns the known tokens; token i has the id i + 2.
 
         Raises:
-            ModelError: they are not in it.
+            ModelError: they are missing, or not as many as the metadata say.
         """
         try:
             if self.description.tokens == "unicode":
@@ -140,10 +143,10 @@ class ModelFile:
             raise self._changed(f"{CONFIG}: {error!r}") from error
 
     def networks(self) -> list[Weights]:
-        """The weights of each network, of the kind "bilstm", as `Engine`s take them.
+        """Returns the weights of each network, of the kind "bilstm", as an `Engine` takes them.
 
         Raises:
-            ModelError: they have other names, shapes or types.
+            ModelError: their names, shapes or types are not the expected ones.
         """
         configuration, count = self.description.configuration, self.description.networks
         parts = [("embedding", "vars/0")]
@@ -164,10 +167,10 @@ class ModelFile:
             return found
 
     def mixture(self) -> Mixture | None:
-        """What the networks are mixed with.
+        """Returns the mixture of networks and n-gram models; None if there is none.
 
         Raises:
-            ModelError: it is not as the file says.
+            ModelError: its arrays do not match the metadata.
         """
         facts = self.description.mixture
         if facts is None:
@@ -189,10 +192,13 @@ class ModelFile:
 
     @contextmanager
     def _numbers(self, count: int) -> Iterator[tuple[Any, list[Any]]]:
-        """The file of weights, if so many numbers can be in it, and the layers that they are of.
+        """Opens the weights: the HDF5 file, and the layers of config.json, for a block.
+
+        Args:
+            count: how many float32 numbers will be read; the file must be large enough for them.
 
         Raises:
-            ModelError: they are not, or something is wrong with them while they are read.
+            ModelError: it is smaller, or anything read in the block is invalid.
         """
         import h5py
 
@@ -205,7 +211,7 @@ class ModelFile:
             raise self._changed(f"{WEIGHTS}: {error}") from error
 
     def _array(self, file: Any, name: str, shape: tuple[int, ...]) -> Any:
-        """One dataset, if it is a plain one: HDF5 can point at other files."""
+        """Reads a dataset. It must be stored in the file itself: HDF5 can link to other files."""
         import h5py
 
         item = file
@@ -217,7 +223,7 @@ class ModelFile:
         plain = isinstance(item, h5py.Dataset) and not item.is_virtual and not item.external
         if not plain or item.shape != shape or item.dtype != np.float32:
             raise ValueError(f"{name} is not an array of shape {shape}")
-        # As it was written, and not in packed pieces or a promise of zeros.
+        # Not compressed and not sparse: a few bytes could stand for gigabytes.
         if item.chunks is not None or item.id.get_storage_size() != 4 * math.prod(shape):
             raise ValueError(f"the numbers of {name} are not there")
         array = item[()]
@@ -226,10 +232,10 @@ class ModelFile:
         return array
 
     def refuse_foreign_code(self) -> None:
-        """Looks whether all layers and operations are Keras' own.
+        """Checks that all layers and operations are Keras' own.
 
         Raises:
-            ModelError: one is not.
+            ModelError: one is not; loading it could run foreign code.
         """
         for part in _parts(self.config):
             module, name = part.get("module"), part.get("class_name")
@@ -242,10 +248,10 @@ class ModelFile:
                 )
 
     def refuse_empty_width(self) -> None:
-        """Looks, before Keras takes memory for it, whether layers are as wide as weights are there.
+        """Checks that no layer is larger than the weights in the file, before Keras allocates it.
 
         Raises:
-            ModelError: one is wider.
+            ModelError: one is.
         """
         layers = [part for part in _parts(self.config) if "class_name" in part]
         if len(layers) > MOST_LAYERS:
@@ -257,10 +263,10 @@ class ModelFile:
 
 
 def _place(layers: list[Any], name: str) -> tuple[str, list[Any]]:
-    """Where the weights of a layer stand: Keras counts the layers of each class.
+    """Finds the weights of a layer in the HDF5 file, where Keras counts the layers of each class.
 
     Returns:
-        The beginning of their names, and the layers that are in the layer.
+        The prefix of their names, and the layers inside the layer.
     """
     before = Counter[str]()
     for layer in layers:
@@ -273,7 +279,7 @@ def _place(layers: list[Any], name: str) -> tuple[str, list[Any]]:
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a config, at whatever depth."""
+    """Yields every object in a config, at any depth."""
     waiting = [config]
     while waiting:
         part = waiting.pop()

@@ -1,4 +1,4 @@
-"""The model that users keep: raw text in, probabilities out, plain Keras layers only."""
+"""Builds the exported model: raw text in, probabilities out, plain Keras layers only."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from search.network.build import averaged
 from search.packaging.mixture_layers import mixed
 from search.packaging.token_layers import known_characters, token_ids, tokens, units
 
-CHARACTERS = "characters"  # the layer that makes numbers of a text's characters
+CHARACTERS = "characters"  # name of the layer that maps a text to character indices
 
 
 def text_model(
@@ -25,25 +25,25 @@ def text_model(
     mixture: Mixture | None = None,
     temperature: float = 1.0,
 ) -> keras.Model:
-    """Puts what reads a text in front of networks, and what mixes their answers behind them.
+    """Joins the tokenizer, the networks and the n-gram models into one Keras model.
 
     Args:
-        networks: plain Keras layers, token ids (batch, time) to probabilities (batch, outputs); the
-            mean of these counts.
-        vocabulary: the token with the id i + 2 in place i.
-        reading: how many of its tokens the networks know, and where they cut a text.
-        mixture: what else answers, and what each answer weighs; None for the networks alone.
-        temperature: without a mixture, what the logits of one network are divided by; its own
-            weights stay as they are.
+        networks: models of plain Keras layers that map token ids, (batch, time), to probabilities,
+            (batch, outputs). Their probabilities are averaged.
+        vocabulary: the tokens; token i has the id i + 2.
+        reading: vocabulary size, maximum length and truncation of the networks' input.
+        mixture: the n-gram models and the weights of all members; None for the networks alone.
+        temperature: divides the logits of the network; only for a single one without a mixture. The
+            given network is not changed.
 
     Returns:
-        A functional model: string tensor (batch,) to probabilities (batch, outputs). It shows the
-        layers of one network one by one, unless one has a name that is taken; several networks are
-        one layer each.
+        A functional model that maps a string tensor, (batch,), to probabilities, (batch, outputs).
+        The layers of a single network are layers of this model, unless a name is taken twice;
+        several networks are one layer each.
 
     Raises:
-        ValueError: a temperature other than 1 for several networks, or for one that
-            `takes_temperature` says no of.
+        ValueError: a temperature other than 1 for several networks, or for a network for which
+            `takes_temperature` is false.
     """
     text = keras.Input((), dtype="string", name="text")
     characters = keras.layers.TextVectorization(
@@ -63,19 +63,19 @@ def text_model(
 
     if len(networks) > 1:
         if temperature != 1:
-            raise ValueError("a temperature is for one network")
+            raise ValueError("a temperature needs a single network")
         return finished(averaged(networks, ids))
     (network,) = networks
     output = network.outputs[0] if temperature == 1 else _tempered_output(network, temperature)
     whole = keras.Model(network.inputs, output, name=network.name)
     try:
         return finished(whole.call([ids]))
-    except ValueError:  # two layers or operations of one name
+    except ValueError:  # two layers or operations with the same name
         return finished(whole([ids]))
 
 
 def takes_temperature(network: keras.Model) -> bool:
-    """Whether a network ends in a Dense layer with one sigmoid, or with a softmax over classes."""
+    """Whether the last layer is a Dense with one sigmoid, or with a softmax over the classes."""
     last = network.layers[-1]
     return bool(
         type(last) is keras.layers.Dense
@@ -87,7 +87,7 @@ def takes_temperature(network: keras.Model) -> bool:
 
 
 def _tempered_output(network: keras.Model, temperature: float) -> Any:
-    """The output of a copy of the last layer, its logits divided by the temperature."""
+    """The output of a copy of the last layer whose logits are divided by the temperature."""
     if not takes_temperature(network):
         raise ValueError(f"{network.name}: expected a last layer Dense with sigmoid or softmax")
     last = network.layers[-1]
@@ -98,8 +98,8 @@ def _tempered_output(network: keras.Model, temperature: float) -> Any:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a .keras file, whole or not at all."""
-    temporary = path.with_name(f"{path.stem}{TEMPORARY}.keras")  # Keras insists on the ending
+    """Writes a .keras file atomically."""
+    temporary = path.with_name(f"{path.stem}{TEMPORARY}.keras")  # Keras requires this ending
     try:
         model.save(temporary)
         temporary.replace(path)
@@ -109,6 +109,6 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's content."""
+    """The SHA-256 hash of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,12 @@
-"""Tokens in a Keras model: what `search.corpus.tokens` says, in tensors.
+"""The tokenizer as operations of a Keras model: the same tokens as in `search.corpus.tokens`.
 
-Texts come as character numbers (batch, characters): a row of the table of all characters, 0 for
-none. A 0 is read as a separator, so that padding changes nothing. Everything is plain arithmetic of
-64-bit integers that wraps, sums, comparisons and look-ups, which every runtime has; units of all
-texts stand in one flat row, because each text begins and ends with a separator, and no token and
-no n-gram reaches over two.
+The input is character indices, (batch, characters): rows of the table of known characters, with 0
+for padding. Padding counts as a separator, so it changes nothing.
+
+Only operations that every runtime has are used: 64-bit integer arithmetic with overflow, sums,
+comparisons and look-ups. The units (a character with its combining marks) of all texts are in one
+flat tensor. Each text begins and ends with a separator there, so that no token or n-gram spans two
+texts.
 """
 
 from collections.abc import Sequence
@@ -48,13 +50,13 @@ from search.corpus.tokens import BASE, MOST_CHARACTERS, signed, token_hashes
 from search.packaging.key_table import key_table, looked_up
 
 INVERSE = pow(BASE, -1, 1 << 64)
-STEP = 256  # of a power of BASE, to look it up in two tables instead of one large one
-BEHIND = 2  # separators behind a text: so also an n-gram with the first of them has a next unit
+STEP = 256  # exponents are split into quotient and remainder by it: two small tables of powers
+BEHIND = 2  # separators after a text, so that an n-gram with the first one has a next unit
 
 
 @cache
 def known_characters() -> tuple[str, ...]:
-    """All characters with a row of their own; their numbers are 2, 3, …"""
+    """All characters with a row of their own in the table; their indices are 2, 3, …"""
     kinds, points = table()
     codes = np.concatenate([np.arange(low, high) for low, high in KNOWN])
     other = (kinds[codes] == ALONE) & (points[codes, 0] == UNKNOWN)
@@ -62,7 +64,7 @@ def known_characters() -> tuple[str, ...]:
 
 
 def _folds() -> npt.NDArray[np.float32]:
-    """Of every character number its kind, its look, its number of folded points, and these."""
+    """For each character index: kind, look, number of folded code points, and the code points."""
     codes = np.array([ord(character) for character in known_characters()])
     kinds, points = table()
     widths = (points[codes] > 0).sum(1)
@@ -72,44 +74,44 @@ def _folds() -> npt.NDArray[np.float32]:
 
 
 def _powers(base: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """base^i and base^(STEP · i), for i below STEP."""
+    """Tables of base^i and base^(STEP · i), for i < STEP, modulo 2^64."""
     low, high = ([signed(pow(base, i * by, 1 << 64)) for i in range(STEP)] for by in (1, STEP))
     return np.array(low), np.array(high)
 
 
 def power(base: int, exponents: Any) -> Any:
-    """Whole powers, below STEP², of a whole number, int64."""
+    """base^exponents, int64, modulo 2^64; exponents are below STEP²."""
     low, high = _powers(base)
-    exponents = ops.cast(exponents, "int32")  # LiteRT divides no 64-bit integers
+    exponents = ops.cast(exponents, "int32")  # LiteRT cannot divide 64-bit integers
     return ops.take(low, ops.mod(exponents, STEP)) * ops.take(high, exponents // STEP)
 
 
 def before(rows: Any, axis: int = 0) -> Any:
-    """The sum of all numbers that stand before each."""
+    """The exclusive cumulative sum: for each element, the sum of those before it."""
     return ops.cumsum(rows, axis=axis) - rows
 
 
 def later(rows: Any, by: int) -> Any:
-    """What stands so many places later in a row; 0 behind its end."""
+    """Shifts rows to the left: each element is the one `by` places later, 0 past the end."""
     outer = [[0, 0]] * (len(rows.shape) - 1)
     return ops.pad(rows, [*outer, [0, by]])[..., by:]
 
 
 def below(most: Any, row: Any) -> Any:
-    """0, 1, … below a number that is known when the model runs, and below the length of a row."""
+    """0, 1, …, below `most`, a scalar tensor, and below the length of `row`: a dynamic range."""
     places = ops.cumsum(ops.ones_like(row, dtype="int64")) - 1
     return ops.nonzero(ops.less(places, most))[0]
 
 
 @dataclass(frozen=True)
 class Units:
-    """The units of all texts in one flat row; tensors.
+    """The units of all texts in one flat tensor.
 
     Attributes:
-        kind, look: int64, (units,).
-        place: int64, (units,): how many code points of its text stand before it.
-        prefix: int64, (units,): the sum of these, c_i · BASE^i.
-        first, count: int64, (texts,): where each text begins, and how many units it has.
+        kind, look: int64, (units,), as in `search.corpus.characters`.
+        place: int64, (units,), number of code points before the unit in its text.
+        prefix: int64, (units,), hash of these code points: the sum of c_i · BASE^i.
+        first, count: int64, (texts,), index of each text's first unit, and its number of units.
     """
 
     kind: Any
@@ -121,10 +123,10 @@ class Units:
 
 
 def units(characters: Any) -> Units:
-    """The units of texts.
+    """Computes the units of texts.
 
     Args:
-        characters: numbers of characters, (texts, characters), 0 behind the end of each.
+        characters: character indices, (texts, characters), padded with 0.
     """
     characters = ops.cast(characters[:, :MOST_CHARACTERS], "int32")
     characters = ops.pad(characters, [[0, 0], [1, BEHIND]])
@@ -148,11 +150,11 @@ def units(characters: Any) -> Units:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens of all texts in one flat row; tensors.
+    """The tokens of all texts in one flat tensor.
 
     Attributes:
-        hashes: int64, (tokens + 1,), the last one of no token.
-        first, count: int64, (texts,): where each text begins, and how many tokens it has.
+        hashes: int64, (tokens + 1,); the last one belongs to no token.
+        first, count: int64, (texts,), index of each text's first token, and its number of tokens.
     """
 
     hashes: Any
@@ -160,30 +162,31 @@ class Tokens:
     count: Any
 
     def at(self, columns: Any) -> Any:
-        """The hashes of tokens of each text, (texts, columns); beyond its own any others.
+        """Gathers token hashes of each text, (texts, columns).
 
         Args:
-            columns: which tokens of a text, (columns,) or (texts, columns).
+            columns: positions in a text, (columns,) or (texts, columns). Past the end of a text
+                the result is arbitrary.
         """
         places = ops.minimum(self.first[:, None] + columns, ops.sum(self.count))
         return ops.take(self.hashes, places)
 
 
 def tokens(of: Units) -> Tokens:
-    """The tokens of texts, without marks."""
+    """Computes the tokens of texts; marks are separators."""
     row = _Row(of, SEPARATOR)
     return row.tokens((later(row.upto, 1) - row.upto) * row.inverse)
 
 
 def stems(of: Units) -> tuple[Tokens, Tokens]:
-    """The tokens of texts, marks among them: by the hashes of their first units, and by shape."""
+    """Computes the tokens of texts, marks included: as stems, and as shapes of words."""
     row = _Row(of, ALONE)
     next_one = later(row.where, 1)
     end = ops.take(row.sums, ops.minimum(row.where + STEM, next_one))
     hashes = (end - row.upto) * row.inverse
 
     def number(of_units: Any) -> Any:
-        """How many units of each token there are."""
+        """Counts the units of each token for which `of_units` is true."""
         return later(sums := ops.take(before(ops.cast(of_units, "int64")), row.where), 1) - sums
 
     count = number(ops.not_equal(row.kind, SEPARATOR))
@@ -198,16 +201,16 @@ def stems(of: Units) -> tuple[Tokens, Tokens]:
 
 
 class _Row:
-    """Where in the row of all units tokens begin.
+    """The boundaries of tokens in the tensor of all units.
 
     Attributes:
-        kind: of each unit, with marks as the given kind.
-        where: int64, (tokens + 1,): the first unit of each; the last one is a separator, and all
-            tokens are before it. (The number of units would do as well, if it wrapped in
-            onnxruntime.)
-        sums: what stands before each unit, of tokens alone: what separates two adds nothing.
-        upto: the same at `where`.
-        inverse: what makes a hash of a difference of two sums, at `where`.
+        kind: (units,), kind of each unit; marks have the given kind.
+        where: int64, (tokens + 1,), index of each token's first unit. The last entry is a separator
+            after all tokens, since the number of units is out of range in onnxruntime.
+        sums: (units,), like `prefix`, but separators add nothing.
+        upto: `sums` at `where`.
+        inverse: at `where`, the factor that turns a difference of two sums into a hash, which does
+            not depend on the token's place in the text.
     """
 
     def __init__(self, of: Units, mark: int) -> None:
@@ -232,15 +235,15 @@ class _Row:
 
 
 def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:
-    """The ids of the tokens of texts, cut as `search.corpus.batches.padded` cuts them.
+    """Looks up token ids, and truncates texts as `search.corpus.batches.padded` does.
 
     Args:
         of: the tokens.
-        vocabulary: the token with the id i + 2 in place i; of them, the network knows the first.
-        reading: how many it knows, and what of a text it sees.
+        vocabulary: the tokens; token i has the id i + 2.
+        reading: vocabulary size, maximum length and truncation.
 
     Returns:
-        int32, (texts, longest), 0 behind the end of each. No token is one unknown one.
+        int32, (texts, longest), padded with 0. A text without tokens is one unknown token.
     """
     known = token_hashes(vocabulary[: reading.vocabulary_size - 2])
     count = ops.maximum(of.count, 1)
