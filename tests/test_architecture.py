@@ -28,7 +28,17 @@ ROAD = [
     *("corpus", "network", "compiled", "tuning", "evaluation", "packaging", "reporting"),
     *("conclusion", "pipeline", "estimator"),
 ]
-COMMANDS = {"run", "predict", "export", "report", "compare", "view", "summary", "commands"}
+COMMANDS = {
+    "run",
+    "session",
+    "predict",
+    "export",
+    "report",
+    "compare",
+    "view",
+    "summary",
+    "commands",
+}
 COMMANDS |= {"__main__"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
 
