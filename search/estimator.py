@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,19 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from search.conclusion import Outcome
 from search.corpus.load import load_corpus
 from search.display import counted
 from search.errors import InputError, Interrupted
 from search.memory import InMemory
 from search.packaging.classifier import as_texts, load
 from search.packaging.explanation import Explanation
-from search.pipeline import conclude, tune
 from search.reporting.report import framed, read_report
 from search.settings import NO_TEXTS, Algorithm, Objective, Settings
-from search.tuning.tuner import SearchTuner
+from search.startup import tensorflow_silenced
+
+if TYPE_CHECKING:  # TensorFlow, which what was fitted does not need
+    from search.conclusion import Outcome
+    from search.tuning.tuner import SearchTuner
 
 USUAL = {name: field.default for name, field in Settings.model_fields.items()}
 """The defaults of all settings, which are those of the command."""
@@ -261,16 +263,24 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _plain(y: Any) -> Any:
-    """Labels of a type of pandas, such as Int64, as NumPy has them, if none is missing."""
+    """Labels as NumPy has them: of an iterator, and of a type of pandas if none is missing."""
+    y = list(y) if isinstance(y, Iterator) else y
+    if isinstance(y, list | tuple):
+        cells = pd.Series(list(y), dtype=object)
+        # Of texts and NaN, NumPy makes the class "nan".
+        return cells.to_numpy() if cells.isna().any() else y
     kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
     return y if kind is None or pd.isna(y).any() else y.to_numpy(dtype=kind)
 
 
-def _searched(settings: Settings, callbacks: Iterable[Any]) -> Outcome:
+def _searched(settings: Settings, callbacks: Iterable[Any]) -> "Outcome":
     """Searches; after Ctrl-C with what there is until then."""
+    with tensorflow_silenced():
+        from search.pipeline import conclude, tune
+
     seen: dict[str, SearchTuner] = {}
 
-    def watch(tuner: SearchTuner) -> None:
+    def watch(tuner: "SearchTuner") -> None:
         seen["tuner"] = tuner
 
     say: Callable[[str], None] = lambda message: warnings.warn(message, stacklevel=2)  # noqa: E731

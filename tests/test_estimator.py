@@ -120,6 +120,17 @@ def test_it_is_pickled_and_saved(fitted, tmp_path):
     assert again.classes_.tolist() == ["3", "7"]
 
 
+def test_what_was_pickled_needs_no_tensorflow(fitted, tmp_path):
+    (tmp_path / "c.pickle").write_bytes(pickle.dumps(fitted[0]))
+    script = (
+        "import pickle, pathlib, sys\n"
+        f"found = pickle.loads(pathlib.Path({str(tmp_path / 'c.pickle')!r}).read_bytes())\n"
+        f"print(found.predict({NEW!r}).tolist(), 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == f"{fitted[0].predict(NEW).tolist()} False" and not done.stderr
+
+
 def test_a_clone_is_not_fitted(fitted):
     with pytest.raises(NotFittedError):
         clone(fitted[0]).predict(NEW)
@@ -134,6 +145,8 @@ def test_a_clone_is_not_fitted(fitted):
         ({}, ["a", "b"], [1], ValueError, "found 2 texts and 1 label"),
         ({}, ["a", "b"], None, ValueError, "y to be passed"),
         ({}, ["a", "b"], ["x", None], ValueError, "a label for each text, found none in place 1"),
+        ({}, ["a", "b"], ["x", np.nan], ValueError, "found none in place 1"),  # no class "nan"
+        ({}, ["a", "b"], iter(["x"]), ValueError, "found 2 texts and 1 label"),
         ({}, ["a", "b"], [0.1, 0.7], ValueError, "Unknown label type"),
         ({}, ["a", "b"], pd.array([1, None], dtype="Int64"), ValueError, "found none in place 1"),
         ({}, ["", " "], [0, 1], ValueError, "found none that is not empty"),
@@ -196,9 +209,9 @@ def interrupt(tuner):
     if len([r for r in tuner.records.values() if r.status != "running"]) == 2 and not ended:
         ended.append(1)
         os.kill(os.getpid(), signal.SIGINT)
-from search import estimator
-watch = estimator.tune
-estimator.tune = lambda *a, watch, **k: tune(*a, watch=lambda t: (watch(t), interrupt(t)), **k)
+from search import pipeline
+watch = pipeline.tune
+pipeline.tune = lambda *a, watch, **k: tune(*a, watch=lambda t: (watch(t), interrupt(t)), **k)
 tune = watch
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")

@@ -170,7 +170,9 @@ def as_texts(texts: Iterable[str]) -> list[str]:
     found = list(texts)
     for row, text in enumerate(found):
         if not isinstance(text, str):
-            raise TypeError(f"expected texts, found {text!r} in place {row}")
+            missing = str(text) in ("None", "nan", "<NA>")
+            remedy = "; remove rows without a text" if missing else ""
+            raise TypeError(f"expected texts, found {text!r} in place {row}{remedy}")
     return found
 
 

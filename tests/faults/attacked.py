@@ -44,7 +44,7 @@ class End:
     memory: int
 
 
-def attacked(*arguments: object, cwd: Path, text: str = "", patience: float = 60) -> End:
+def attacked(*arguments: object, cwd: Path, text: str = "", patience: float = 300) -> End:
     """Runs `python -m …`, for so many seconds at most.
 
     Memory is bounded besides, so that a fault is a failed test and not a machine without memory.
