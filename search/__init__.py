@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from search.network.hypermodel import SentimentHyperModel
     from search.packaging.classifier import load
     from search.pipeline import conclude, tune
+    from search.reporting.mlflow_tracker import MLflowTracker
     from search.reporting.report import read_report
     from search.tuning.callbacks import Callback
     from search.tuning.tuner import SearchTuner
@@ -46,6 +47,7 @@ _HOMES = {
     "load_corpus": "search.corpus.load",
     "TextClassifier": "search.estimator",
     "FastLSTM": "search.compiled.lstm",
+    "MLflowTracker": "search.reporting.mlflow_tracker",
     "load": "search.packaging.classifier",
     "SentimentHyperModel": "search.network.hypermodel",
     "SearchTuner": "search.tuning.tuner",
@@ -60,6 +62,7 @@ __all__ = [
     "Callback",
     "Corpus",
     "FastLSTM",
+    "MLflowTracker",
     "Outcome",
     "SearchError",
     "SearchTuner",

@@ -15,6 +15,7 @@ from search.corpus.words import Vectors
 from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
+from search.reporting.mlflow_tracker import MLflowTracker
 from search.reporting.notebook import Live, is_notebook
 from search.reporting.report import Rewriting
 from search.reporting.tensorboard import Board, check_installed
@@ -79,6 +80,8 @@ def tune(
     board = Board(settings.results) if settings.tensorboard else None
     if settings.tensorboard:
         check_installed()
+    if settings.mlflow is not None:
+        callbacks = [MLflowTracker(settings.mlflow, tell=progress), *callbacks]
     live = Live() if is_notebook() else None
 
     def listen(tuner: SearchTuner, record: TrialRecord) -> None:

@@ -39,13 +39,26 @@ GROUPS = {
     "Finals and model": ("finals", "folds", "single", "prefer_small", "top", "export", "conclude"),
     "Where it trains": ("workers", "cluster", "cpus_per_trial", "gpus_per_trial"),
     "Results and output": (
-        *("results", "overwrite", "retry_failed", "tensorboard", "quiet", "as_json", "debug"),
+        *("results", "overwrite", "retry_failed", "tensorboard", "mlflow", "quiet", "as_json"),
+        "debug",
     ),
 }
 """Of the options, for --help."""
 
 
-@app.command(cls=grouped(GROUPS))
+class Run(grouped(GROUPS)):  # type: ignore[misc]
+    """The command, of which one option may be without its value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Gives `--mlflow` without a URI an empty one."""
+        for place in reversed([n for n, word in enumerate(args) if word == "--mlflow"]):
+            if args[place + 1 : place + 2] == [] or args[place + 1].startswith("-"):
+                args = [*args[: place + 1], "", *args[place + 1 :]]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+@app.command(cls=Run)
 def main(
     data: Annotated[
         str,
@@ -253,6 +266,14 @@ def main(
         bool,
         typer.Option("--tensorboard", help="Write curves and hyperparameters for TensorBoard."),
     ] = False,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[URI]",
+            help="Log the search to MLflow, such as http://127.0.0.1:5000; without a URI to "
+            "MLFLOW_TRACKING_URI.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
     as_json: Annotated[
         bool,

@@ -62,6 +62,10 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 
     if settings.tensorboard:
         check_installed()
+    if settings.mlflow is not None:
+        from search.reporting.mlflow_tracker import MLflowTracker
+
+        MLflowTracker(settings.mlflow)  # one that does not answer shows before anything is read
     directory = RunDirectory(settings.results)
     check_place(settings.results)
     if not train and not directory.run_file.exists():

@@ -155,6 +155,10 @@ class Settings(BaseModel):
     gpus_per_trial: float = Field(0, ge=0, description="of a cluster; also a share of one")
     keep: PositiveInt = 5
     tensorboard: bool = Field(False, description="write what TensorBoard shows")
+    # Not written to run.json: it may have a password in it.
+    mlflow: str | None = Field(
+        None, exclude=True, description="an MLflow tracking server; empty: MLflow's own default"
+    )
     trial_timeout: float | None = Field(None, gt=0, description='seconds, or "10m"')
     timeout: float | None = Field(None, gt=0, description='seconds, or "30m"')
     retry_failed: bool = Field(False, description="begin trials again that failed")

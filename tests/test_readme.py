@@ -51,10 +51,11 @@ CLASSIFIER = snippet("search.TextClassifier(")
 STEPS = snippet("search.conclude(")
 MEMORY = snippet("data=frame")
 CALLBACK = snippet("search.Callback")
+MLFLOW = snippet("mlflow.pyfunc")  # which runs in tests/reporting/test_mlflow.py
 
 
 def test_everything_is_tested():
-    assert {LOAD, KERAS, ASK, ONNX, CLASSIFIER, STEPS, MEMORY, CALLBACK} == PYTHON
+    assert {LOAD, KERAS, ASK, ONNX, CLASSIFIER, STEPS, MEMORY, CALLBACK, MLFLOW} == PYTHON
     assert len(COMMANDS) >= 30
     kinds = {kind for page, kind, _ in BLOCKS if page != "clusters.md"}
     assert kinds <= {"bash", "python", "toml", "text"}
