@@ -75,6 +75,11 @@ def tune(
         Interrupted: Ctrl-C or SIGTERM; everything is saved.
     """
 
+    if not (isinstance(settings, Settings) and isinstance(corpus, Corpus)):
+        found = f"{type(settings).__name__} and {type(corpus).__name__}"
+        raise SettingsError(
+            f"tune: expected Settings(data=…) and the Corpus that load_corpus gives, found {found}"
+        )
     rewrite_report = Rewriting(settings.results, warn)
     rewrite_leaderboard = _Leaderboard()
     board = Board(settings.results) if settings.tensorboard else None

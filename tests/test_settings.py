@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from typer.main import get_command
 
+import search
 from search import Settings
 from search.errors import SettingsError
 from search.network.spacefile import chosen_space
@@ -110,3 +111,8 @@ def test_a_record_of_data_in_memory_is_its_name():
 def test_a_record_with_impossible_settings_is_damaged():
     with pytest.raises(ValueError, match="--trials: expected"):
         RunFacts(identity={}, settings={"trials": 0})
+
+
+def test_a_search_needs_settings_and_a_corpus():
+    with pytest.raises(SettingsError, match="found list and NoneType"):
+        search.tune(["text"], None)

@@ -7,6 +7,7 @@ is named 1. Classes are sorted numerically if all are numbers, and alphabeticall
 second of two classes, whose probability the model predicts, is 1, True, pos, positive, yes, good.
 """
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -24,7 +25,8 @@ from search.display import counted
 from search.errors import DataError
 from search.settings import FEWEST_ROWS
 
-MOST_CLASSES = 100
+MOST_CLASSES = 1_000
+MANY_CLASSES = 100  # and where few of so many have rows enough, they are no labels
 FEWEST_TEXTS = 3  # different ones of a class: one for each side
 MOST_DROPPED = 0.2  # of all rows
 SHOWN_CLASSES = 5
@@ -103,6 +105,7 @@ def clean(
     known, keys = together[: len(given)], pd.Series(together[len(given) :], label[kept].index)
     if class_names is None:
         names = _names(label[kept], keys, source, tell)
+        _tell_of_several(names.values(), source, tell)
         rare = _rare(names, keys, text[kept], source, fewest)
         left_out = set(rare)
         names = {key: name for key, name in names.items() if name not in left_out}
@@ -214,10 +217,10 @@ def _names(
             more = ", …" if len(spellings) > 6 else ""
             merged.append(f"{source}: read as one class with {spellings[0]!r}: {others}{more}")
         names[key] = spellings[0]
-    for line in merged[:MOST_CLASSES]:
+    for line in merged[:MANY_CLASSES]:
         tell(line)
-    if len(merged) > MOST_CLASSES:
-        tell(f"{source}: and so {len(merged) - MOST_CLASSES:,} other classes")
+    if len(merged) > MANY_CLASSES:
+        tell(f"{source}: and so {len(merged) - MANY_CLASSES:,} other classes")
     if all(_NUMBER.fullmatch(key) for key in names):
         # A program wrote 1.0 where there was 1, because another row of the column had none.
         whole = {key: _WHOLE.sub(r"\1", names[key]) for key in names}
@@ -240,11 +243,11 @@ def _rare(
             f"{source}: every label is {next(iter(names.values()))!r}; a classifier needs two "
             "classes"
         )
-    if len(left) > MOST_CLASSES or len(names) > MOST_CLASSES > 2 * len(left):
+    if len(left) > MOST_CLASSES or len(names) > MANY_CLASSES > 2 * len(left):
         examples = ", ".join(name[:LONGEST_NAME] for name in [*names.values()][:SHOWN_CLASSES])
         raise DataError(
-            f"{source}: {len(names)} different labels ({examples}, …), more than "
-            f"{MOST_CLASSES}; is another column the label?"
+            f"{source}: {len(names):,} different labels ({examples}, …), of which "
+            f"{len(left):,} have {fewest} rows; is another column the label?"
         )
     if len(left) < 2:
         rarest = min(names, key=lambda key: (counts[key] >= fewest, different[key], counts[key]))
@@ -271,3 +274,16 @@ def _different_texts(keys: pd.Series, texts: pd.Series) -> dict[str, int]:
             if len(found[key]) == FEWEST_TEXTS:
                 wanting.remove(key)
     return {key: len(known) for key, known in found.items()}
+
+
+def _tell_of_several(names: Iterable[str], source: str, tell: Callable[[str], None]) -> None:
+    """Tells of labels that are several in one cell, such as "food|service", which are classes."""
+    classes = set(names)
+    for name, mark in itertools.product(sorted(classes), "|;,"):
+        parts = [part.strip() for part in name.split(mark)]
+        if len(parts) > 1 and classes.issuperset(parts):
+            tell(
+                f"{source}: {name!r} looks like several labels; a text has one here, so each "
+                "combination of them is a class of its own"
+            )
+            return

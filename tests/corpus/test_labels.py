@@ -41,6 +41,26 @@ def test_spellings_of_one_class_are_one_class():
     assert np.bincount(reviews.labels).tolist() == [10, 40]
 
 
+def test_several_hundred_classes():
+    reviews = clean(table([f"intent {n % 300:03d}" for n in range(3000)]), "x")
+    assert len(reviews.class_names) == 300
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["food", "service", "food|service"], "x: 'food|service' looks like several labels"),
+        (["a", "b", "b; a"], "x: 'b; a' looks like several labels"),
+        (["Paris, France", "Berlin", "Rome, Italy"], None),
+        (["a,", "b"], None),
+    ],
+)
+def test_several_labels_in_one_cell_are_told(labels, told):
+    said = []
+    assert len(clean(table(labels * 10), "x", tell=said.append).class_names) == len(labels)
+    assert len(said) == (told is not None) and all(line.startswith(told) for line in said)
+
+
 def test_rows_without_text_or_label_are_dropped_and_counted():
     labels = ["a", "b"] * 10 + [None, "a", " "]
     texts = [f"t{i}" for i in range(21)] + ["   ", "t"]
@@ -137,7 +157,7 @@ def test_a_column_of_texts_taken_for_labels_is_told_at_once():
     labels = [f"Title {i}" for i in range(40_000)] + [f"title {i}" for i in range(200)]
     table = pd.DataFrame({"text": [f"text {i}" for i in range(len(labels))], "label": labels})
     told, begun = [], time.process_time()
-    with pytest.raises(DataError, match="40000 different labels"):
+    with pytest.raises(DataError, match="40,000 different labels"):
         clean(table, "r.csv", tell=told.append)
     assert time.process_time() - begun < 5
     assert len(told) == 101 and told[-1] == "r.csv: and so 100 other classes"
