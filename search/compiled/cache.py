@@ -19,6 +19,7 @@ import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 from search.compiled.width import WIDE
+from search.errors import SettingsError
 
 PATIENCE = 120  # seconds to wait for another process that compiles; then both do
 HASH_BYTES = hashlib.sha256().digest_size
@@ -35,7 +36,12 @@ def cached(function: Callable[..., Any], **options: Any) -> Any:
     """Returns a function that numba compiles on its first call, or loads from the cache.
 
     If no folder is writable, every process compiles for itself.
+
+    Raises:
+        SettingsError: numba is told not to compile: intrinsics cannot be run as Python.
     """
+    if numba.config.DISABLE_JIT:
+        raise SettingsError("NUMBA_DISABLE_JIT is set, and nothing runs uncompiled: unset it")
     result = numba.njit(**options)(function)
     if (folder := _folder()) is None:
         return result

@@ -8,6 +8,7 @@ import numba
 import pytest
 
 from search.compiled import cache
+from search.errors import SettingsError
 from tests.conftest import ROOT
 
 
@@ -94,3 +95,9 @@ def test_processes_do_not_compile_the_same_at_once(tmp_path):
     hits = [int(process.communicate()[0]) for process in several]
     assert [process.returncode for process in several] == [0, 0]
     assert sorted(hits) == [0, 1]
+
+
+def test_nothing_runs_uncompiled(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(SettingsError, match="NUMBA_DISABLE_JIT is set"):
+        cache.cached(twice)
