@@ -46,7 +46,8 @@ def snippet(part):
 LOAD = snippet('search.load("results")')
 KERAS = snippet("keras.models.load_model")
 ASK = snippet("classifier.json")
-ONNX = snippet("onnxruntime.InferenceSession")
+ONNX = snippet("session.run(")
+ONNX_FACTS = snippet("session.get_modelmeta()")
 CLASSIFIER = snippet("search.TextClassifier(")
 STEPS = snippet("search.conclude(")
 MEMORY = snippet("data=frame")
@@ -55,7 +56,18 @@ MLFLOW = snippet("mlflow.pyfunc")  # which runs in tests/reporting/test_mlflow.p
 
 
 def test_everything_is_tested():
-    assert {LOAD, KERAS, ASK, ONNX, CLASSIFIER, STEPS, MEMORY, CALLBACK, MLFLOW} == PYTHON
+    assert {
+        LOAD,
+        KERAS,
+        ASK,
+        ONNX,
+        ONNX_FACTS,
+        CLASSIFIER,
+        STEPS,
+        MEMORY,
+        CALLBACK,
+        MLFLOW,
+    } == PYTHON
     assert len(COMMANDS) >= 30
     kinds = {kind for page, kind, _ in BLOCKS if page != "clusters.md"}
     assert kinds <= {"bash", "python", "toml", "text"}
@@ -144,6 +156,15 @@ def test_onnx(exported_run, tmp_path):
     texts = ["a warm and funny film", "dull, and far too long"]
     wanted = load_classifier(results / "best_model.keras").score(texts)
     np.testing.assert_allclose(found, wanted[:, 0], atol=1e-5)
+
+
+def test_what_onnx_says(exported_run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "results").symlink_to(exported_run[0])
+    monkeypatch.chdir(tmp_path)
+    exec(ONNX_FACTS, {})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "code_points probabilities"
+    assert second.startswith("['negative', 'positive'] 0.")
 
 
 def quicker(code):

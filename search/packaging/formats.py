@@ -17,12 +17,13 @@ from search.corpus.store import Corpus
 from search.errors import ResultsError
 from search.files import flush_folder, flush_tree, temporary, write_json, write_text
 from search.packaging.classifier import load_classifier
-from search.packaging.description import DESCRIPTION
+from search.packaging.description import DESCRIPTION, Description
 from search.packaging.modelfile import ModelFile
 from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
 from search.settings import Format, Settings
 from search.startup import check_modules
 from search.tuning.rundir import RunDirectory
+from search.version import __version__
 
 NEEDED: dict[Format, tuple[str, ...]] = {
     "saved_model": ("tensorflow",),
@@ -85,6 +86,27 @@ def export_best(run: RunDirectory, formats: Iterable[Format]) -> dict[str, Any]:
     return facts
 
 
+def onnx_metadata(description: Description) -> dict[str, str]:
+    """What an ONNX file says of itself, as `get_modelmeta().custom_metadata_map` has it.
+
+    Returns:
+        version: of this package. class_names: a JSON list. input, output: sentences.
+        abstain_confidence: a number, if there is one; see `Classifier.predict`.
+    """
+    names, least = description.class_names, description.abstain
+    columns, what = len(names), "one for each class"
+    if len(names) == 2:
+        columns, what = 1, f"that of the class {names[1]!r}"
+    return {
+        "version": __version__,
+        "class_names": json.dumps(names, ensure_ascii=False),
+        "input": "code_points: int32, (texts, characters): the Unicode code points of each text, "
+        "padded with 0 on the right",
+        "output": f"probabilities: float32, (texts, {columns}): {what}",
+        **({} if least is None else {"abstain_confidence": str(least.confidence)}),
+    }
+
+
 def remove_exports(run: RunDirectory) -> None:
     """Removes the exports of an earlier best model."""
     for name in NEEDED:
@@ -101,7 +123,8 @@ def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]
     partial.mkdir()
     try:
         path, target = (str(place.absolute()) for place in (file.path, partial))
-        started().ask(do="convert", format=name, path=path, target=target)
+        metadata = onnx_metadata(file.description)
+        started().ask(do="convert", format=name, path=path, target=target, metadata=metadata)
         description = file.description.model_dump(mode="json")
         write_text(partial / DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False))
         proof = check_parity(partial, name, texts, expected, timed=len(written) or len(texts))

@@ -5,7 +5,7 @@ does. `search.packaging.parity` starts it and talks to it: a JSON object a line,
 
     {"do": "run", "format": "onnx", "path": "…", "texts": ["…", …], "timed": 30}
         {"probabilities": [[…], …], "median_ms": …, "p95_ms": …, "texts_per_second": …}
-    {"do": "convert", "format": "onnx", "path": "….keras", "target": "…"}
+    {"do": "convert", "format": "onnx", "path": "….keras", "target": "…", "metadata": {"…": "…"}}
         {}
     anything that goes wrong
         {"error": "…"}
@@ -26,6 +26,7 @@ import numpy.typing as npt
 BATCH = 32  # texts at a time
 ONE_BY_ONE = 100  # texts that are timed alone, at most,
 SECONDS = 0.5  # and for about how long
+OUTPUT = "probabilities"  # of an ONNX file
 PAGE = 256  # code points; most pages have no character that a model knows
 
 Run = Callable[[list[str]], Any]
@@ -155,8 +156,35 @@ def _unpack_nothing() -> None:
     numpy.nonzero = nonzero  # type: ignore[attr-defined]
 
 
-def convert(format: str, path: str, target: str) -> dict[str, Any]:
-    """Writes a .keras file in another format; `target` is a folder that is there."""
+def _describe(path: Path, metadata: dict[str, str]) -> None:
+    """Names inputs and outputs of an ONNX file and their dimensions, and adds metadata."""
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(path)
+    [given], [answer] = model.graph.input, model.graph.output
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [OUTPUT if name == answer.name else name for name in names]
+    answer.name = OUTPUT
+    for value, dimensions in ((given, ("texts", "characters")), (answer, ("texts",))):
+        for number, name in enumerate(dimensions):
+            value.type.tensor_type.shape.dim[number].dim_param = name
+    model.producer_name, model.producer_version = "bilstm-search", metadata["version"]
+    model.model_version = 1
+    model.graph.name, model.doc_string = "text_classifier", metadata["input"]
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def convert(format: str, path: str, target: str, metadata: dict[str, str]) -> dict[str, Any]:
+    """Writes a .keras file in another format.
+
+    Args:
+        format: its name.
+        path: the file.
+        target: a folder that is there.
+        metadata: what an ONNX file says of itself.
+    """
     keras = importlib.import_module("keras")
     model = keras.models.load_model(path)
     folder = Path(target)
@@ -170,6 +198,8 @@ def convert(format: str, path: str, target: str) -> dict[str, Any]:
     name = "model.tflite" if format == "litert" else "model.onnx"
     signature = [keras.InputSpec(shape=whole.input_shape, dtype="int32", name="code_points")]
     whole.export(folder / name, format=format, input_signature=signature, verbose=False)
+    if format == "onnx":
+        _describe(folder / name, metadata)
     return {}
 
 

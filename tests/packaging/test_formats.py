@@ -5,8 +5,10 @@ import shutil
 import unicodedata
 
 import numpy as np
+import onnxruntime
 import pytest
 
+import search
 from search import startup
 from search.errors import ResultsError, SearchError, SettingsError
 from search.packaging import parity
@@ -97,6 +99,27 @@ def test_every_format_of_a_real_run(exported_run, tmp_path):
     assert [line.split(" (")[0] for line in lines] == [f"{n}: {results / n}" for n in FILES]
     assert "| onnx | " in (results / "MODEL_CARD.md").read_text(encoding="utf-8")
     check_formats(shutil.copytree(results, tmp_path / "results"))
+
+
+def test_what_an_onnx_file_says_of_itself(exported_run):
+    session = onnxruntime.InferenceSession(exported_run[0] / "onnx" / "model.onnx")
+    [given], [answer] = session.get_inputs(), session.get_outputs()
+    assert (given.name, given.shape, given.type) == (
+        *("code_points", ["texts", "characters"], "tensor(int32)"),
+    )
+    assert (answer.name, answer.shape, answer.type) == (
+        *("probabilities", ["texts", 1], "tensor(float)"),
+    )
+    about = session.get_modelmeta()
+    assert (about.producer_name, about.version) == ("bilstm-search", 1)
+    said = about.custom_metadata_map
+    description = json.loads((exported_run[0] / "onnx" / "classifier.json").read_text())
+    assert json.loads(said["class_names"]) == ["negative", "positive"]
+    assert said["version"] == search.__version__
+    assert said["input"].startswith("code_points: int32, (texts, characters): the Unicode code")
+    assert said["output"] == "probabilities: float32, (texts, 1): that of the class 'positive'"
+    least = description["abstain"]
+    assert said.get("abstain_confidence") == (least and str(least["confidence"]))
 
 
 def test_what_differs_is_not_exported(tmp_path, monkeypatch):
