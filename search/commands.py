@@ -9,6 +9,7 @@ import signal
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,13 @@ from typer.core import TyperCommand
 
 from search.display import visible
 from search.errors import SearchError
+
+NOT_OURS = (
+    r"currentThread\(\) is deprecated",  # KerasTuner 1.4.8
+    r"getName\(\) is deprecated",
+    "__array__ implementation doesn't accept a copy keyword",  # Keras 3.15
+)
+"""Warnings of libraries, which do not end a command under `python -W error`."""
 
 OTHER_OPTIONS = "Other options"  # of a command
 REMEDIES = {
@@ -97,6 +105,9 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
     written, and the workers have ended.
     """
     code: object = 0
+    _fill_closed_streams()
+    for message in NOT_OURS:
+        warnings.filterwarnings("ignore", message, DeprecationWarning)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever it cannot show, it shows as "?"
             stream.reconfigure(errors="replace")
@@ -108,6 +119,17 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else code is not None)
+
+
+def _fill_closed_streams() -> None:
+    """Has /dev/null in the place of standard streams that were closed, as by `2>&-`.
+
+    Otherwise the next file that is opened is written to by whoever prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(descriptor, "w" if number else "r", encoding="utf-8"))
 
 
 class Terminated(KeyboardInterrupt):

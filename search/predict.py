@@ -11,7 +11,7 @@ import typer
 from search.commands import command, folder, run_and_leave, say, show
 from search.corpus.dialect import Form
 from search.display import counted, visible
-from search.errors import SettingsError
+from search.errors import DataError, SettingsError
 from search.settings import Quote
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -132,6 +132,8 @@ def classify_file(
     from search.packaging.classifier import load_classifier
     from search.packaging.scoring import check_files, score_file, target_of
 
+    if file.is_dir():
+        raise DataError(f"{file}: is a folder; expected a file, or the lines of the standard input")
     target = output or target_of(file)
     check_files(file, target)
     classifier = load_classifier(model)

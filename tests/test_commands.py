@@ -1,10 +1,14 @@
 import errno
 import io
 import os
+import shlex
+import subprocess
+import sys
 
 import pytest
 
 from search.commands import command, fitted
+from tests.conftest import ROOT, run_here
 
 
 class Terminal(io.StringIO):
@@ -52,3 +56,16 @@ def test_what_to_do_about_a_file_that_cannot_be_written(capsys, number, remedy):
         raise OSError(number, os.strerror(number), "leaderboard.csv")
     told = capsys.readouterr().err
     assert "leaderboard.csv cannot be written" in told and f"; {remedy} and run the same" in told
+
+
+@pytest.mark.parametrize(("closed", "printed"), [("<&- 2>&-", 1), (">&- 2>&-", 0)])
+def test_streams_may_be_closed(model_file, closed, printed):
+    command = [sys.executable, "-m", "search.predict", "--model", str(model_file), "a film"]
+    shell = ["sh", "-c", f"{shlex.join(command)} {closed}"]
+    done = subprocess.run(shell, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == printed
+
+
+def test_a_folder_is_no_file_to_classify():
+    done = run_here("search.predict", "--file", ".")
+    assert done.returncode == 2 and "error: .: is a folder; expected a file" in done.stderr

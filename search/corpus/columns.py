@@ -18,6 +18,10 @@ LABEL_COLUMNS = (
 """Usual names, however they are written: review_text, Review Text, reviewText, review.text."""
 
 LONGEST_NAME, MOST_NAMES = 60, 50  # of columns, in messages
+ONE_COLUMN = (
+    "; another separator, with --delimiter; a first line that is a text, with --no-header "
+    "--text-column 1"
+)
 JOINED = " "  # between the texts of several columns
 
 
@@ -79,7 +83,7 @@ def chosen_columns(
     raise (NoLabels if what == "label" and not found else DataError)(
         f"{name}: cannot tell which column is the {what}: {several}. Its columns are: "
         f"{_listed(columns)}. Name it with --{what}-column"
-        + ("; another separator, with --delimiter" if len(columns) == 1 and what == "text" else "")
+        + (ONE_COLUMN if len(columns) == 1 and what == "text" else "")
     )
 
 

@@ -8,12 +8,13 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
-from search.corpus.dialect import MOST_ABOVE, clear_columns, header_place, recognised
+from search.corpus.dialect import DELIMITERS, MOST_ABOVE, clear_columns, header_place, recognised
 from search.corpus.objects import json_file, json_lines
 from search.corpus.parquet import flattened, parquet
 from search.corpus.table import Source, Table, numbered_columns
@@ -84,6 +85,20 @@ def text_lines(source: Source) -> Table:
     text, encoding = source.text()
     lines = re.split("\r\n|\n|\r", text)
     return Table(["text"], len(lines), lambda place: lines, f"{encoding}, one text a line")
+
+
+def lines_or_table(source: Source) -> Table:
+    """A .txt file whose labels do not matter: one text a line, unless it is clearly a table."""
+    table = text_lines(source)
+    lines = [str(line) for line in table.column(0)]
+    first = lines[0]
+    cells = ([cell.strip(" \"'") for cell in first.split(mark)] for mark in DELIMITERS)
+    has_names = any(len(row) > 1 and usual_among(row, TEXT_COLUMNS) for row in cells)
+    if source.form.delimiter or source.wanted or first.startswith(FASTTEXT) or has_names:
+        return plain_text(source)
+    if not lines[-1]:
+        lines.pop()
+    return replace(table, rows=len(lines), column=lambda place: lines)
 
 
 def parquet_file(source: Source) -> Table:

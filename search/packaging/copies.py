@@ -22,7 +22,7 @@ from search.corpus.dialect import Form, recognised
 from search.corpus.encodings import chosen_encoding, refuse_binary
 from search.corpus.objects import fields, json_object
 from search.corpus.parquet import flattened, parquet
-from search.corpus.readers import READERS
+from search.corpus.readers import READERS, lines_or_table
 from search.corpus.sources import Say
 from search.corpus.table import Source, numbered_columns
 from search.errors import DataError
@@ -248,7 +248,8 @@ def as_csv(job: Job, file: IO[bytes]) -> list[str]:
     with untrusted.opened(path) as packed_file:
         member = member_kind(packed_file, path)
     wanted = () if job.wanted is None else (job.wanted, *job.wanted.split(","))
-    table = READERS[member](Source(str(path), content(path), member, job.form, wanted))
+    read = lines_or_table if member in (".txt", "") else READERS[member]
+    table = read(Source(str(path), content(path), member, job.form, wanted))
     if table.guess is not None and job.wanted is None:
         places: tuple[int, ...] = table.guess[:1]
     else:

@@ -114,6 +114,18 @@ def test_a_field_of_structs_in_parquet(tmp_path, classifier):
     assert after["label"].to_pylist() == list(classifier.classify(["fine", "", "dull"]).labels)
 
 
+@pytest.mark.parametrize("name", ["r.txt", "texts"])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_file_of_one_text_a_line(tmp_path, classifier, name, end):
+    """Commas are no columns, and a blank line is a text without words."""
+    texts = ["fine, and warm, film", "", "dull", 'a "text" of 3; more']
+    (tmp_path / name).write_text("\n".join(texts) + end)
+    found = score_file(tmp_path / name, tmp_path / "o.csv", classifier)
+    table = pd.read_csv(tmp_path / "o.csv", keep_default_na=False)
+    assert table["text"].tolist() == texts and found["empty"] == 1
+    assert table["label"].tolist() == list(classifier.classify(texts).labels)
+
+
 def test_json_stays_as_it_was_to_the_letter(tmp_path, classifier):
     source, target = tmp_path / "r.jsonl", tmp_path / "o.jsonl"
     lines = [
