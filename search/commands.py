@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand
 
 from search.display import visible
-from search.errors import SearchError
+from search.errors import InputError, SearchError
 
 NOT_OURS = (
     r"currentThread\(\) is deprecated",  # KerasTuner 1.4.8
@@ -65,8 +65,15 @@ def folder(text: str) -> Path:
 
 
 def say(message: str) -> None:
-    """Prints one line of progress to stderr; stdout is for results."""
-    print(fitted(message, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
+    """Prints one line of progress to stderr; stdout is for results.
+
+    A log that is full ends no search; a pipe that nobody reads does, as it ends other programs.
+    """
+    try:
+        print(fitted(message, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
 
 
 def show(text: str, *, table: bool = False) -> None:
@@ -115,9 +122,9 @@ def run_and_leave(app: Callable[[], Any]) -> NoReturn:
         app()
     except SystemExit as end:
         code = end.code
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody reads it any more, or its disk is full
+            stream.flush()
     os._exit(code if isinstance(code, int) else code is not None)
 
 
@@ -130,6 +137,13 @@ def _fill_closed_streams() -> None:
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
             setattr(sys, name, os.fdopen(descriptor, "w" if number else "r", encoding="utf-8"))
+
+
+def _check_current_directory() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the current directory was removed: change to one that exists") from None
 
 
 class Terminated(KeyboardInterrupt):
@@ -156,6 +170,7 @@ def command(
     if threading.current_thread() is threading.main_thread():  # no other may have handlers
         before = signal.signal(signal.SIGTERM, _terminate)
     try:
+        _check_current_directory()
         yield
     except SearchError as error:
         if debug:

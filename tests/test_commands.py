@@ -69,3 +69,20 @@ def test_streams_may_be_closed(model_file, closed, printed):
 def test_a_folder_is_no_file_to_classify():
     done = run_here("search.predict", "--file", ".")
     assert done.returncode == 2 and "error: .: is a folder; expected a file" in done.stderr
+
+
+def test_a_full_log_ends_nothing(model_file, tmp_path):
+    """Progress is lost; what was asked for is there."""
+    (tmp_path / "r.csv").write_text("text\na film\n")
+    command = ["search.predict", "--model", str(model_file), "--file", str(tmp_path / "r.csv")]
+    shell = ["sh", "-c", f"{shlex.join([sys.executable, '-m', *command])} 2> /dev/full"]
+    done = subprocess.run(shell, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and "answers: " in done.stdout
+
+
+def test_a_current_directory_that_was_removed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(SystemExit, match="2"), command():
+        raise AssertionError
+    assert capsys.readouterr().err.startswith("error: the current directory was removed")
