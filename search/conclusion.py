@@ -235,7 +235,7 @@ def _tested(
     """Evaluates model and baselines on the test rows: the only place that uses them."""
     test = study.corpus.test
     if not len(test):
-        theirs = strongest.answers[ensemble.rows]
+        theirs = strongest.answers[np.searchsorted(study.corpus.held_out, ensemble.rows)]
         found = _compared(study, ensemble.labels, ensemble.answers, strongest, theirs)
         return {
             **dict.fromkeys(("test_accuracy", "test_accuracy_ci", "test_loss")),
@@ -315,7 +315,7 @@ def _compared(
 def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
     """The baseline with the best out-of-fold score."""
     corpus, objective, of = study.corpus, study.settings.objective, study.positive
-    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
+    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[corpus.held_out]
     return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels, of))
 
 

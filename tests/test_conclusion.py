@@ -1,7 +1,11 @@
-"""What the end of a search begins before it."""
+"""What the end of a search begins before it, and what it makes of very many rows."""
+
+import numpy as np
 
 import search
 from search import conclusion
+from search.corpus import batches, folds
+from search.evaluation import ngram_models
 from search.packaging import parity
 from search.packaging.ensemble import class_counts
 from tests.conftest import SAMPLE
@@ -29,3 +33,23 @@ def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path):
     assert {kind: model.presence.tobytes() for kind, model in early.items()} == {
         kind: model.presence.tobytes() for kind, model in again.items()
     }
+
+
+def test_very_many_rows(tune, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "EPOCH_ROWS", 60)
+    monkeypatch.setattr(folds, "MOST_HELD_OUT", 90)
+    monkeypatch.setattr(ngram_models, "ENOUGH_ROWS", 150)
+    monkeypatch.setattr(ngram_models, "MOST_NGRAMS", 0)
+    settings = search.Settings(
+        data=SAMPLE, trials=2, max_epochs=2, finals=1, folds=2, workers=1, results=tmp_path / "r"
+    )
+    corpus = search.load_corpus(settings)
+    tuner = tune(settings, corpus)
+    assert not tuner.study.judges_by_folds
+    outcome = search.conclude(tuner)
+    finals = tuner.study.finals_in_force()
+    rows = {name: len(tuner.study.run.trial(name).load_predictions(45)) for name in finals}
+    assert rows == dict.fromkeys(finals, 45) and len(finals) == 2
+    assert outcome.best["val_rows"] == len(corpus.held_out) == 90
+    kinds = outcome.leaderboard["kind"].tolist()
+    assert kinds.count("baseline") == 8 and np.isfinite(outcome.leaderboard["val_accuracy"]).all()

@@ -3,6 +3,9 @@
 With one fixed length, most of a batch would be padding. Here an epoch's rows are shuffled, divided
 into pools, sorted by length within each pool and divided into batches, and the batches are
 shuffled. So there is little padding, and the order of training stays random.
+
+Of very many rows, an epoch has only a part: scores come, and trials are compared, before a network
+has seen them all. It sees each once before it sees one again.
 """
 
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ from search.corpus.encode import OOV
 from search.corpus.store import Split
 
 POOL = 50  # batches; larger pools pad less and mix less
+EPOCH_ROWS = 50_000  # at most; sentences take five to ten seconds
 EVALUATION_TOKENS = 16_384  # tokens, with padding, in a batch that is only scored
 
 Ids = npt.NDArray[np.int32]
@@ -54,6 +58,8 @@ def training_batches(
 ) -> Iterator[tuple[Ids, Ids]]:
     """Yields the batches of one epoch, in an order that depends on seed and epoch only.
 
+    They have all rows, or `EPOCH_ROWS` of more.
+
     Args:
         split: the rows.
         reading: vocabulary size and truncation.
@@ -68,7 +74,10 @@ def training_batches(
     """
     lengths = np.minimum(split.lengths, reading.max_length)
     generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(split))
+    if len(split) <= EPOCH_ROWS:
+        order = generator.permutation(len(split))
+    else:
+        order = _in_turn(len(split), seed, epoch)
     pool = POOL * batch_size
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
@@ -80,6 +89,18 @@ def training_batches(
         if word_dropout:
             ids[(generator.random(ids.shape, np.float32) < word_dropout) & (ids != 0)] = OOV
         yield ids, split.labels[rows]
+
+
+def _in_turn(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """The rows of an epoch of `EPOCH_ROWS`: of all rows in random order, and again in another."""
+    begin = epoch * EPOCH_ROWS
+    first, last = begin // rows, (begin + EPOCH_ROWS - 1) // rows
+    orders = [
+        np.random.default_rng([seed, number, rows]).permutation(rows)
+        for number in range(first, last + 1)
+    ]
+    begin -= first * rows
+    return np.concatenate(orders)[begin : begin + EPOCH_ROWS]
 
 
 def evaluation_batches(split: Split, reading: Reading) -> list[tuple[npt.NDArray[np.int64], Ids]]:

@@ -3,6 +3,9 @@
 The folds are stratified and about equal in size; near-duplicates are in the same fold. A network
 that is trained on all folds but one predicts that one, so that every row gets a prediction from a
 network that was not trained on it (out of fold).
+
+Of very many rows, those of validation and some others are enough for that: the rest is in no fold,
+and every network is trained on it.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +22,8 @@ if TYPE_CHECKING:  # it brings pandas, which no worker needs
 FOLDS = 5
 FEWER_FOLDS = 3  # where training takes long:
 MUCH_TEXT = 2_000_000  # tokens
+MOST_HELD_OUT = 50_000  # rows; the answers out of fold then have an error of 0.2 points
+NEVER = -1  # in the place of a fold: the row is never held out
 
 
 def usual_folds(train: Split) -> int:
@@ -37,7 +42,8 @@ def drawn_folds(
         most: number of folds, if every class has as many groups of near-duplicates.
 
     Returns:
-        Shape (rows,), fold numbers from 0; at least two folds.
+        Shape (rows,), fold numbers from 0; at least two folds. `NEVER` for rows that none holds
+        out, which there are where rows are more than `MOST_HELD_OUT` and no group is whole.
     """
     texts = np.concatenate([train.texts, validation.texts])
     labels = np.concatenate([train.labels, validation.labels])
@@ -59,7 +65,22 @@ def drawn_folds(
         # The next class is dealt on from where this one ended, so that the parts are of one size.
         folds[rows] = (dealt + np.arange(len(rows))) % count
         dealt += len(rows)
+    if len(groups) > MOST_HELD_OUT:
+        folds[~_some(groups, len(train.texts), generator)] = NEVER
     return folds[groups]
+
+
+def _some(
+    groups: npt.NDArray[np.int64], train: int, generator: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Which groups are held out: those with validation rows, then others up to `MOST_HELD_OUT`."""
+    sizes = np.bincount(groups)
+    chosen = np.zeros(len(sizes), np.bool_)
+    chosen[groups[train:]] = True
+    order = generator.permutation(np.flatnonzero(~chosen))
+    room = MOST_HELD_OUT - sizes[chosen].sum()
+    chosen[order[np.cumsum(sizes[order]) <= room]] = True
+    return chosen
 
 
 def _dealt_whole(

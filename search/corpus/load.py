@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from search.corpus.audit import audit
 from search.corpus.columns import NoLabels
@@ -242,7 +243,9 @@ def _reviews(
     table, fewest = _read(source, laid, tell), laid.min_class_rows
     if isinstance(source, InMemory) and source.classes is not None:
         return exact(table, str(source), source.classes, fewest if names is None else 0)
-    return clean(table, str(source), names, rare, fewest, tell)
+    cleaned = clean(table, str(source), names, rare, fewest, tell)
+    pa.default_memory_pool().release_unused()  # of pandas' columns: as much as the texts have
+    return cleaned
 
 
 def _read(source: str | InMemory, laid: Settings, tell: Say) -> pd.DataFrame:

@@ -58,14 +58,17 @@ def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
     indices, data, sizes = [np.empty(0, np.int32)], [np.empty(0, np.float32)], []
     find = {"words": _words, "stems": _stems, "characters": _characters}[kind]
     for begin in range(0, len(texts), AT_A_TIME):
-        for row in find(texts[begin : begin + AT_A_TIME], buckets):
-            found, counts = np.unique(row, return_counts=True)
-            indices.append(found)
-            data.append(np.minimum(counts, MOST_COUNTED).astype(np.float32))
-            sizes.append(len(found))
+        parts = [
+            np.unique(row, return_counts=True)
+            for row in find(texts[begin : begin + AT_A_TIME], buckets)
+        ]
+        indices.append(np.concatenate([found for found, _ in parts]))
+        often = np.concatenate([counts for _, counts in parts])
+        data.append(np.minimum(often, MOST_COUNTED).astype(np.float32))
+        sizes += [len(found) for found, _ in parts]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)  # as liblinear wants them
-    parts = np.concatenate(data), np.concatenate(indices), offsets
-    return sparse.csr_array(parts, shape=(len(texts), buckets))
+    content = np.concatenate(data), np.concatenate(indices), offsets
+    return sparse.csr_array(content, shape=(len(texts), buckets))
 
 
 def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:

@@ -72,19 +72,22 @@ def _bags(split: Split, vocabulary_size: int) -> sparse.csr_matrix:
     return bags
 
 
-def log_count_ratio(presence: Any, share: npt.NDArray[np.generic], prior: float) -> Floats:
+def log_count_ratio(
+    presence: Any, share: npt.NDArray[np.generic], prior: float, counts: float | Floats = 1.0
+) -> Floats:
     """Log of how frequent a token is in a class, against elsewhere (Wang & Manning 2012).
 
     Args:
         presence: sparse, (texts, tokens): 1 where a text has a token.
         share: how much of each text is of the class, (texts,); or of several, (texts, classes).
         prior: added to every count.
+        counts: how much each text counts, if not all are alike; (texts,).
 
     Returns:
         (tokens,) or (tokens, classes).
     """
-    inside = presence.T @ np.asarray(share, float) + prior
-    outside = presence.T @ (1 - np.asarray(share, float)) + prior
+    inside = presence.T @ (counts * np.asarray(share, float)) + prior
+    outside = presence.T @ (counts * (1 - np.asarray(share, float))) + prior
     ratio: Floats = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
     return ratio
 

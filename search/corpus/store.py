@@ -62,8 +62,8 @@ class Corpus:
             second.
         vocabulary: tokens by falling frequency, those of the training texts before those that
             occur in unlabelled texts only; token i has the id i + 2.
-        folds: int8, shape (training + validation rows,), the cross-validation fold of each row; see
-            `search.corpus.folds`.
+        folds: int8, shape (training + validation rows,), the cross-validation fold of each row, or
+            -1; see `search.corpus.folds`.
         fingerprint: SHA-256 of texts, labels and split.
         facts: metadata for run.json: number of rows, dropped rows, rows by class and split, audit.
     """
@@ -77,6 +77,12 @@ class Corpus:
     folds: npt.NDArray[np.int8]
     fingerprint: str
     facts: dict[str, Any]
+
+    @property
+    def held_out(self) -> npt.NDArray[np.int64]:
+        """Indices, in training and then validation rows, of those that are in a fold: among them
+        are all of validation."""
+        return np.flatnonzero(np.asarray(self.folds) >= 0)
 
     def save(self, folder: Path) -> None:
         """Writes the corpus as `folder`, atomically; does nothing if the folder exists."""

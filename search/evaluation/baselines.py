@@ -38,7 +38,8 @@ class Baseline:
 
     Attributes:
         name: its name in tables.
-        answers: out-of-fold probabilities of training and then validation rows, (rows, outputs).
+        answers: out-of-fold probabilities of the rows `Corpus.held_out`, (rows, outputs); the last
+            are those of validation.
         predict: returns the probabilities of other rows from the scores of all n-gram models.
         values: its hyperparameters.
         seconds: its training time.
@@ -67,7 +68,7 @@ def baselines(
     for place, (kind, fitted) in enumerate(models.items()):
         for number, name in enumerate(NAMES[kind]):
             found.append(_of_model(fitted, place, number, name))
-    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
+    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[corpus.held_out]
     return [*found, _together(models, labels, counts)]
 
 
@@ -78,8 +79,7 @@ def _most_frequent(corpus: Corpus) -> Baseline:
     shares = (rows / rows.sum()).astype(np.float32)
     row = shares if classes > 2 else shares[1:]
     values: dict[str, str | int | float] = {"class": corpus.class_names[int(rows.argmax())]}
-    labelled = len(corpus.train) + len(corpus.validation)
-    answers = np.tile(row, (labelled, 1))
+    answers = np.tile(row, (len(corpus.held_out), 1))
 
     def predict(scores: NgramScores) -> Probabilities:
         return np.tile(row, (len(scores[0][0]), 1))

@@ -5,6 +5,9 @@ presence with naive Bayes weights (Wang & Manning 2012) and by TF-IDF. Each is f
 fold, on the other folds, so that every row gets scores from a model that has not seen its label;
 and once more on all rows: that one is used on other texts.
 
+Of very many rows, only some are held out (see `search.corpus.folds`), and these and as many others
+as memory and time allow are all that the models are fitted to.
+
 They are baselines, and they are mixed with the networks: see `search.evaluation.mixture`.
 """
 
@@ -17,13 +20,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from search.blas import one_thread
-from search.corpus.folds import joined
 from search.corpus.ngrams import KINDS, Kind, counted
 from search.corpus.polarity import log_count_ratio
 from search.corpus.store import Corpus
 from search.evaluation import logistic
 from search.evaluation.mixture import NgramModel
-from search.tuning.finals import NO_FOLD
 
 PRIOR = 1.0  # added to the number of a class's texts that have an n-gram
 # Texts that an n-gram must stand in.
@@ -37,6 +38,11 @@ TFIDF_C = (3.0, 10.0, 30.0, 100.0)  # rows have length 1, so weights are large
 PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573)
 ROOM = 4  # buckets for each n-gram, so that few share one
 LARGEST_TABLE = 24_000_000  # numbers
+MOST_NGRAMS = 40_000_000  # of one kind in all texts that models are fitted to ...
+ENOUGH_ROWS = 30_000  # ... but so many texts are taken, however long they are
+LOOKED_AT = 1_000  # texts, evenly from all, to see how many n-grams one has
+MOST_TRIED = 60_000  # rows that C is chosen on
+AT_A_TIME = 10_000  # rows whose weights are computed at once
 NEVER = -20.0  # log-odds of a class that a fold has no row of
 
 Floats = npt.NDArray[np.float64]
@@ -49,7 +55,7 @@ class Fitted:
 
     Attributes:
         model: fitted to all rows.
-        presence, tfidf: out-of-fold scores of training and then validation rows, (rows, outputs).
+        presence, tfidf: out-of-fold scores of the rows `Corpus.held_out`, (rows, outputs).
         regularisation: the C chosen for each of the two.
         features: how many n-grams there are.
         seconds: what it took of one core, whatever else the machine does.
@@ -71,7 +77,8 @@ def fitted_models(corpus: Corpus, counts: npt.NDArray[np.float64]) -> dict[Kind,
             folds know.
         counts: how much a row of each class counts, (classes,).
     """
-    with ThreadPoolExecutor(len(KINDS)) as side_by_side:  # it runs without Python's lock
+    few = len(corpus.folds) <= ENOUGH_ROWS  # of many, one matrix at a time is enough for a machine
+    with ThreadPoolExecutor(len(KINDS) if few else 1) as side_by_side:  # without Python's lock
         return dict(
             zip(
                 KINDS,
@@ -85,19 +92,24 @@ def fitted_models(corpus: Corpus, counts: npt.NDArray[np.float64]) -> dict[Kind,
 def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitted:
     """Fits the models of one kind; for the arguments see `fitted_models`."""
     started = time.thread_time()
-    both = joined(corpus.train, corpus.validation)
-    labels, classes, folds = np.asarray(both.labels), len(corpus.class_names), corpus.folds
+    taken, classes = _taken(corpus, kind), len(corpus.class_names)
+    texts = np.concatenate([corpus.train.texts, corpus.validation.texts])[taken]
+    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[taken]
+    folds = np.asarray(corpus.folds)[taken]
     outputs = 1 if classes == 2 else classes
-    often = _counted(both.texts, kind, outputs)
+    often = _counted(texts, kind, outputs)
+    buckets = often.shape[1]
     columns, used = _used(often, FEWEST_TEXTS[kind])
+    del often  # it may be hundreds of megabytes
     idf = np.log((1 + used.shape[0]) / (1 + np.bincount(used.indices, minlength=len(columns)))) + 1
     there = _like(used, np.ones(used.nnz))
     tfidf = _tfidf(used, idf)
+    del used
     weights, even = counts[labels], np.ones(len(columns))
     chosen = _regularisation(kind, there, tfidf, labels == classes - 1, weights, folds)
     scores = np.zeros((2, len(labels), outputs))
     table, intercepts = np.zeros((len(columns), 2 * outputs)), np.zeros((2, outputs))
-    for fold in (*np.unique(folds), NO_FOLD):
+    for fold in (*range(folds.max() + 1), None):
         rows, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         for output in range(outputs):
             positive = labels == (1 if outputs == 1 else output)
@@ -106,17 +118,35 @@ def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitte
                 ((there, ratio, chosen[0]), (tfidf, even, chosen[1]))
             ):
                 coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
-                if fold != NO_FOLD:
+                if fold is not None:
                     found = logistic.scores(view, held_out, coefficients, intercept)
                     scores[number, held_out, output] = found
                 else:
                     table[:, number * outputs + output] = coefficients
                     intercepts[number, output] = intercept
     table[:, outputs:] *= idf[:, np.newaxis]
-    whole = np.zeros((often.shape[1], 2 * outputs + 1), np.float32)
+    whole = np.zeros((buckets, 2 * outputs + 1), np.float32)
     whole[columns, :-1], whole[columns, -1] = table, idf**2
     model = NgramModel(kind, whole, intercepts.astype(np.float32))
-    return Fitted(model, scores[0], scores[1], chosen, len(columns), time.thread_time() - started)
+    presence, sure = scores[:, folds >= 0]
+    return Fitted(model, presence, sure, chosen, len(columns), time.thread_time() - started)
+
+
+def _taken(corpus: Corpus, kind: Kind) -> npt.NDArray[np.int64]:
+    """The rows that models are fitted to, in order: those held out, and others as far as they may.
+
+    All of them, unless they are very many.
+    """
+    texts, held_out = np.concatenate([corpus.train.texts, corpus.validation.texts]), corpus.held_out
+    if len(texts) <= max(ENOUGH_ROWS, len(held_out)):
+        return np.arange(len(texts))
+    looked_at = texts[:: -(-len(texts) // LOOKED_AT)]
+    ngrams = counted(looked_at, kind, PRIMES[-1]).nnz / len(looked_at)
+    most = max(ENOUGH_ROWS, int(MOST_NGRAMS / max(ngrams, 1)))
+    others = np.setdiff1d(np.arange(len(texts)), held_out)
+    rest = min(len(others), max(0, most - len(held_out)))
+    drawn = np.random.default_rng(0).choice(others, rest, replace=False)
+    return np.sort(np.concatenate([held_out, drawn]))
 
 
 def _counted(texts: npt.NDArray[np.object_], kind: Kind, outputs: int) -> sparse.csr_array:
@@ -136,15 +166,20 @@ def _used(often: sparse.csr_array, fewest: int) -> tuple[npt.NDArray[np.int64], 
         columns = np.arange(1)  # a matrix needs a column
     used = often[:, columns].tocsr()
     indices, offsets = used.indices.astype(np.int32), used.indptr.astype(np.int32)
-    return columns, sparse.csr_array((used.data.astype(np.float64), indices, offsets), used.shape)
+    return columns, sparse.csr_array((used.data, indices, offsets), used.shape)
 
 
 def _tfidf(often: sparse.csr_array, idf: Floats) -> sparse.csr_array:
     """(1 + log n) idf, in rows of length 1."""
-    weights = (1 + np.log(often.data)) * idf[often.indices]
-    rows = np.repeat(np.arange(often.shape[0]), np.diff(often.indptr))
-    length = np.sqrt(np.bincount(rows, weights**2, often.shape[0]))
-    return _like(often, weights / np.maximum(length, 1e-9)[rows])
+    result = np.empty(often.nnz)
+    for begin in range(0, often.shape[0], AT_A_TIME):
+        offsets = often.indptr[begin : begin + AT_A_TIME + 1]
+        part = slice(offsets[0], offsets[-1])
+        weights = (1 + np.log(often.data[part].astype(np.float64))) * idf[often.indices[part]]
+        rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        length = np.sqrt(np.bincount(rows, weights**2, len(offsets) - 1))
+        result[part] = weights / np.maximum(length, 1e-9)[rows]
+    return _like(often, result)
 
 
 def _like(matrix: sparse.csr_array, data: Floats) -> sparse.csr_array:
@@ -166,6 +201,8 @@ def _regularisation(
     the smallest C on, the first that is no better ends it: the larger, the longer a fit takes.
     """
     rows, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
+    if len(rows) > MOST_TRIED:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_TRIED, replace=False))
     sign = np.where(positive[held_out], 1.0, -1.0)
 
     def best(view: sparse.csr_array, scale: Floats, grid: tuple[float, ...]) -> float:
@@ -187,7 +224,9 @@ def _ratio(
     there: sparse.csr_array, rows: npt.NDArray[np.int64], positive: npt.NDArray[np.bool_]
 ) -> Floats:
     """The log-count ratio of each n-gram, (columns,), of some rows."""
-    return log_count_ratio(there[rows], positive[rows], PRIOR)
+    counts = np.zeros(len(positive))
+    counts[rows] = 1
+    return log_count_ratio(there, positive, PRIOR, counts)
 
 
 def _fit(

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from search.compiled.lstm import with_stock_layers
 from search.corpus.batches import Reading, evaluation_batches
-from search.corpus.folds import joined
 from search.corpus.ngrams import KINDS, Kind
 from search.corpus.store import Split
 from search.errors import ResultsError
@@ -64,7 +63,7 @@ class Ensemble:
         labels: of these rows, (rows,).
         unmixed: out-of-fold probabilities of the networks, (rows, outputs).
         answers: out-of-fold probabilities of the mixture, (rows, outputs).
-        left_out: share of these rows that each single network was not trained on.
+        left_out: share of all rows that each single network was not trained on.
     """
 
     records: tuple[TrialRecord, ...]
@@ -114,7 +113,7 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     networks = tuple(model for record in records for model in _networks(study, record))
     engines = tuple(_engine(study, trial, network) for network in networks)
     reading = study.shape.reading(configuration)
-    both = joined(study.corpus.train, study.corpus.validation)
+    corpus = study.corpus
     answering = _out_of_fold_records(study, trial)
     held_out = [_held_out(study, record) for record in answering]
     answered = [
@@ -124,19 +123,21 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     rows = np.concatenate(held_out)
     order = np.argsort(rows)
     rows, unmixed = rows[order], np.concatenate(answered)[order].astype(np.float64)
-    labels = np.asarray(both.labels)[rows]
+    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[rows]
+    places = np.searchsorted(corpus.held_out, rows)
     used = [models[kind] for kind in (OF_NGRAMS[configuration.ngrams] if study.ours else ())]
     members = [network_evidence(unmixed)]
     for model in used:
-        members += [linear_evidence(scores[rows]) for scores in (model.presence, model.tfidf)]
+        members += [linear_evidence(scores[places]) for scores in (model.presence, model.tfidf)]
     if used:
         weights, bias = stacked(members, labels, class_counts(study)[labels])
     else:
-        weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(study.corpus.class_names)
+        weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(corpus.class_names)
     mixture = Mixture(weights, bias, tuple(model.model for model in used))
     answers = mixed(members, weights, bias)
     folds = sum(study.networks_of(record) for record in answering)
-    left_out = 1 / folds if answering[0].is_final or folds > 1 else 0.0
+    of_folds = len(corpus.held_out) / len(corpus.folds)
+    left_out = of_folds / folds if answering[0].is_final or folds > 1 else 0.0
     return Ensemble(
         *(records, networks, engines, reading, mixture, rows, labels, unmixed, answers, left_out)
     )

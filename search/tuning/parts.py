@@ -40,10 +40,12 @@ def judged_out_of_fold(corpus: Corpus) -> bool:
     They are with fewer than `FEW_VALIDATION_ROWS` validation rows, because differences between
     trials are smaller than the error of their scores. But a trial takes as many times as long as
     there are folds, so not where training and validation texts have more than `MOST_TOKENS` tokens:
-    a thousand long articles, or much training data beside a small validation file.
+    a thousand long articles, or much training data beside a small validation file. Nor where some
+    rows are in no fold.
     """
     tokens, folds = len(corpus.train.ids) + len(corpus.validation.ids), int(corpus.folds.max()) + 1
-    return len(corpus.validation) < FEW_VALIDATION_ROWS and tokens <= MOST_TOKENS and folds > 1
+    few = len(corpus.validation) < FEW_VALIDATION_ROWS and tokens <= MOST_TOKENS
+    return few and folds > 1 and len(corpus.held_out) == len(corpus.folds)
 
 
 def parts_of(corpus: Corpus, fold: int | None) -> tuple[Part, ...]:

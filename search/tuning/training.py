@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from search.compiled.threads import allow
-from search.corpus.batches import Reading, evaluation_batches, training_batches
+from search.corpus.batches import EPOCH_ROWS, Reading, evaluation_batches, training_batches
 from search.corpus.store import Corpus, mapped
 from search.corpus.words import features_without
 from search.network.space import Configuration
@@ -132,7 +132,7 @@ def _train(task: TrainTask) -> TrainResult:
     seeds = _seeds(task, len(parts))
     reading = task.shape.reading(task.configuration)
     engines = _engines_for(task)
-    rows = np.array([len(part.seen) for part in parts])
+    rows = np.array([min(len(part.seen), EPOCH_ROWS) for part in parts])
     labels = labels_of(parts)
     epochs = []
     for epoch in range(task.from_epoch, task.to_epoch):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from search.corpus import batches
 from search.corpus.batches import (
     EVALUATION_TOKENS,
     Reading,
@@ -53,8 +54,7 @@ def test_order_follows_seed_and_epoch_only(split):
 
 
 def test_little_padding(split):
-    batches = epoch(split)
-    cells = sum(ids.size for ids, _ in batches)
+    cells = sum(ids.size for ids, _ in epoch(split))
     tokens = np.minimum(split.lengths, 50).sum()
     assert cells < 1.1 * tokens, "fixed-length padding would take 1.7 times the tokens"
 
@@ -117,3 +117,17 @@ def test_word_dropout_hides_tokens_in_training_only(split):
         tokens += (before > 1).sum()
         changed += different.sum()
     assert changed / tokens == pytest.approx(0.2, abs=0.01)
+
+
+def test_of_many_rows_an_epoch_has_a_part_and_none_comes_again_before_all_came(split, monkeypatch):
+    monkeypatch.setattr(batches, "EPOCH_ROWS", 300)
+
+    def rows(**changes):
+        return np.concatenate([labels for _, labels in epoch(split, **changes)]).tolist()
+
+    epochs = np.array([rows(epoch=number) for number in range(7)])
+    assert epochs.shape == (7, 300) and len(np.unique(epochs[:3])) == 900
+    # The fourth has the last 103, and then the first of another order.
+    assert np.array_equal(np.unique(epochs[:4]), np.arange(1003))
+    assert np.bincount(epochs.ravel()).max() == 3
+    assert epochs[4].tolist() == rows(epoch=4) != rows(epoch=4, seed=2)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from search.corpus.folds import drawn_folds, joined, taken
+from search.corpus import folds as module
+from search.corpus.folds import NEVER, drawn_folds, joined, taken
 from search.corpus.labels import Reviews
 from search.corpus.store import Split
 
@@ -67,3 +68,16 @@ def test_rows_taken_and_joined_are_what_they_were():
     assert some.ids.tolist() == [5, 6, 7, 3, 4] and some.offsets.tolist() == [0, 3, 5]
     assert some.labels.tolist() == [0, 1] and some.rows.tolist() == [9, 8]
     assert some.texts.tolist() == ["u v w", "y z"]
+
+
+def test_of_many_rows_all_of_validation_and_some_others_are_held_out(monkeypatch):
+    groups = np.arange(200) // 2  # two near-duplicates each
+    train = reviews(many(200), [0] * 140 + [1] * 60, groups)
+    validation = reviews(many(20, 200), [0, 1] * 10, 100 + np.arange(20))
+    every = drawn_folds(train, validation, 3, 5)
+    monkeypatch.setattr(module, "MOST_HELD_OUT", 100)
+    folds = drawn_folds(train, validation, 3, 5)
+    assert (folds[200:] != NEVER).all() and (folds != NEVER).sum() == 100
+    assert (folds[:200:2] == folds[1:200:2]).all()  # with their near-duplicates
+    assert np.array_equal(folds[folds != NEVER], every[folds != NEVER])
+    assert set(folds.tolist()) == {NEVER, 0, 1, 2, 3, 4}

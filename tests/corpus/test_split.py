@@ -3,6 +3,7 @@ import random
 import numpy as np
 import pytest
 
+from search.corpus import split as module
 from search.corpus.split import equal_texts, kept_together, split
 from search.errors import DataError
 
@@ -138,3 +139,11 @@ def test_no_class_vanishes_because_its_texts_are_alike():
             assert found[::2] == found[1::2]
             together += 1
     assert 10 < together < 20
+
+
+@pytest.mark.parametrize("bound", [None, np.arange(400)])
+def test_of_many_rows_a_smaller_share_is_scored(monkeypatch, bound):
+    monkeypatch.setattr(module, "MOST_SCORED", 20)
+    labels = np.array([0] * 300 + [1] * 100, dtype=np.int32)
+    parts = split(texts(400), labels, seed=0, bound=bound)
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (360, 20, 20)

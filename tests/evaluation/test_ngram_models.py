@@ -11,6 +11,7 @@ import search
 from search.corpus.folds import joined
 from search.corpus.ngrams import KINDS, counted
 from search.corpus.store import Corpus
+from search.evaluation import ngram_models
 from search.evaluation.ngram_models import Fitted, fitted, fitted_models
 from tests.conftest import SAMPLE
 from tests.made import corpus_of
@@ -75,3 +76,32 @@ def test_a_class_of_one_row_and_texts_of_nothing():
     for model in fitted_models(corpus, np.ones(3)).values():
         assert np.isfinite(model.presence).all() and np.isfinite(model.tfidf).all()
         assert np.isfinite(model.model.table).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_rows_those_held_out_and_some_others_are_learned_from(sample, kind, monkeypatch):
+    monkeypatch.setattr(ngram_models, "ENOUGH_ROWS", 200)
+    monkeypatch.setattr(ngram_models, "MOST_NGRAMS", 0)
+    folds = np.where(np.arange(len(sample.folds)) < 150, -1, sample.folds)
+    some = replace(sample, folds=folds.astype(np.int8))
+    rows = ngram_models._taken(some, kind)
+    assert len(rows) == 200 and set(some.held_out) < set(rows) and (np.diff(rows) > 0).all()
+    found = fitted(some, kind, EVEN)
+    labels = np.concatenate([sample.train.labels, sample.validation.labels])
+    assert len(found.presence) == len(found.tfidf) == len(some.held_out)
+    assert ((found.tfidf[:, 0] > 0) == labels[some.held_out]).mean() > 0.55
+    # Of the others, only those that were drawn make a difference.
+    other = np.setdiff1d(np.arange(150), rows)
+    turned = sample.train.labels.copy()
+    turned[other] = 1 - turned[other]
+    again = fitted(replace(some, train=replace(sample.train, labels=turned)), kind, EVEN)
+    assert np.array_equal(again.presence, found.presence)
+
+
+def test_weights_are_the_same_however_many_rows_are_computed_at_once(sample, monkeypatch):
+    often = counted(sample.train.texts, "stems", 8_191)
+    idf = np.linspace(1, 3, often.shape[1])
+    whole = ngram_models._tfidf(often, idf)
+    monkeypatch.setattr(ngram_models, "AT_A_TIME", 7)
+    assert np.array_equal(ngram_models._tfidf(often, idf).data, whole.data)
+    assert np.allclose((whole * whole).sum(axis=1), 1)
