@@ -3,7 +3,7 @@
 import errno
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.evaluation.measures import interval, of_each_class, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
 from search.evaluation.mixture import ngram_scores
-from search.evaluation.ngram_models import Fitted, fitted_models
+from search.evaluation.ngram_models import Fitted, fits, fitted_models
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
 from search.packaging.ensemble import (
@@ -38,6 +38,7 @@ from search.packaging.model_card import write_card
 from search.packaging.parity import started
 from search.packaging.saving import measures, save_ensemble, save_runners_up, weights_id
 from search.packaging.text_model import sha256
+from search.progress import Progress, Say
 from search.reporting.report import read_report
 from search.tables import write_table
 from search.tuning.finals import fold_summary
@@ -49,6 +50,9 @@ BY_ROW = ("errors.csv", "slices.csv")
 
 _models: "WeakKeyDictionary[Study, Future[dict[Kind, Fitted]]]" = WeakKeyDictionary()
 """The n-gram models of each search that `prepare` was called for."""
+
+_done: "WeakKeyDictionary[Study, list[None]]" = WeakKeyDictionary()
+"""As many entries as fits of these models are done."""
 
 HELD = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}  # of a file, not of a disk
 
@@ -114,11 +118,13 @@ def prepare(study: Study) -> None:
         return
     started()
     models: Future[dict[Kind, Fitted]] = Future()
-    _models[study] = models
+    _models[study], _done[study] = models, []
+    done = _done[study]
 
     def fit() -> None:
         try:
-            models.set_result(fitted_models(study.corpus, class_counts(study)))
+            found = fitted_models(study.corpus, class_counts(study), lambda: done.append(None))
+            models.set_result(found)
         except BaseException as error:
             models.set_exception(error)
 
@@ -126,12 +132,23 @@ def prepare(study: Study) -> None:
     threading.Thread(target=fit, daemon=True).start()
 
 
-def conclude(study: Study) -> Outcome:
+def _prepared(study: Study, tell: Say) -> dict[Kind, Fitted]:
+    """The models that `prepare` has begun to fit, once they are fitted."""
+    prepare(study)
+    models, done = _models[study], _done[study]
+    progress = Progress(tell, "fitting n-gram models", fits(study.corpus), "fits")
+    while not models.done():
+        wait([models], timeout=1)
+        progress(len(done))
+    return models.result()
+
+
+def conclude(study: Study, tell: Say = lambda message: None) -> Outcome:
     """Exports the best model, and evaluates it and the baselines on the test rows.
 
     It also exports the formats and the runners-up of the settings; the latter are not evaluated on
     test rows. If the best model is exported already, its file and its facts stay as they are, and
-    the test rows are not used again.
+    the test rows are not used again. `tell` is called with a line every few seconds while it waits.
 
     Raises:
         ResultsError: the directory holds another run by now.
@@ -155,8 +172,7 @@ def conclude(study: Study) -> Outcome:
             chosen = smallest_of_equals(study, best_first)
 
         def models() -> dict[Kind, Fitted]:
-            prepare(study)
-            return _models[study].result()
+            return _prepared(study, tell)
 
         facts = _exported(study, chosen) or _export(study, chosen, models())
         tied, bias = compared(study, best_first)

@@ -173,11 +173,12 @@ class _Leaderboard:
             self._next = done + 20 * (done - begun)
 
 
-def conclude(tuner: SearchTuner | Study) -> Outcome:
+def conclude(tuner: SearchTuner | Study, progress: Say = lambda message: None) -> Outcome:
     """Exports the best model, evaluates it on the test rows, and writes the report.
 
     Args:
         tuner: the tuner that `tune` returned, or its study (then no callback is told).
+        progress: called with a line every few seconds, while n-gram models are fitted.
 
     Returns:
         Leaderboard, facts and paths of the results.
@@ -189,7 +190,7 @@ def conclude(tuner: SearchTuner | Study) -> Outcome:
     """
     study = tuner.study if isinstance(tuner, SearchTuner) else tuner
     try:
-        outcome = conclusion.conclude(study)
+        outcome = conclusion.conclude(study, progress)
     finally:
         Rewriting(study.settings.results, study.warn)(last=True)
     if isinstance(tuner, SearchTuner):

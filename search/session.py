@@ -89,6 +89,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         here = workers if isinstance(workers, LocalSlots) else LocalSlots()
         for worker in here:
             worker.warm_up()
+        from search.corpus.batches import EPOCH_ROWS
         from search.corpus.load import encode_sides, read_sides, read_unlabelled
         from search.corpus.store import without_texts
         from search.corpus.words import word_features
@@ -97,7 +98,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 
         # Before TensorFlow: a mistake in the data or the space shows at once.
         sides, more = read_sides(settings, progress), read_unlabelled(settings, progress)
-        corpus = encode_sides(settings, sides, more)
+        corpus = encode_sides(settings, sides, more, progress)
         space = chosen_space(settings.space, settings.set, corpus)
         learned, there = None, directory.cache(corpus.fingerprint).features.exists()
         if here and not there and settings.embeddings is None and starts_from_words(space):
@@ -112,6 +113,13 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
             from search.tuning.tuner import SearchTuner
 
         progress(data_line(corpus))
+        if len(corpus.train) > EPOCH_ROWS:
+            passed = -(-len(corpus.train) // EPOCH_ROWS)
+            progress(
+                f"an epoch has {EPOCH_ROWS:,} of {len(corpus.train):,} training rows, and the next "
+                f"one others; a network has seen all after {passed} epochs (--max-epochs is "
+                f"{settings.max_epochs})"
+            )
         for line in corpus.facts["audit"]["lines"]:
             if line.startswith(("LEAK", "UNBALANCED", "DIFFERENT")):
                 say(line)
@@ -143,7 +151,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
             f"nothing to do: {settings.results} already has {counted(len(tuner.records), 'trial')}"
             + (f", of which {failed} failed; --retry-failed begins those again" if failed else "")
         )
-    return pipeline.conclude(tuner)
+    return pipeline.conclude(tuner, progress)
 
 
 def data_line(corpus: "Corpus") -> str:

@@ -17,6 +17,7 @@ BASE = {
     "errors",
     "files",
     "memory",
+    "progress",
     "reproduce",
     "settings",
     "sides",

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.characters import UNSPACED
-from search.corpus.minhash import Offsets, Words, candidates, shingles, signatures
+from search.corpus.minhash import BANDS, Offsets, Words, candidates, shingles, signatures
+from search.progress import Progress, Say
 
 FEWEST_WORDS = 5  # of a text that can be more than equal: below, one word makes another text
 ALIKE = 0.4  # similarity from which two texts are near-duplicates: one of six words changed
@@ -34,7 +35,9 @@ _APOSTROPHES = "'’ʼ"
 _ASCII = bytes(c if c > 127 or chr(c).isalnum() else ord(" ") for c in range(256))
 
 
-def near_duplicates(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+def near_duplicates(
+    texts: npt.NDArray[np.object_], tell: Say = lambda message: None
+) -> npt.NDArray[np.int64]:
     """Groups texts that differ by small edits: a word, punctuation, case, an added sentence.
 
     Texts with fewer than `FEWEST_WORDS` words must be equal, punctuation and case aside; those with
@@ -43,12 +46,13 @@ def near_duplicates(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
 
     Args:
         texts: str, shape (rows,).
+        tell: called with a line every few seconds, where it takes longer.
 
     Returns:
         Group numbers, shape (rows,), from 0 in the order in which the groups first occur. The
         groups depend on the texts alone: not on their order, the machine or a seed.
     """
-    words, offsets = _hashed(texts)
+    words, offsets = _hashed(texts, tell)
     copy_of, first = _distinct(words, offsets)
     different = first[np.diff(offsets)[first] >= FEWEST_WORDS]
     # In an order of their own, so that the rows' order has no say.
@@ -57,7 +61,7 @@ def near_duplicates(texts: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
     joined = np.arange(len(first))
     numbers = np.searchsorted(first, long)  # among the different texts
     words = _taken(words, offsets, long, own)
-    joined[numbers] = numbers[_joined(words, own)]
+    joined[numbers] = numbers[_joined(words, own, tell)]
     _, first, groups = np.unique(joined[copy_of], return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[groups]
 
@@ -102,11 +106,13 @@ class _WordHashes(dict[bytes, int]):
         return number
 
 
-def _hashed(texts: npt.NDArray[np.object_]) -> tuple[Words, Offsets]:
+def _hashed(texts: npt.NDArray[np.object_], tell: Say) -> tuple[Words, Offsets]:
     """The hashes of the words of all texts, concatenated, and their offsets."""
     hashes = _WordHashes()
     parts, lengths = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
+    progress = Progress(tell, "finding the words", len(texts), "texts")
     for begin in range(0, len(texts), AT_A_TIME):
+        progress(begin)
         words = [words_of(text) for text in texts[begin : begin + AT_A_TIME]]
         lengths.append(np.fromiter(map(len, words), np.int64, len(words)))
         found = map(hashes.__getitem__, chain.from_iterable(words))
@@ -176,14 +182,15 @@ def _taken(words: Any, offsets: Any, rows: Any, own: Any) -> Any:
     return result
 
 
-def _joined(words: Words, offsets: Offsets) -> Offsets:
+def _joined(words: Words, offsets: Offsets, tell: Say) -> Offsets:
     """The founder of each text's group; a text without near-duplicates is its own.
 
     The most similar are joined first, and of two groups the smaller joins the larger if all its
     texts are related to the larger one's founder: else texts of one template would chain up to a
     group of texts that share nothing.
     """
-    pairs = candidates(signatures(words, offsets), ALIKE - SLACK)
+    progress = Progress(tell, "looking for near-duplicates", BANDS, "parts")
+    pairs = candidates(signatures(words, offsets), ALIKE - SLACK, progress)
     found = shingles(words, offsets)
     common = _common(found, offsets)
     founders: Offsets = _founders(found, offsets, common, *pairs)

@@ -22,6 +22,7 @@ from search.corpus.tokens import (
     spellings,
     token_hashes,
 )
+from search.progress import Progress, Say
 
 Tokens = Literal["unicode", "whitespace", "character"]
 """What a token is; the last two are those of models that version 0.1 exported."""
@@ -32,12 +33,15 @@ LARGEST_VOCABULARY = 80_000
 PADDING, OOV = 0, 1
 
 
-def learn_vocabulary(*collections: Texts) -> tuple[tuple[str, ...], list[Encoded]]:
+def learn_vocabulary(
+    *collections: Texts, tell: Say = lambda message: None
+) -> tuple[tuple[str, ...], list[Encoded]]:
     """Learns a vocabulary from texts, and encodes them.
 
     Args:
         collections: texts, shape (rows,) each. A token seen only in validation or test must stay
             unknown, so these are the training texts and others that are not scored.
+        tell: called with a line every few seconds, where it takes longer.
 
     Returns:
         vocabulary: the tokens of the first collection, most frequent first (of equals, the one
@@ -51,7 +55,7 @@ def learn_vocabulary(*collections: Texts) -> tuple[tuple[str, ...], list[Encoded
     found = []
     order: list[int] = []
     for texts in collections:
-        hashes, offsets = _spelled(texts, names)
+        hashes, offsets = _spelled(texts, names, tell)
         numbers, tokens = pd.factorize(hashes)  # in the order in which they occur
         found.append((numbers.astype(np.int32), tokens, offsets))
         counts = np.bincount(numbers, minlength=len(tokens))
@@ -67,12 +71,14 @@ def learn_vocabulary(*collections: Texts) -> tuple[tuple[str, ...], list[Encoded
     return tuple(names[token] for token in order), encoded
 
 
-def _spelled(texts: Texts, names: dict[int, str]) -> tuple[Hashes, Offsets]:
+def _spelled(texts: Texts, names: dict[int, str], tell: Say) -> tuple[Hashes, Offsets]:
     """As `hashed`; puts the spelling of every token that is not among them into `names`."""
     import pandas as pd
 
     hashes, offsets = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+    progress = Progress(tell, "encoding", len(texts), "texts")
     for begin in range(0, len(texts), AT_A_TIME):
+        progress(begin)
         flat, bounds = code_points(texts[begin : begin + AT_A_TIME])
         found, first, end, counts = spans(flat, bounds)
         places = pd.Series(found).drop_duplicates().index.to_numpy()

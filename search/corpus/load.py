@@ -48,17 +48,20 @@ def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
     """
     if not isinstance(settings, Settings):
         settings = Settings(data=settings)
-    return encode_sides(settings, read_sides(settings, tell), read_unlabelled(settings, tell))
+    return encode_sides(settings, read_sides(settings, tell), read_unlabelled(settings, tell), tell)
 
 
-def encode_sides(settings: Settings, sides: dict[str, Reviews], more: Texts) -> Corpus:
+def encode_sides(
+    settings: Settings, sides: dict[str, Reviews], more: Texts, tell: Say = silent
+) -> Corpus:
     """Encodes the texts of `read_sides` and `read_unlabelled`.
 
-    Unlabelled texts that are also in validation or test are left out.
+    Unlabelled texts that are also in validation or test are left out. `tell` is called with a line
+    every few seconds.
     """
     train = sides["train"]
     more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
-    vocabulary, (known, unlabelled) = learn_vocabulary(train.texts, more)
+    vocabulary, (known, unlabelled) = learn_vocabulary(train.texts, more, tell=tell)
     if not any(word != OOV for word in known[0]):
         raise DataError(
             f"{settings.data}: no training text has a word in it, such as "
@@ -129,7 +132,7 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
                 f"{source}: passed over, because its texts have no labels; a part of the training "
                 f"rows is the {side} side"
             )
-    groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]))
+    groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]), tell)
     reviews, *others = _bound(list(_numbered((reviews, *given.values()), groups)))
     given = dict(zip(given, others, strict=True))
     try:

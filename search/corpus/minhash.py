@@ -7,6 +7,7 @@ equal in a band are candidates (Leskovec, Rajaraman & Ullman, "Mining of Massive
 3.4).
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -71,12 +72,15 @@ def _smallest(words: Any, offsets: Any, factors: Any) -> Any:
     return result
 
 
-def candidates(signed: Signatures, least: float) -> tuple[npt.NDArray[np.int64], ...]:
+def candidates(
+    signed: Signatures, least: float, progress: Callable[[int], None] = lambda bands: None
+) -> tuple[npt.NDArray[np.int64], ...]:
     """Pairs of texts that may be near-duplicates, by falling estimate of their similarity.
 
     Args:
         signed: what `signatures` returned.
         least: estimate from which on a pair is one.
+        progress: called with the number of bands that were looked at.
 
     Returns:
         The first and the second text of each pair, (pairs,) each.
@@ -93,7 +97,10 @@ def candidates(signed: Signatures, least: float) -> tuple[npt.NDArray[np.int64],
         return pairs[:found].copy(), alike[:found].copy()
 
     with ThreadPoolExecutor(THREADS) as side_by_side:
-        bands = list(side_by_side.map(of_band, range(BANDS)))
+        bands = []
+        for found in side_by_side.map(of_band, range(BANDS)):
+            bands.append(found)
+            progress(len(bands))
     pairs, alike = (np.concatenate(parts) for parts in zip(*bands, strict=True))
     order = np.lexsort((pairs, -alike))
     pairs = pairs[order]

@@ -12,6 +12,7 @@ They are baselines, and they are mixed with the networks: see `search.evaluation
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -69,27 +70,41 @@ class Fitted:
     seconds: float
 
 
-def fitted_models(corpus: Corpus, counts: npt.NDArray[np.float64]) -> dict[Kind, Fitted]:
+def fits(corpus: Corpus) -> int:
+    """How many times `fitted_models` calls `done`."""
+    classes = len(corpus.class_names)
+    return 2 * len(KINDS) * (int(corpus.folds.max()) + 2) * (1 if classes == 2 else classes)
+
+
+def fitted_models(
+    corpus: Corpus, counts: npt.NDArray[np.float64], done: Callable[[], None] = lambda: None
+) -> dict[Kind, Fitted]:
     """Fits the models of all kinds, side by side.
 
     Args:
         corpus: the data; test rows are not looked at, and of a row's label only models of other
             folds know.
         counts: how much a row of each class counts, (classes,).
+        done: called after each fit, from any thread.
     """
     few = len(corpus.folds) <= ENOUGH_ROWS  # of many, one matrix at a time is enough for a machine
     with ThreadPoolExecutor(len(KINDS) if few else 1) as side_by_side:  # without Python's lock
         return dict(
             zip(
                 KINDS,
-                side_by_side.map(lambda kind: fitted(corpus, kind, counts), KINDS),
+                side_by_side.map(lambda kind: fitted(corpus, kind, counts, done), KINDS),
                 strict=True,
             )
         )
 
 
 @one_thread
-def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitted:
+def fitted(
+    corpus: Corpus,
+    kind: Kind,
+    counts: npt.NDArray[np.float64],
+    done: Callable[[], None] = lambda: None,
+) -> Fitted:
     """Fits the models of one kind; for the arguments see `fitted_models`."""
     started = time.thread_time()
     taken, classes = _taken(corpus, kind), len(corpus.class_names)
@@ -118,6 +133,7 @@ def fitted(corpus: Corpus, kind: Kind, counts: npt.NDArray[np.float64]) -> Fitte
                 ((there, ratio, chosen[0]), (tfidf, even, chosen[1]))
             ):
                 coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
+                done()
                 if fold is not None:
                     found = logistic.scores(view, held_out, coefficients, intercept)
                     scores[number, held_out, output] = found

@@ -173,7 +173,7 @@ def test_groups_are_the_same_in_every_process():
     code = (
         "import numpy as np; from search.corpus.duplicates import _hashed; "
         "from search.corpus.minhash import signatures; "
-        "print(signatures(*_hashed(np.array(['a b c'], object)))[0, :3].tolist())"
+        "print(signatures(*_hashed(np.array(['a b c'], object), print))[0, :3].tolist())"
     )
     outputs = {
         subprocess.run(

@@ -1,0 +1,35 @@
+"""How far something is that takes long."""
+
+import time
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+
+SECONDS = 4.0  # of silence, after which a line is welcome
+
+
+class Progress:
+    """Tells every few seconds how much is done, and how long the rest may take.
+
+    What is done in a few seconds is not told of.
+
+    Args:
+        tell: called with each line.
+        what: what is done, such as "looking for near-duplicates".
+        total: how many `things` there are.
+        things: what is counted, such as "texts".
+    """
+
+    def __init__(self, tell: Say, what: str, total: int, things: str) -> None:
+        self._tell, self._what, self._total, self._things = tell, what, total, things
+        self._begun = self._told = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        """Tells that so many are done, unless something was told a moment ago."""
+        now = time.monotonic()
+        if now - self._told < SECONDS:
+            return
+        self._told = now
+        left = (now - self._begun) * (self._total - done) / max(done, 1)
+        about = f"; about {left:.0f} s left" if done and left >= 1 else ""
+        self._tell(f"{self._what}: {done:,} of {self._total:,} {self._things}{about}")
