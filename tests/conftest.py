@@ -27,6 +27,9 @@ from typer.testing import CliRunner
 
 import search
 from search import read_leaderboard, run
+from search.packaging import parity
+from search.packaging.modelfile import ModelFile
+from search.packaging.runtimes import LOADERS
 from search.settings import Settings
 from search.tuning import places
 from search.tuning.executors import LocalSlot, LocalSlots, slots
@@ -36,6 +39,7 @@ if TYPE_CHECKING:  # TensorFlow
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "sample_reviews.csv"
+FEWER_TEXTS = 200  # for the check of an export
 FIXTURES = ROOT / "tests" / "fixtures"
 
 
@@ -105,10 +109,15 @@ def kept(count: int) -> AbstractContextManager[LocalSlots]:
 
 
 def run_here(module: str, *arguments: object) -> Done:
-    """The same command in this process, which has imported TensorFlow and has a worker already."""
+    """The same command in this process, which has imported TensorFlow and has a worker already.
+
+    A file that it exports is tried on fewer texts than by the real command, and timed for less.
+    """
     app, given = import_module(module).app, [str(a) for a in arguments]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(places, "slots", kept)
+        patch.setattr(parity, "TEXTS", FEWER_TEXTS)
+        patch.setattr(parity, "SECONDS", 0.02)
         result = CliRunner().invoke(app, given, prog_name=f"python -m {module}")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -267,6 +276,22 @@ def finished(
     folder = shared(factory, name, make)
     printed = [(folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")]
     return folder / "results", printed[0], printed[1]
+
+
+def arrays(file: ModelFile) -> list[np.ndarray]:
+    """All numbers of a model file, as far as a prediction depends on them."""
+    mixture = file.mixture()
+    found = [array for network in file.networks() for array in network]
+    if mixture is not None:
+        found += [np.array(mixture.weights), np.array(mixture.bias)]
+        found += [part for model in mixture.models for part in (model.table, model.intercepts)]
+    return found
+
+
+@cache
+def loaded(path: Path) -> Callable[[list[str]], np.ndarray]:
+    """The `predict` of a file in Keras, loaded and traced once for all tests: texts to answers."""
+    return LOADERS["keras"](path)
 
 
 SAMPLE_SEARCH = (

@@ -19,7 +19,7 @@ from search.files import flush_folder, flush_tree, temporary, write_json, write_
 from search.packaging.classifier import load_classifier
 from search.packaging.description import DESCRIPTION, Description
 from search.packaging.modelfile import ModelFile
-from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
+from search.packaging.parity import MADE, TEXTS, check_parity, started, tried_texts
 from search.settings import Format, Settings
 from search.startup import check_modules
 from search.tuning.rundir import RunDirectory
@@ -115,7 +115,7 @@ def remove_exports(run: RunDirectory) -> None:
 
 def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]) -> dict[str, Any]:
     """Exports one format, whole or not at all; returns its parity and speed."""
-    texts = [*written, *hard_texts(file.vocabulary(), TEXTS - len(written))]
+    texts = tried_texts(written, file.vocabulary())
     expected = load_classifier(file.path).score(texts)
     run.artefacts.claim([name])
     folder = run.path / name

@@ -22,6 +22,7 @@ from search.tuning.objective import Numbers
 PARITY = 1e-5  # of a probability
 TEXTS = 500  # that a file is tried on, at least;
 MADE = 150  # of them, at least so many were never written by anybody
+SECONDS = 0.5  # for about how long single texts are timed
 
 HARD = (
     *(
@@ -112,6 +113,11 @@ def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
     return texts
 
 
+def tried_texts(written: list[str], words: tuple[str, ...]) -> list[str]:
+    """The texts that a file is tried on: those that people wrote, and then `hard_texts`."""
+    return [*written, *hard_texts(words, TEXTS - len(written))]
+
+
 class Runtimes:
     """A process in which exported models run without this package."""
 
@@ -199,7 +205,12 @@ def check_parity(
         SearchError: the model cannot be run.
     """
     answer = started().ask(
-        do="run", format=format, path=str(path.absolute()), texts=texts, timed=timed
+        do="run",
+        format=format,
+        path=str(path.absolute()),
+        texts=texts,
+        timed=timed,
+        seconds=SECONDS,
     )
     given: Numbers = np.array(answer.pop("probabilities"), np.float32)
     wanted: npt.NDArray[np.floating[Any]] = expected

@@ -3,7 +3,8 @@
 A program of its own, which imports TensorFlow, Keras, onnxruntime and LiteRT as a user of the files
 does. `search.packaging.parity` starts it and talks to it: a JSON object a line, and one back.
 
-    {"do": "run", "format": "onnx", "path": "…", "texts": ["…", …], "timed": 30}
+    {"do": "run", "format": "onnx", "path": "…", "texts": ["…", …], "timed": 30,
+     "seconds": 0.5}
         {"probabilities": [[…], …], "median_ms": …, "p95_ms": …, "texts_per_second": …}
     {"do": "convert", "format": "onnx", "path": "….keras", "target": "…", "metadata": {"…": "…"}}
         {}
@@ -24,8 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 BATCH = 32  # texts at a time
-ONE_BY_ONE = 100  # texts that are timed alone, at most,
-SECONDS = 0.5  # and for about how long
+ONE_BY_ONE = 100  # texts that are timed alone, at most
 OUTPUT = "probabilities"  # of an ONNX file
 PAGE = 256  # code points; most pages have no character that a model knows
 
@@ -92,8 +92,11 @@ def litert(path: Path) -> Run:
 LOADERS = {"keras": keras_file, "saved_model": saved_model, "onnx": onnx, "litert": litert}
 
 
-def run(format: str, path: str, texts: list[str], timed: int) -> dict[str, Any]:
-    """The probabilities of some texts, and how long the first `timed` ones take."""
+def run(format: str, path: str, texts: list[str], timed: int, seconds: float) -> dict[str, Any]:
+    """The probabilities of some texts, and how long the first `timed` ones take.
+
+    Single texts are timed for about so many seconds.
+    """
     model = LOADERS[format](Path(path))
     # Keras makes batches by itself, and takes as long to begin as for some hundred texts.
     at_once = len(texts) if format == "keras" else BATCH
@@ -105,7 +108,7 @@ def run(format: str, path: str, texts: list[str], timed: int) -> dict[str, Any]:
         model(texts[begin : begin + BATCH])
     whole = time.perf_counter() - started
     times: list[float] = []
-    while len(times) < ONE_BY_ONE and (sum(times) < SECONDS or len(times) < 2):
+    while len(times) < ONE_BY_ONE and (sum(times) < seconds or len(times) < 2):
         started = time.perf_counter()
         model([texts[len(times) % len(texts)]])
         times.append(time.perf_counter() - started)

@@ -22,7 +22,7 @@ from search.files import flush_folder, temporary
 from search.packaging.description import describe
 from search.packaging.ensemble import Ensemble, ensemble_of, records_behind
 from search.packaging.modelfile import ModelFile
-from search.packaging.parity import MADE, TEXTS, check_parity, hard_texts, started
+from search.packaging.parity import MADE, TEXTS, check_parity, started, tried_texts
 from search.packaging.text_model import save_model, text_model
 from search.tuning.engine import Probabilities
 from search.tuning.objective import Labels, Numbers, evaluate
@@ -186,7 +186,7 @@ def _tried(corpus: Corpus, ensemble: Ensemble) -> tuple[list[str], Probabilities
     split = corpus.validation
     rows = np.linspace(0, len(split) - 1, min(TEXTS - MADE, len(split))).astype(int)
     written = [str(text) for text in split.texts[rows]]
-    texts = written + hard_texts(corpus.vocabulary, TEXTS - len(written))
+    texts = tried_texts(written, corpus.vocabulary)
     ids, offsets = encode(texts, corpus.vocabulary)
     tried = Split(
         ids, offsets, np.empty(0, np.int32), np.arange(len(texts)), np.array(texts, dtype=object)

@@ -132,7 +132,10 @@ OPTIONS = {
     "a word too many": (["20"], "unexpected extra argument"),
     "no epochs": (["--max-epochs", "0"], "--max-epochs"),
     "negative patience": (["--patience", "-1"], "--patience"),
-    "no batch": (["--set", "batch_size=0"], "batch_size: expected 1 to 65536, found 0"),
+    "no batch": (
+        ["--data", "good.csv", "--set", "batch_size=0"],
+        "batch_size: expected 1 to 65536, found 0",
+    ),
     "no workers": (["--workers", "0"], "--workers"),
     "seed that is no number": (["--seed", "lucky"], "--seed"),
     "results without a name": (["--results", ""], "--results.*expected a directory, found ''"),

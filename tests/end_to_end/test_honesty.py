@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from search.corpus.sources import read
-from tests.conftest import SAMPLE, run_here, trials_of
+from search.packaging.modelfile import ModelFile
+from tests.conftest import SAMPLE, arrays, run_here, trials_of
 
 BASE = ("search.run", "--max-epochs", 2, "--workers", 1, "--folds", 2, "--set", "ngrams=words")
 TIMES = ["train_seconds", "started_at"]
@@ -36,7 +37,7 @@ def test_the_labels_of_the_test_rows_change_nothing_but_the_test_score(tmp_path,
         found.append(results)
     tables = [pd.read_csv(r / "leaderboard.csv").drop(columns=TIMES) for r in found]
     pd.testing.assert_frame_equal(*tables)
-    models = [keras.models.load_model(r / "best_model.keras").get_weights() for r in found]
+    models = [arrays(ModelFile(r / "best_model.keras")) for r in found]
     assert all(np.array_equal(a, b) for a, b in zip(*models, strict=True))
     assert len({facts_of(r)["test_loss"] for r in found}) == 2
 

@@ -2,14 +2,13 @@
 
 import json
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from search.evaluation.leaderboard import read_leaderboard
+from search.packaging.classifier import load_classifier
 from tests.conftest import SAMPLE, run_here, trials_of
 
 BASE = ("search.run", "--trials", 3, "--max-epochs", 2, "--workers", 1, "--set", "ngrams=words")
@@ -61,8 +60,7 @@ def test_an_objective_decides(unbalanced, tmp_path, objective):
     assert facts["objective"] == objective
     texts = pd.read_csv(unbalanced / "test.csv")
     labels = (texts["label"] == "positive").to_numpy()
-    model = keras.models.load_model(results / "best_model.keras")
-    p = model.predict(tf.constant(texts["text"]), batch_size=40, verbose=0)[:, 0]
+    p = load_classifier(results / "best_model.keras").score(texts["text"])[:, 0]
     assert facts["test_balanced_accuracy"] == balanced_accuracy_score(labels, p > 0.5)
     assert facts["test_f1"] == pytest.approx(f1_score(labels, p > 0.5, average="macro"))
     assert facts["test_auc"] == pytest.approx(roc_auc_score(labels, p), abs=2e-3)
@@ -94,9 +92,8 @@ def test_the_f1_of_one_class_decides(unbalanced, tmp_path):
         assert said == pytest.approx(f1(p, "validation")[1])
     guess = table[table["trial_id"] == "most frequent class"]["val_f1"].item()
     assert guess == pytest.approx(6 / 7), "of the mean over classes it would be a half of that"
-    model = keras.models.load_model(results / "best_model.keras")
     texts, _ = f1(np.zeros(40), "test")
-    p = model.predict(tf.constant(texts), batch_size=40, verbose=0)[:, 0]
+    p = load_classifier(results / "best_model.keras").score(texts)[:, 0]
     assert facts["test_f1"] == pytest.approx(f1(p, "test")[1])
     low, high = facts["test_f1_ci"]
     assert low <= facts["test_f1"] <= high and facts["positive"] == "negative"

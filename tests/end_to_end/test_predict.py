@@ -8,17 +8,15 @@ import subprocess
 import sys
 import time
 
-import keras
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
-import tensorflow as tf
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from search.predict import app
-from tests.conftest import ROOT, SAMPLE, processor_time, run_command, run_here
+from tests.conftest import ROOT, SAMPLE, loaded, processor_time, run_command, run_here
 
 TEXTS = ["a warm and funny film", "dull, and far too long", ""]
 
@@ -42,8 +40,7 @@ def started(*arguments, **options):
 
 def test_texts_as_arguments(sample_run):
     results = sample_run[0]
-    model = keras.models.load_model(results / "best_model.keras")
-    p = model.predict(tf.constant(TEXTS), verbose=0)[:, 0]
+    p = loaded(results / "best_model.keras")(TEXTS)[:, 0]
     done = predict("--results", results, *TEXTS, by=run_command)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -119,8 +116,7 @@ def test_a_file(sample_run, tmp_path):
     assert done.stdout.splitlines()[-1] == f"answers: {target}"
     frame, before = pd.read_csv(target), pd.read_csv(SAMPLE)
     pd.testing.assert_frame_equal(frame[list(before)], before)
-    model = keras.models.load_model(results / "best_model.keras")
-    p = model.predict(tf.constant(before["text"].tolist()), batch_size=100, verbose=0)[:, 0]
+    p = loaded(results / "best_model.keras")(before["text"].tolist())[:, 0]
     assert ((frame["predicted_label"] == "positive") == (p > 0.5)).all()
     np.testing.assert_allclose(frame["predicted_probability"], np.maximum(p, 1 - p), atol=1e-5)
     assert f"positive: {(p > 0.5).sum()} rows" in done.stdout

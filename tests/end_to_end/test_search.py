@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 import search
 from search.corpus.load import read_sides
@@ -21,6 +20,7 @@ from search.packaging.classifier import load_classifier
 from search.settings import Settings
 from tests.conftest import (
     SAMPLE,
+    loaded,
     processor_time,
     run_command,
     run_here,
@@ -141,8 +141,7 @@ def test_recorded_accuracy_is_the_files(sample_run):
     results = sample_run[0]
     facts = json.loads((results / "best_model.json").read_text())
     rows = read_sides(recorded_settings(results))["test"]
-    model = keras.models.load_model(results / "best_model.keras")
-    p = model.predict(tf.constant(rows.texts.astype(str)), verbose=0)[:, 0]
+    p = loaded(results / "best_model.keras")(rows.texts.tolist())[:, 0]
     accuracy = float(((p > 0.5) == (rows.labels == 1)).mean())
     assert facts["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert facts["test_rows"] == len(rows.texts)

@@ -6,13 +6,13 @@ import sys
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
-from tests.conftest import ROOT, SAMPLE, run_here, shared
+from search.packaging.modelfile import ModelFile
+from tests.conftest import ROOT, SAMPLE, arrays, run_here, shared
 
 TIMES = ["train_seconds", "started_at"]
 
@@ -78,11 +78,8 @@ def assert_equals(results: Path, reference: Path) -> None:
             del baseline["seconds"]
         fact["verdict"] = fact["verdict"].partition(", for ")[0]
     assert facts[0] == facts[1]
-    weights = [
-        keras.models.load_model(path / "best_model.keras").get_weights()
-        for path in (results, reference)
-    ]
-    for a, b in zip(*weights, strict=True):
+    files = [ModelFile(path / "best_model.keras") for path in (results, reference)]
+    for a, b in zip(*map(arrays, files), strict=True):
         assert np.array_equal(a, b)
     assert not list(results.rglob("*.partial*"))
     trials = [

@@ -23,9 +23,10 @@ LONG = ["--trials", "24", "--max-epochs", "12", "--patience", "12", "--set", "ls
 
 
 @contextlib.contextmanager
-def nodes(count, **resources):
-    """A cluster of so many nodes, with one core each but for the first, which has none."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+def nodes(count, head=0, **resources):
+    """A cluster of a head, with so many cores, and so many other nodes, with one each."""
+    arguments = {"num_cpus": head, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=arguments)
     try:
         made.workers = [made.add_node(num_cpus=1, **resources) for _ in range(count)]
         yield made
@@ -37,7 +38,7 @@ def nodes(count, **resources):
 
 @pytest.fixture(scope="module")
 def two_nodes():
-    with nodes(2) as made:
+    with nodes(1, head=1) as made:
         yield made
 
 
