@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 # As in a worker: the tests compare numbers with those of workers.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Otherwise every process that a test starts compiles this package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import numpy as np
 import pandas as pd

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from functools import cache
+
 import search
 from search import conclusion
 from search.corpus import batches, folds
@@ -11,8 +13,9 @@ from search.packaging.ensemble import class_counts
 from tests.conftest import SAMPLE
 
 
-def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path):
-    parity.started.cache_clear()
+def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path, monkeypatch):
+    checking = cache(parity.Runtimes)  # that of the other tests goes on
+    monkeypatch.setattr(conclusion, "started", checking)
     settings = search.Settings(
         data=SAMPLE, trials=2, max_epochs=1, finals=1, folds=3, workers=1, results=tmp_path / "r"
     )
@@ -21,7 +24,7 @@ def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path):
 
     class Noted:
         def after_trial(self, tuner, record):
-            process = parity.started.cache_info().currsize
+            process = checking.cache_info().currsize
             begun[record.trial_id] = tuner.study in conclusion._models, bool(process)
 
     tuner = search.tune(settings, corpus, callbacks=[Noted()])
@@ -33,6 +36,7 @@ def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path):
     assert {kind: model.presence.tobytes() for kind, model in early.items()} == {
         kind: model.presence.tobytes() for kind, model in again.items()
     }
+    checking().close()
 
 
 def test_very_many_rows(tune, tmp_path, monkeypatch):

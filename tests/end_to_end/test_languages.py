@@ -48,7 +48,7 @@ def test_five_classes(tmp_path):
     pd.DataFrame({"review": frame["text"], "stars": stars.astype(float)}).to_csv(
         tmp_path / "stars.tsv", sep="\t", index=False
     )
-    finals = ("--finals", 1, "--folds", 2)
+    finals = ("--finals", 1, "--folds", 2, "--set", "ngrams=words")
     model, facts = search_and_load(tmp_path / "stars.tsv", tmp_path / "r", *finals)
     assert facts["class_names"] == ["1", "2", "3", "4", "5"]
     p = model.predict(tf.constant(["a warm and funny film", "dull"]), verbose=0)

@@ -350,7 +350,7 @@ def test_further_texts(tuned, tmp_path):
 def test_a_subclass_is_trained_by_keras(tune, tmp_path):
     """As everything is on a machine with a GPU."""
     settings = search.Settings(
-        data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=2, workers=1, seed=7,
+        data=str(SAMPLE), results=tmp_path / "results", trials=1, max_epochs=1, workers=1, seed=7,
         finals=0, set="ngrams=none",
     )  # fmt: skip
     corpus = search.load_corpus(settings)
