@@ -132,6 +132,39 @@ def test_the_page_is_as_wide_as_the_window(driver, made, width):
     assert small == 0, "text too small to read"
 
 
+SCROLLED = """
+const [left, done] = arguments;
+const box = document.querySelector(".leaderboard");
+box.scrollLeft = left < 0 ? box.scrollWidth : left;
+requestAnimationFrame(() => requestAnimationFrame(() => done([
+  parseFloat(getComputedStyle(box).getPropertyValue("--fade")),
+  box.querySelector("tbody td:nth-child(2)").getBoundingClientRect().left
+    - box.getBoundingClientRect().left,
+])));
+"""
+
+
+def test_a_wide_table_shows_that_it_goes_on_and_keeps_its_trials(driver, made):
+    opened(driver, made)
+    resize(driver, 400, 900)
+    fade, _ = driver.execute_async_script(SCROLLED, 0)
+    assert fade > 40, "its right edge fades out"
+    _, left = driver.execute_async_script(SCROLLED, 150)
+    assert left == pytest.approx(1, abs=1), "the trial's number stays, behind the border"
+    fade, _ = driver.execute_async_script(SCROLLED, -1)
+    assert fade == 0
+    resize(driver, 1280, 900)
+
+
+def test_four_figures_are_two_rows_of_two(driver, made):
+    opened(driver, made)
+    tops = driver.execute_script(
+        "return [...document.querySelectorAll('#progress .figure')]"
+        ".map((figure) => figure.getBoundingClientRect().top)"
+    )
+    assert len(tops) == 4 and tops[0] == tops[1] < tops[2] == tops[3]
+
+
 def test_sorting_with_mouse_and_keyboard(driver, made):
     opened(driver, made)
     table = driver.find_element(By.CSS_SELECTOR, ".leaderboard table")

@@ -176,7 +176,7 @@ def ending(*layers):
 
 def test_several_networks_take_no_temperature():
     network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of())
-    with pytest.raises(ValueError, match="for one network"):
+    with pytest.raises(ValueError, match="needs a single network"):
         reading = shape_of().reading(Configuration())
         text_model([network, network], VOCABULARY, reading, temperature=2.0)
 
