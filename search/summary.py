@@ -59,17 +59,10 @@ def print_outcome(outcome: "Outcome") -> None:
     best = outcome.best
     objective = best["objective"]
     means = ["val_mean"] if table["n_folds"].notna().any() else []
-    measures = dict.fromkeys((objective, *means, "val_accuracy", "val_loss"))
-    columns = [
-        "rank",
-        "trial_id",
-        "kind",
-        "status",
-        *measures,
-        "tied_with_best",
-        "best_epoch",
-        "epochs",
-    ]
+    # The score stands before the long names: a narrow terminal cuts off what comes after them.
+    score, *others = dict.fromkeys((objective, *means, "val_accuracy", "val_loss"))
+    columns = ["rank", score, "trial_id", "kind", "status", *others]
+    columns += ["tied_with_best", "best_epoch", "epochs"]
     hyperparameters = [name for name in table.columns if name.startswith("hp_")]
     shown = table[[*columns, "train_seconds", *hyperparameters]].head(SHOWN_TRIALS)
     show(shown.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}"), table=True)

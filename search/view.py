@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.25
 LEADING = 5  # trials that are shown
 ROOM = 9  # lines of the table that are not a worker's or a trial's, and of what is above it
+NARROW = 60  # columns, below which hyperparameters are left out
 
 
 class View(Protocol):
@@ -179,15 +180,17 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
         return f"{to_score(objective, score):.4f}"
 
     leading = study.best_first()[:LEADING]
-    room = max(1, console.height - ROOM - len(leading))
-    shown = study.under_way[:room] if len(study.under_way) <= room else study.under_way[: room - 1]
-    workers = _table("worker", "trains", "epoch", measure, "best", "with")
+    room = console.height - ROOM - len(leading)
+    fit = len(study.under_way) <= room
+    shown = study.under_way[: room if fit else max(0, room - 1)]
+    last = -1 if console.width < NARROW else None
+    workers = _table("worker", "trains", "epoch", measure, "best", "with", last=last)
     for number, record in enumerate(shown, start=1):
         if record is None:
-            workers.add_row(str(number), "nothing", "", "", "", "")
+            workers.add_row(str(number), "nothing")
             continue
         history, best = record.history, record.best
-        workers.add_row(
+        cells = (
             str(number),
             record.trial_id,
             f"{(history[-1].epoch if history else 0) + 1}",
@@ -195,13 +198,14 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
             shown_score(best.score) if best else "",
             _values(record),
         )
+        workers.add_row(*cells[:last])
     if len(shown) < len(study.under_way):
-        workers.add_row("…", f"{len(study.under_way) - len(shown)} more", "", "", "", "")
-    table = _table("rank", "trial", measure, "mean", "epochs", "with")
+        workers.add_row("…", f"{len(study.under_way) - len(shown)} more")
+    table = _table("rank", "trial", measure, "mean", "epochs", "with", last=last)
     for rank, record in enumerate(leading, start=1):
         assert record.best is not None
         found = fold_summary(record.trial_id, finals)
-        table.add_row(
+        cells = (
             str(rank),
             record.trial_id,
             shown_score(record.best.score),
@@ -209,6 +213,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
             str(len(record.history)),
             _values(record),
         )
+        table.add_row(*cells[:last])
     lines = [_counted(study, len(finals), seconds)]
     if leading and leading[0].best is not None:
         so_far = f"best so far: trial {leading[0].trial_id}, {shown_score(leading[0].best.score)}"
@@ -218,16 +223,17 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
             so_far += f" (95% interval {low:.4f} to {high:.4f})"
         lines.append(so_far)
     texts = [Text(line, no_wrap=True, overflow="ellipsis", style="bold") for line in lines]
-    busy = [workers, Text()] if any(study.under_way) else []
+    busy = [workers, Text()] if any(study.under_way) and shown else []
     return Group(*busy, table, Text(), *texts)
 
 
-def _table(*columns: str) -> Any:
+def _table(*columns: str, last: int | None) -> Any:
+    """An empty table with columns of these names, up to the last one that there is room for."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, expand=True, pad_edge=False)
-    for name in columns:
+    for name in columns[:last]:
         numbers = name not in ("worker", "trains", "rank", "trial", "with")
         table.add_column(
             name,
@@ -254,15 +260,16 @@ def _counted(study: "Study", finals: int, seconds: float) -> str:
     """One line: trials by status, finals, speed and remaining time."""
     status = [record.status for record in study.records.values()]
     ended = len(status) - status.count("running")
+    about = left(study, seconds).replace(";", ",")  # first, so that no width cuts it off
     parts = [
-        f"{ended} of {study.settings.trials} trials: {status.count('completed')} completed, "
+        f"{ended} of {study.settings.trials} trials{about}: {status.count('completed')} completed, "
         f"{status.count('pruned')} pruned, {status.count('failed')} failed"
     ]
     if finals:
         parts.append(f"{finals} of {study.settings.finals * study.folds} finals")
     if seconds > 0 and study.epochs_trained:
         parts.append(f"{study.epochs_trained / seconds:.2g} epochs/s")
-    return "; ".join(parts) + left(study, seconds)
+    return "; ".join(parts)
 
 
 def left(study: "Study", seconds: float) -> str:

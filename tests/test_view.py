@@ -1,12 +1,20 @@
+"""What is shown of a search while it runs."""
+
+import io
 import json
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+from search.network.hypermodel import SentimentHyperModel
 from search.settings import Settings
-from search.view import Events, Lines, LiveTable, chosen_view, left
+from search.tuning.study import Study
+from search.view import Events, Lines, LiveTable, chosen_view, left, picture
 from tests.conftest import SAMPLE, run_here
-from tests.made import record
+from tests.made import corpus_of, record
 
 
 def test_what_fits(monkeypatch):
@@ -49,6 +57,30 @@ def test_how_long_it_will_take(options, seconds, networks, told):
         networks_of=lambda record: networks,
     )  # fmt: skip
     assert left(tuner, seconds) == told
+
+
+@pytest.mark.parametrize(("width", "height"), [(200, 50), (80, 24), (40, 10)])
+def test_the_table_fits_any_terminal(tmp_path, width, height):
+    """Down to 40 columns no score and no remaining time is cut off, and no line is too many."""
+    settings = Settings(results=tmp_path / "r", trials=20, finals=0)
+    study = Study(settings, corpus_of(["a b"] * 6, [0, 1] * 3), SentimentHyperModel())
+    study.records = {f"{n:04d}": record(n, 0.8 - n / 100) for n in range(7)}
+    study.under_way = [replace(study.records["0006"], status="running", ended_at=None), None]
+    study.epochs_trained = 7
+    console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
+    console.print(picture(study, console, 14))
+    lines = console.file.getvalue().rstrip("\n").split("\n")
+    assert len(lines) <= height and max(map(len, lines)) <= width
+    shown = [re.split("  +", line.strip()) for line in lines]
+    heads = ["rank", "trial", "accuracy", "mean", "epochs"]
+    [head] = (n for n, cells in enumerate(shown) if cells[0] == "rank")
+    assert shown[head][:5] == heads and (shown[head][5:] == ["with"]) == (width > 40)
+    assert [cells[:3] for cells in shown[head + 2 : head + 7]] == [
+        [str(n + 1), f"{n:04d}", f"{0.8 - n / 100:.4f}"] for n in range(5)
+    ]
+    assert lines[head + 8].startswith("7 of 20 trials, about 26 s left: ")
+    assert lines[head + 9].startswith("best so far: trial 0000, 0.8000")
+    assert any(cells[0] == "worker" for cells in shown) == (height > 10)
 
 
 def test_json_is_all_there_is_on_stdout(tmp_path, capfd):

@@ -69,6 +69,7 @@ def test_leaderboard(sample_run):
 def test_console(sample_run):
     results, stdout, stderr = sample_run
     best = json.loads((results / "best_model.json").read_text())
+    assert re.match(r" *rank +val_accuracy +trial_id +kind", stdout), "a score in 40 columns"
     assert f"out-of-fold accuracy: {best['val_accuracy']:.4f}" in stdout
     assert "test accuracy: " in stdout
     assert str(results / "leaderboard.csv") in stdout

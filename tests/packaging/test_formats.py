@@ -57,7 +57,7 @@ CASES = {
 }
 
 
-def check_formats(results, classes=2, alike=ALIKE, texts=500):
+def check_formats(results, classes=2, alike=ALIKE, tried=500):
     """Each says what the model file says, wherever it is moved."""
     expected = load_classifier(results / "best_model.keras").score(TEXTS)
     measured = json.loads((results / "best_model.json").read_text())["formats"]
@@ -66,7 +66,7 @@ def check_formats(results, classes=2, alike=ALIKE, texts=500):
         folder = results / name
         assert {p.name for p in folder.iterdir()} == files
         proof = measured[name]
-        assert proof["parity"] <= 1e-5 and proof["texts"] >= texts
+        assert proof["parity"] <= 1e-5 and proof["texts"] >= tried
         assert 0 < proof["median_ms"] <= proof["p95_ms"]
         assert proof["size_bytes"] > 10_000
         description = json.loads((folder / "classifier.json").read_text())
@@ -98,7 +98,7 @@ def test_every_format_of_a_real_run(exported_run, tmp_path):
     lines = stdout.splitlines()
     assert [line.split(" (")[0] for line in lines] == [f"{n}: {results / n}" for n in FILES]
     assert "| onnx | " in (results / "MODEL_CARD.md").read_text(encoding="utf-8")
-    check_formats(shutil.copytree(results, tmp_path / "results"), texts=FEWER_TEXTS)
+    check_formats(shutil.copytree(results, tmp_path / "results"), tried=FEWER_TEXTS)
 
 
 def test_what_an_onnx_file_says_of_itself(exported_run):
