@@ -1,8 +1,8 @@
 """What the end of a search begins before it, and what it makes of very many rows."""
 
-import numpy as np
-
 from functools import cache
+
+import numpy as np
 
 import search
 from search import conclusion
