@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
-from search.corpus.batches import Reading
 from search.corpus.ngrams import Kind
 from search.display import counted
 from search.errors import NothingUsable
@@ -26,6 +25,7 @@ from search.evaluation.mixture import ngram_scores
 from search.evaluation.ngram_models import Fitted, fits, fitted_models
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
+from search.packaging.deciding import deciding_words
 from search.packaging.ensemble import (
     Ensemble,
     class_counts,
@@ -233,7 +233,7 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
         **saved.facts,
         **_tested(study, ensemble, models, fitted, strongest),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
-        "weak_slices": error_analysis(study, ensemble.reading, answers["model"], strongest),
+        "weak_slices": error_analysis(study, ensemble, answers["model"], strongest),
         "size_bytes": path.stat().st_size,
         "sha256": sha256(path),
         "parity": saved.proof["parity"],
@@ -336,12 +336,14 @@ def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
 
 
 def error_analysis(
-    study: Study, reading: Reading, answers: Numbers, strongest: Baseline
+    study: Study, ensemble: Ensemble, answers: Numbers, strongest: Baseline
 ) -> list[str]:
     """Writes errors.csv and slices.csv of the validation rows; returns sentences on weak slices."""
-    corpus = study.corpus
+    corpus, reading = study.corpus, ensemble.reading
     texts = corpus.validation.texts
     wrong = mistakes(corpus, reading, texts, answers, strongest.answers[-len(texts) :])
+    if study.compiled:  # Keras alone would take too long
+        wrong["decided_by"] = deciding_words(study, ensemble, wrong)
     table = slices(corpus, reading, texts, answers)
     for name, content in zip(BY_ROW, (wrong, table), strict=True):
         write_table(study.run.path / name, content)

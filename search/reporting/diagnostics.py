@@ -9,6 +9,7 @@ from markupsafe import Markup
 from search.display import visible
 from search.evaluation.calibration import expected_calibration_error
 from search.evaluation.statistics import wilson_interval
+from search.packaging.explanation import marked
 from search.reporting.archive import Archive
 from search.reporting.charts import LEFT, RIGHT, TOP, WIDTH, Chart, Figure, Scale, across, up
 from search.tuning.objective import Floats, Labels, by_class
@@ -170,11 +171,13 @@ def slices(archive: Archive) -> Figure | None:
 
 
 def worst(archive: Archive, most: int) -> pd.DataFrame | None:
-    """The first mistakes of errors.csv, with the columns that people look at."""
+    """The first mistakes of errors.csv, with the columns that people look at; texts as HTML."""
     table = archive.mistakes
     if table is None or table.empty:
         return None
     columns = ["row", "text", "label", "predicted", "probability", "likely_mislabelled"]
     shown = table.head(most)[columns]
     texts = [t if len(t) <= LONGEST else t[:LONGEST] + " …" for t in shown["text"].astype(str)]
-    return shown.assign(text=texts)
+    words = table["decided_by"].astype(str) if "decided_by" in table else [""] * len(table)
+    pages = [marked(text, decided) for text, decided in zip(texts, words, strict=False)]
+    return shown.assign(text=pd.Series(pages, index=shown.index, dtype=object))

@@ -25,6 +25,8 @@ def page_file(name: str) -> str:
 
 def _cell(value: Any) -> str:
     """Formats a table cell for people."""
+    if isinstance(value, Markup):
+        return value
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
     if isinstance(value, bool):

@@ -1,6 +1,7 @@
 """What a search must not do: look at the test rows before its end, or twice without saying so."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -68,6 +69,13 @@ def test_what_is_said_of_the_winner(finals_run):
     wrong = pd.read_csv(results / "errors.csv")
     assert 0 < len(wrong) < 30, "of the validation rows"
     assert wrong["text"].isin(pd.read_csv(SAMPLE)["text"]).all()
+    lines = wrong["decided_by"].fillna("")
+    assert lines.str.fullmatch(r"(\S+ [+-]\d+\.\d\d(, |$))*").all() and lines.any()
+    for text, line in zip(wrong["text"], lines, strict=True):
+        assert all(word.rpartition(" ")[0] in text for word in line.split(", "))
+    assert re.search(
+        r'<mark class="(for|against)">\w+<sup>[+-]\d', (results / "report.html").read_text()
+    )
     slices = pd.read_csv(results / "slices.csv")
     assert {"slice", "rows", "accuracy", "low", "high"} <= set(slices.columns)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import search
-from search.packaging.explanation import AT_A_TIME, MOST_WORDS, explained
+from search.packaging.explanation import AT_A_TIME, MOST_WORDS, decided_by, explained, marked
 from search.packaging.lines import answer_lines
 from tests.conftest import run_here
 
@@ -35,6 +35,22 @@ def test_a_page_shows_the_whole_text_and_nothing_acts():
     html = explained(known, ("no", "yes"), "a good <script>x</script> \x1b[2J film")._repr_html_()
     assert "<script" not in html and "\x1b" not in html
     assert 'title="+2.00">good</mark>' in html and "film</mark></p>" in html
+
+
+def test_words_that_decided_are_marked_without_colours():
+    text = "A GOOD film & bad <b>good</b> 很"
+    line = decided_by(explained(known, ("no", "yes"), text, label="yes"))
+    assert line == "bad -3.00, GOOD +2.00, good +2.00, 很 +1.00"
+    html = str(marked(text, line))
+    assert html == (
+        'A <mark class="for">GOOD<sup>+2.0</sup></mark> film &amp; '
+        '<mark class="against">bad<sup>-3.0</sup></mark> &lt;b&gt;'
+        '<mark class="for">good<sup>+2.0</sup></mark>&lt;/b&gt; '
+        '<mark class="for">很<sup>+1.0</sup></mark>'
+    )
+    assert marked("<i>\x1b film", "") == "&lt;i&gt;� film"
+    few = explained(known, ("no", "yes"), "good bad", label="no", most=1)
+    assert decided_by(few) == "good -2.00"
 
 
 def test_texts_without_words_and_very_long_ones():

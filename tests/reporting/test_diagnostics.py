@@ -3,10 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
+from search.display import visible
 from search.evaluation.calibration import by_class, tempered
 from search.reporting import diagnostics
 from search.reporting.archive import read_archive
+from search.reporting.report import Report
 from tests.made import HOSTILE, made_run
 
 
@@ -69,9 +72,20 @@ def test_weak_slices_are_marked(archive):
 
 def test_mistakes_are_short(archive):
     found = diagnostics.worst(archive, 3)
-    assert found["text"].tolist() == list(HOSTILE[:3])
+    assert found["text"].tolist() == [escape(visible(text)) for text in HOSTILE[:3]]
     long = archive.mistakes.assign(text="x" * 5000)
     assert diagnostics.worst(replace(archive, mistakes=long), 3)["text"].str.len().max() < 410
+
+
+def test_words_that_decided_are_marked(archive):
+    table = archive.mistakes.head(1).assign(text="<b> dull", decided_by="dull +2.10, b -0.30")
+    report = Report(replace(archive, mistakes=table)).html()
+    assert (
+        '<bdi>&lt;<mark class="against">b<sup>-0.3</sup></mark>&gt; '
+        '<mark class="for">dull<sup>+2.1</sup></mark></bdi>'
+    ) in report
+    assert "The network is asked that was not trained on the row" in report
+    assert "The network is asked" not in Report(archive).html()  # of an earlier version
 
 
 def test_predictions_of_other_rows_are_not_believed(archive):
