@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand
 
 from search.display import visible
-from search.errors import InputError, SearchError
+from search.errors import InputError, SearchError, one_line
 
 NOT_OURS = (
     r"currentThread\(\) is deprecated",  # KerasTuner 1.4.8
@@ -177,6 +177,14 @@ def command(
             raise
         say(f"error: {error}" if error.exit_code < 128 else str(error))
         sys.exit(error.exit_code)
+    except ImportError as error:
+        if debug:
+            raise
+        say(
+            f"error: a library cannot be loaded: {one_line(error)}. Install what is missing as the "
+            "README says; a limit on memory (ulimit -v) may be the reason, too"
+        )
+        sys.exit(1)
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0)
         if debug or (remedy is None and error.filename is None):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from search.errors import SettingsError
 
+BACKEND = "tensorflow"
+
 
 @contextlib.contextmanager
 def tensorflow_silenced() -> Iterator[None]:
@@ -17,7 +19,18 @@ def tensorflow_silenced() -> Iterator[None]:
 
     Its first lines come before it reads its log level, so the level alone does not silence them.
     An import that fails still raises. If TF_CPP_MIN_LOG_LEVEL is set, nothing is discarded.
+    Keras is told to run on TensorFlow, whatever else it would do here.
+
+    Raises:
+        SettingsError: Keras was imported before, and runs on something else.
     """
+    if (keras := sys.modules.get("keras")) is None:
+        os.environ["KERAS_BACKEND"] = BACKEND
+    elif (found := keras.config.backend()) != BACKEND:
+        raise SettingsError(
+            f"Keras runs on {found} in this process, and a search on {BACKEND}: start anew with "
+            f"KERAS_BACKEND={BACKEND}, or import search before keras"
+        )
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return

@@ -4,10 +4,13 @@ import os
 import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from search.commands import command, fitted
+from search.errors import SettingsError
+from search.startup import tensorflow_silenced
 from tests.conftest import ROOT, run_here
 
 
@@ -86,3 +89,31 @@ def test_a_current_directory_that_was_removed(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"), command():
         raise AssertionError
     assert capsys.readouterr().err.startswith("error: the current directory was removed")
+
+
+def test_a_library_that_cannot_be_loaded(capsys):
+    with pytest.raises(SystemExit, match="1"), command():
+        raise ImportError("libtensorflow_cc.so.2: failed to map segment from shared object")
+    assert (
+        "error: a library cannot be loaded: ImportError: libtensorflow" in capsys.readouterr().err
+    )
+
+
+def test_keras_runs_on_tensorflow_whatever_is_said():
+    script = "import search; search.SearchTuner; import keras; print(keras.config.backend())"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": "jax"},
+    )  # fmt: skip
+    assert done.stdout == "tensorflow\n", done.stderr
+
+
+def test_keras_on_something_else_is_told(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, "keras", SimpleNamespace(config=SimpleNamespace(backend=lambda: "jax"))
+    )
+    with (
+        pytest.raises(SettingsError, match="Keras runs on jax in this process"),
+        tensorflow_silenced(),
+    ):
+        raise AssertionError

@@ -5,14 +5,12 @@ and other readers skip it. Unknown keys are kept.
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
-    PositiveInt,
     TypeAdapter,
     field_validator,
     model_validator,
@@ -22,11 +20,17 @@ from search.errors import SettingsError
 from search.settings import Objective, Settings
 from search.untrusted import object_of
 
-Pair = tuple[float, float]
+Number = Annotated[float, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
+Count = Annotated[Whole, Field(ge=0)]
+Positive = Annotated[Whole, Field(gt=0)]
+"""Numbers that are such in the file, and not texts of digits: it is used as it is."""
+
+Pair = tuple[Number, Number]
 Scalar = bool | int | float | str | None
 
 _ENDS = TypeAdapter(Pair)
-_MEASURE = TypeAdapter[float | None](float | None)
+_MEASURE = TypeAdapter[float | None](Number | None)
 
 
 class _Record(BaseModel):
@@ -34,8 +38,8 @@ class _Record(BaseModel):
 
 
 class _Data(_Record):
-    rows: dict[str, NonNegativeInt] = {}
-    dropped_rows: NonNegativeInt = 0
+    rows: dict[str, Count] = {}
+    dropped_rows: Count = 0
     unlabelled_from: list[str] = []
 
 
@@ -67,43 +71,43 @@ class RunFacts(_Record):
 
 
 class _Finals(_Record):
-    folds: PositiveInt
-    mean: float
-    std: float
+    folds: Positive
+    mean: Number
+    std: Number
 
 
 class _Bias(_Record):
-    estimate: float
-    low: float
-    high: float
-    trials: PositiveInt
+    estimate: Number
+    low: Number
+    high: Number
+    trials: Positive
 
 
 class _Calibration(_Record):
-    before: float
-    after: float
+    before: Number
+    after: Number
 
 
 class _Abstain(_Record):
-    confidence: float
-    precision: float
-    coverage: float
+    confidence: Number
+    precision: Number
+    coverage: Number
 
 
 class _Baseline(_Record):
     name: str
-    val_accuracy: float = Field(ge=0, le=1)
-    val_loss: float
-    test_accuracy: float | None = Field(ge=0, le=1)
-    parameters: int
-    seconds: float
+    val_accuracy: Number = Field(ge=0, le=1)
+    val_loss: Number
+    test_accuracy: Number | None = Field(ge=0, le=1)
+    parameters: Whole
+    seconds: Number
 
 
 class _Class(_Record):
-    rows: NonNegativeInt
-    precision: float | None
-    recall: float | None
-    f1: float | None
+    rows: Count
+    precision: Number | None
+    recall: Number | None
+    f1: Number | None
 
 
 class _Mixture(_Record):
@@ -117,13 +121,13 @@ class ModelFacts(_Record):
     weights: str
     hyperparameters: dict[str, Scalar]
     class_names: list[str] = Field(min_length=2)
-    val_accuracy: float = Field(ge=0, le=1)
+    val_accuracy: Number = Field(ge=0, le=1)
     val_accuracy_ci: Pair
-    test_accuracy: float | None = Field(ge=0, le=1)
+    test_accuracy: Number | None = Field(ge=0, le=1)
     test_accuracy_ci: Pair | None
-    val_rows: PositiveInt
-    test_rows: NonNegativeInt = Field(description="0: no rows were kept for a test")
-    temperature: float = Field(gt=0)
+    val_rows: Positive
+    test_rows: Count = Field(description="0: no rows were kept for a test")
+    temperature: Number = Field(gt=0)
     baselines: list[_Baseline]
     calibration_error: _Calibration
     weak_slices: list[str]
@@ -131,22 +135,22 @@ class ModelFacts(_Record):
     abstain: _Abstain | None = None
     finals: _Finals | None = None
     selection_bias: _Bias | None = None
-    formats: dict[str, dict[str, float]] = {}
-    parameters: int = 0
+    formats: dict[str, dict[str, Number]] = {}
+    parameters: Whole = 0
     versions: dict[str, str] = {}
     data: str = ""
     data_fingerprint: str = ""
     created_at: str = ""
     output: str = ""
     network: str = ""
-    size_bytes: int = 0
+    size_bytes: Whole = 0
     tokens: str = ""
     cut: str = ""
-    vocabulary_size: int = 0
-    max_length: int = 0
-    test_loss: float | None = 0
-    val_loss: float = 0
-    networks: PositiveInt = 1
+    vocabulary_size: Whole = 0
+    max_length: Whole = 0
+    test_loss: Number | None = 0
+    val_loss: Number = 0
+    networks: Positive = 1
     classes: list[_Class] = []
     mixture: _Mixture = Field(default_factory=_Mixture)
     objective: Objective = "val_accuracy"
@@ -170,7 +174,7 @@ class AuditFacts(_Record):
 class OwnerFacts(_Record):
     """owner.json."""
 
-    pid: PositiveInt
+    pid: Positive
     host: str
     started_at: str
 

@@ -55,6 +55,15 @@ def test_compare(made, tmp_path, count):
     assert attack(made, tmp_path, count, 2, lambda r: ("search.compare", r, made)) == []
 
 
+def test_digits_in_quotation_marks_are_no_number(made, tmp_path):
+    copy = shutil.copytree(made, tmp_path / "copy")
+    facts = json.loads((copy / "run.json").read_text())
+    facts["data"]["rows"]["train"] = "480"
+    (copy / "run.json").write_text(json.dumps(facts))
+    done = run_here("search.compare", copy, made)
+    assert done.returncode == 2 and "run.json: cannot be read" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("started_at", ""), ("started_at", "2026-01-01T00:00:00"), ("ended_at", None)],
