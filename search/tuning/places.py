@@ -38,6 +38,6 @@ def slots_for(
 
 
 def worker_count(settings: Settings) -> int:
-    """The number of workers on this machine."""
+    """The number of workers on this machine: never more than there is work for."""
     work = max(settings.trials, settings.finals * (settings.folds or FOLDS))
-    return settings.workers or default_workers(work)
+    return min(settings.workers or default_workers(work), work)

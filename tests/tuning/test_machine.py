@@ -9,8 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from search.settings import Settings
 from search.tuning.executors import default_workers
 from search.tuning.machine import cores, cpu_limit, free_memory, killed_for_memory, memory_left
+from search.tuning.places import worker_count
 
 GB = 2**30
 LIVE = Path("/sys/fs/cgroup")
@@ -146,3 +148,11 @@ def test_limits_of_this_machine(inside):
 def test_a_death_for_want_of_memory(inside):
     killed, counted = inside(GREEDY)
     assert killed == "True" and int(counted) >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({"trials": 3, "finals": 0}, 3), ({"trials": 3, "finals": 2, "folds": 4}, 8)],
+)
+def test_there_are_no_more_workers_than_work(options, expected):
+    assert worker_count(Settings(workers=500, **options)) == expected
