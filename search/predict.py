@@ -13,6 +13,7 @@ from search.corpus.dialect import Form
 from search.display import counted, visible
 from search.errors import DataError, SettingsError
 from search.settings import Quote
+from search.startup import check_modules
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -129,6 +130,7 @@ def classify_file(
     quiet: bool,
 ) -> None:
     """Adds answers to a file, and prints what they are like."""
+    check_modules("--file", ["pandas", "pyarrow"], None)  # an installation for texts has neither
     from search.packaging.classifier import load_classifier
     from search.packaging.scoring import check_files, score_file, target_of
 

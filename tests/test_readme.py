@@ -103,6 +103,9 @@ def test_commands(command):
         assert words[1:] == ["--logdir", "results/tensorboard"]
     elif "install" in words:
         assert (ROOT / words[words.index("-c") + 1]).is_file()
+        if "-r" in words:
+            assert (ROOT / words[words.index("-r") + 1]).is_file()
+            return
         assert words[-2] == "-e" and words[-1].partition("[")[0] == "."
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         extras = extras["optional-dependencies"]
