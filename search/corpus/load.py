@@ -28,6 +28,7 @@ from search.memory import InMemory
 from search.settings import NO_TEXTS, Settings
 
 Texts = npt.NDArray[np.object_]
+MANY_ROWS = 100_000  # from which on every step is told of
 
 
 def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
@@ -60,6 +61,8 @@ def encode_sides(
     every few seconds.
     """
     train = sides["train"]
+    count = sum(len(part.texts) for part in sides.values())
+    _step(tell, "encoding", count)
     more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
     vocabulary, (known, unlabelled) = learn_vocabulary(train.texts, more, tell=tell)
     if not any(word != OOV for word in known[0]):
@@ -103,6 +106,7 @@ def encode_sides(
             "folds": int(folds.max()) + 1,
         },
     )
+    _step(tell, "auditing", count)
     corpus.facts["audit"] = audit(sides, corpus).to_json()
     return corpus
 
@@ -135,6 +139,7 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]), tell)
     reviews, *others = _bound(list(_numbered((reviews, *given.values()), groups)))
     given = dict(zip(given, others, strict=True))
+    _step(tell, "splitting", len(reviews.texts))
     try:
         parts = split(
             reviews.texts,
@@ -227,6 +232,11 @@ def read_unlabelled(settings: Settings, tell: Say = silent) -> Texts:
 def form_of(settings: Settings) -> Form:
     """The options for reading files: encoding, delimiter, quotes, header."""
     return Form(settings.encoding, settings.delimiter, settings.quote, settings.no_header)
+
+
+def _step(tell: Say, what: str, rows: int) -> None:
+    if rows >= MANY_ROWS:
+        tell(f"{what} {rows:,} texts")
 
 
 def _without(texts: Texts, scored: list[str]) -> Texts:
