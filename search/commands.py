@@ -20,6 +20,7 @@ from typer.core import TyperCommand
 
 from search.display import visible
 from search.errors import InputError, SearchError, one_line
+from search.startup import at_home
 
 NOT_OURS = (
     r"currentThread\(\) is deprecated",  # KerasTuner 1.4.8
@@ -61,7 +62,7 @@ def folder(text: str) -> Path:
     """Parses a directory option; "" is refused, since it is usually an unset shell variable."""
     if not str(text).strip():
         raise typer.BadParameter("expected a directory, found ''; is a variable not set?")
-    return Path(text)
+    return Path(at_home(text))
 
 
 def say(message: str) -> None:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from search.errors import SettingsError
 from search.memory import EXPECTED, InMemory, in_memory, texts_in_memory
+from search.startup import at_home
 
 NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data; as `test`: no rows
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
@@ -182,11 +183,11 @@ class Settings(BaseModel):
         if isinstance(value, str) and len(value.splitlines()) > 1:
             raise ValueError("expected a path, found a text of several lines; save it as a file")
         if isinstance(value, str) and value:  # "" is a variable that is not set
-            return value
+            return at_home(value)
         if value is None and info.field_name != "data":
             return value
         if isinstance(value, Path):
-            return str(value)
+            return str(at_home(value))
         if (found := in_memory(value)) is None:
             raise ValueError(f"expected {EXPECTED}")
         if found.kind == "sides" and info.field_name != "data":
@@ -245,7 +246,7 @@ class Settings(BaseModel):
     def _is_named(cls, value: Any) -> Any:
         if value == "":
             raise ValueError("expected a directory")
-        return value
+        return at_home(value)
 
     @field_validator("positive")
     @classmethod

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from search.errors import SettingsError
 
@@ -82,3 +83,11 @@ def check_modules(what: str, modules: Sequence[str], extra: str | None) -> None:
         raise SettingsError(
             f"{what} needs {', '.join(missing)}, not installed here: pip install {wanted}"
         )
+
+
+def at_home(path: Any) -> Any:
+    """A path in the user's home where it begins with "~/", which no shell has seen."""
+    told = str(path)
+    if not isinstance(path, str | Path) or not told.startswith("~/") or Path(told).exists():
+        return path
+    return type(path)(os.path.expanduser(told))  # noqa: PTH111  (the other raises without a home)

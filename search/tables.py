@@ -29,7 +29,8 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         OSError, ValueError: there is no such file, or it is something else.
     """
-    return pd.read_csv(path, na_filter=False).map(as_it_was)
+    # Absolute, because pandas takes a folder called ~ for the user's home.
+    return pd.read_csv(path.absolute(), na_filter=False).map(as_it_was)
 
 
 def defused(cell: Any) -> Any:

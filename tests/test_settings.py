@@ -1,6 +1,7 @@
 """Settings: what can be said, in Python as on the command line, and what is said of the rest."""
 
 import inspect
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -111,6 +112,18 @@ def test_a_record_of_data_in_memory_is_its_name():
 def test_a_record_with_impossible_settings_is_damaged():
     with pytest.raises(ValueError, match="--trials: expected"):
         RunFacts(identity={}, settings={"trials": 0})
+
+
+def test_a_path_at_home(tmp_path, monkeypatch):
+    """Python and quotation marks in a shell leave "~" as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings(data="~/r.csv", test=Path("~/t.csv"), results="~/results")
+    assert settings.results == tmp_path / "results"
+    assert [settings.data, settings.test] == [str(tmp_path / "r.csv"), str(tmp_path / "t.csv")]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "r.csv").touch()
+    assert Settings(data="~/r.csv").data == "~/r.csv"  # a folder of that name comes first
 
 
 def test_a_search_needs_settings_and_a_corpus():

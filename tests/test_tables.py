@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -25,3 +26,11 @@ def test_other_texts_stay_what_they_are(tmp_path):
     with (tmp_path / "t.csv").open(newline="") as file:
         assert [row["text"] for row in csv.DictReader(file)] == texts
     assert read_table(tmp_path / "t.csv")["text"].tolist() == texts
+
+
+def test_a_folder_called_as_home_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("~").mkdir()
+    frame = pd.DataFrame({"a": ["x"]})
+    write_table(Path("~") / "t.csv", frame)
+    pd.testing.assert_frame_equal(read_table(Path("~") / "t.csv"), frame, check_dtype=False)
