@@ -170,10 +170,11 @@ def test_what_onnx_says(exported_run, tmp_path, monkeypatch, capsys):
     assert second.startswith("['negative', 'positive'] 0.")
 
 
-def quicker(code):
+def quicker(code, *more):
     """The same with one trial; as it is written it runs in the slow tests."""
     assert code.count("trials=3") == 1
-    return code.replace("trials=3", "trials=1, max_epochs=2, finals=0, workers=1")
+    few = ", ".join(["trials=1", "max_epochs=2", "finals=0", "workers=1", *more])
+    return code.replace("trials=3", few)
 
 
 def run_script(folder):
@@ -188,7 +189,7 @@ def test_from_python(tmp_path, monkeypatch, capsys):
     """As a cell of a notebook, whose process has imported TensorFlow already."""
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     monkeypatch.chdir(tmp_path)
-    exec(quicker(STEPS), {})
+    exec(quicker(STEPS, 'set="ngrams=none"'), {})
     assert capsys.readouterr().out.count("val_accuracy") == 1
     assert (tmp_path / "sample_results" / "best_model.keras").is_file()
 
@@ -209,7 +210,7 @@ def test_the_classifier(tmp_path, monkeypatch, capsys):
     """That a worker does not run the script again is held by tests/tuning/test_foreign.py."""
     (tmp_path / "data").symlink_to(SAMPLE.parent)
     monkeypatch.chdir(tmp_path)
-    exec(quicker(CLASSIFIER), {})
+    exec(quicker(CLASSIFIER, 'space={"ngrams": "none"}'), {})
     assert re.match(r"\[('(posi|nega)tive'|None)\] 0\.\d+\n", capsys.readouterr().out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier.keras", "data"]
 

@@ -21,7 +21,7 @@ def failed_run(tmp_path_factory, corpus):
     results = tmp_path_factory.mktemp("failures") / "results"
     settings = search.Settings(
         data=str(SAMPLE), results=results, trials=6, max_epochs=2, workers=2, trial_timeout=TIMEOUT,
-        finals=0,
+        finals=0, set="ngrams=none",
     )  # fmt: skip
     said = []
     tuner = search.tune(

@@ -72,6 +72,7 @@ def test_killed_where_results_decide(tmp_path, small_reference, chain):
     assert_equals(results, small_reference)
 
 
+@pytest.mark.slow  # its fast representative is test_killed_where_results_decide
 def test_killed_at_a_random_moment(tmp_path, reference, tuned):
     results = tmp_path / "results"
     kill_when_ready(results, random.Random(0).uniform(0, 2))
