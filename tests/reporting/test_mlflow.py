@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import psutil
@@ -22,7 +23,9 @@ from search.errors import Interrupted, SettingsError
 from tests.conftest import CROSS_VALIDATED, ROOT, SAMPLE, run_command, run_here
 from tests.test_readme import MLFLOW
 
-pytest.importorskip("mlflow")
+pytestmark = pytest.mark.skipif(
+    find_spec("mlflow") is None, reason="needs mlflow: the extra [mlflow]"
+)
 TEXTS = ["a warm and funny film", "dull, and far too long"]
 
 
