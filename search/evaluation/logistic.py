@@ -26,6 +26,7 @@ def fit(
     rows: npt.NDArray[np.int64],
     positive: npt.NDArray[np.bool_],
     penalties: Floats,
+    passes: int = PASSES,
 ) -> tuple[Floats, float]:
     """Fits coefficients and intercept; the intercept is regularised, too.
 
@@ -35,13 +36,15 @@ def fit(
         rows: indices of the rows to fit to.
         positive: whether each of all rows belongs to the class.
         penalties: of all rows: C times the weight of the row; positive.
+        passes: over the rows, at most.
 
     Returns:
         Coefficients of the columns as they are, (columns,): those of the scaled ones times the
         scale. And the intercept.
     """
     weights = _fit(
-        matrix.indptr, matrix.indices, matrix.data, scale, rows.copy(), positive, penalties
+        *(matrix.indptr, matrix.indices, matrix.data, scale, rows.copy(), positive, penalties),
+        passes,
     )
     return weights[:-1], float(weights[-1])
 
@@ -74,6 +77,7 @@ def _fit(
     order: Any,
     positive: Any,
     penalties: Any,
+    passes: int,
 ) -> Any:
     # Of the columns as they are, so that a margin needs one look-up for each value, and the scale
     # is needed only where a row moves; the last one is the intercept.
@@ -94,7 +98,7 @@ def _fit(
             weights[column] += move * value * steep[column]
         weights[-1] += move
     inner, state = INNER, np.uint64(88172645463325252)
-    for _ in range(PASSES):
+    for _ in range(passes):
         for number in range(count - 1, 0, -1):  # in another order each time (Fisher & Yates)
             state ^= state << np.uint64(13)  # xorshift (Marsaglia 2003)
             state ^= state >> np.uint64(7)

@@ -43,6 +43,7 @@ MOST_NGRAMS = 40_000_000  # of one kind in all texts that models are fitted to .
 ENOUGH_ROWS = 30_000  # ... but so many texts are taken, however long they are
 LOOKED_AT = 1_000  # texts, evenly from all, to see how many n-grams one has
 MOST_TRIED = 60_000  # rows that C is chosen on
+FEWER_PASSES = 12  # over more rows than that, where each takes seconds
 AT_A_TIME = 10_000  # rows whose weights are computed at once
 NEVER = -20.0  # log-odds of a class that a fold has no row of
 
@@ -256,4 +257,5 @@ def _fit(
     of_class = positive[rows]
     if of_class.all() or not of_class.any():  # nothing to learn
         return np.zeros(len(scale)), -NEVER if of_class.all() else NEVER
-    return logistic.fit(view, scale, rows, positive, penalties)
+    passes = logistic.PASSES if len(rows) <= MOST_TRIED else FEWER_PASSES
+    return logistic.fit(view, scale, rows, positive, penalties, passes)

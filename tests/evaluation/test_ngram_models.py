@@ -105,3 +105,13 @@ def test_weights_are_the_same_however_many_rows_are_computed_at_once(sample, mon
     monkeypatch.setattr(ngram_models, "AT_A_TIME", 7)
     assert np.array_equal(ngram_models._tfidf(often, idf).data, whole.data)
     assert np.allclose((whole * whole).sum(axis=1), 1)
+
+
+def test_many_rows_are_passed_over_less_often(sample, models, monkeypatch):
+    monkeypatch.setattr(ngram_models, "MOST_TRIED", 200)
+    fewer = fitted(sample, "words", EVEN)  # 216 rows and more outside each fold
+    monkeypatch.setattr(ngram_models, "FEWER_PASSES", 1)
+    one = fitted(sample, "words", EVEN)
+    whole = models["words"].presence[:, 0]
+    assert np.corrcoef(fewer.presence[:, 0], whole)[0, 1] > 0.95
+    assert not np.allclose(one.presence, fewer.presence)
