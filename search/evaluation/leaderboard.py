@@ -43,6 +43,7 @@ COLUMNS = (
 )
 """The columns before the hyperparameters (`hp_…`); `error` comes last."""
 
+TRIAL_IDS = ("trial_id", "hp_tuner/trial_id")  # the second: what KerasTuner's Hyperband promoted
 WHOLE_NUMBERS = ("rank", "n_folds", "best_epoch", "epochs", "parameters", "seed")
 """Columns of whole numbers that may be missing: pandas' Int64; whole hyperparameters are, too."""
 
@@ -209,7 +210,10 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
     try:
         # "None" and "NA" are choices, too: only an empty cell is missing.
         table = pd.read_csv(
-            BytesIO(content), dtype={"trial_id": str}, keep_default_na=False, na_values=[""]
+            BytesIO(content),
+            dtype=dict.fromkeys(TRIAL_IDS, str),
+            keep_default_na=False,
+            na_values=[""],
         )
         table[[*COLUMNS]].astype(
             dict.fromkeys(WHOLE_NUMBERS, "Int64") | dict.fromkeys(SHARES, float)
@@ -222,6 +226,7 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
     hyperparameters = pd.read_csv(
         BytesIO(content),
         usecols=[name for name in table if str(name).startswith("hp_")],
+        dtype=dict.fromkeys(TRIAL_IDS, "string"),
         dtype_backend="numpy_nullable",
         keep_default_na=False,
         na_values=[""],

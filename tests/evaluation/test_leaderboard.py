@@ -59,6 +59,15 @@ def test_whole_hyperparameters_stay_whole_beside_baselines(tmp_path):
         assert one["hp_bigrams"][0] is True
 
 
+def test_the_trial_that_hyperband_promoted_keeps_its_number(tmp_path):
+    values = {"dropout": 0.1, "tuner/trial_id": "0007", "tuner/bracket": 1}
+    write_leaderboard(
+        tmp_path / "leaderboard.csv", leaderboard([record(8, 0.8, values=values)], 60)
+    )
+    [row] = read_leaderboard(tmp_path).to_dict("records")
+    assert row["hp_tuner/trial_id"] == "0007" and row["hp_tuner/bracket"] == 1
+
+
 def test_no_leaderboard(tmp_path):
     with pytest.raises(ResultsError, match="no such file"):
         read_leaderboard(tmp_path)
