@@ -150,7 +150,7 @@ def exported(
     from search.corpus.encode import learn_vocabulary
     from search.network.space import Configuration
     from search.network.weights import Shape
-    from search.packaging.description import describe
+    from search.packaging.description import describe, facts_of
     from search.packaging.text_model import save_model, text_model
     from tests.compiled.test_network import pair
     from tests.packaging.old_models import old_vocabulary, whitespace_model
@@ -179,12 +179,7 @@ def exported(
         "class_names": names,
         "hyperparameters": {"embedding_dim": 8, "lstm_units": 6, **values},
         "temperature": temperature,
-        "mixture": mixture
-        and {
-            "weights": mixture.weights,
-            "bias": mixture.bias,
-            "models": [{"kind": m.kind, "buckets": len(m.table)} for m in mixture.models],
-        },
+        "mixture": mixture and facts_of(mixture),
         "abstain": {"confidence": 1.2 / classes, "precision": 0.97},
         "tokens": tokens,
         "vocabulary_size": reading.vocabulary_size,

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-PASSES = 60  # over the rows, at most; most fits take 10 to 30
-TOLERANCE = 1e-2  # of the largest gradient of a pass
-INNER = 1e-2  # that of one row's own problem, at first
+PASSES = 60  # over the rows, at most; most fits take 5 to 15
+TOLERANCE = 0.3  # of the largest gradient of a pass: nothing that counts changes below it
+INNER = 0.1  # that of one row's own problem, at first
 STEPS = 30  # of Newton, in one row's own problem
 
 Floats = npt.NDArray[np.float64]

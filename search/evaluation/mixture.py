@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 from scipy.special import log_expit, softmax
 
 from search.corpus.ngrams import Kind, counted
@@ -29,12 +30,15 @@ class NgramModel:
 
     Attributes:
         kind: which n-grams.
-        table: float32, (buckets, 2 · outputs + 1): coefficients of an n-gram's presence, those of
-            its TF-IDF weight times its idf, and the square of its idf.
+        places: int32, (buckets,): the row of the table that an n-gram in a bucket has. Most buckets
+            have none, so that few n-grams share one: theirs is row 0.
+        table: float32, (1 + n-grams, 2 · outputs + 1): coefficients of an n-gram's presence, those
+            of its TF-IDF weight times its idf, and the square of its idf. Row 0 is zero.
         intercepts: float32, (2, outputs), of the one and of the other.
     """
 
     kind: Kind
+    places: npt.NDArray[np.int32]
     table: npt.NDArray[np.float32]
     intercepts: npt.NDArray[np.float32]
 
@@ -54,7 +58,9 @@ class NgramModel:
             an n-gram occurs.
         """
         outputs, table = self.outputs, self.table.astype(np.float64)
-        there, often = counts.copy().astype(np.float64), counts.copy().astype(np.float64)
+        found = (counts.data.astype(np.float64), self.places[counts.indices], counts.indptr)
+        often = sparse.csr_array(found, shape=(counts.shape[0], len(table)))
+        there = often.copy()
         there.data = np.ones_like(there.data)
         often.data = 1 + np.log(often.data)
         squares = often.copy()
@@ -79,6 +85,13 @@ class Mixture:
     weights: tuple[float, ...]
     bias: tuple[float, ...]
     models: tuple[NgramModel, ...]
+
+    def without_idle_models(self) -> "Mixture":
+        """Returns the same mixture without n-gram models that weigh nothing in it."""
+        pairs = list(zip(self.weights[1::2], self.weights[2::2], strict=True))
+        kept = [number for number, pair in enumerate(pairs) if any(pair)]
+        weights = (self.weights[0], *(weight for number in kept for weight in pairs[number]))
+        return Mixture(weights, self.bias, tuple(self.models[number] for number in kept))
 
     def probabilities(self, networks: Floats, texts: Texts) -> Probabilities:
         """Computes the mixed probabilities.
@@ -113,7 +126,7 @@ def linear_evidence(scores: Floats) -> Floats:
 
 def ngram_scores(models: Iterable[NgramModel], texts: Texts) -> NgramScores:
     """The scores of texts by each n-gram model: see `NgramModel.scores`."""
-    return [model.scores(counted(texts, model.kind, len(model.table))) for model in models]
+    return [model.scores(counted(texts, model.kind, len(model.places))) for model in models]
 
 
 def ngram_evidence(scores: NgramScores) -> list[Floats]:

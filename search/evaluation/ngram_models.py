@@ -36,9 +36,9 @@ PRESENCE_C: dict[Kind, tuple[float, ...]] = {
     "characters": (0.03, 0.1, 0.3),
 }
 TFIDF_C = (3.0, 10.0, 30.0, 100.0)  # rows have length 1, so weights are large
-PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573)
+PRIMES = (8_191, 32_749, 131_071, 262_139, 524_287, 1_048_573, 2_097_143, 4_194_301)
 ROOM = 4  # buckets for each n-gram, so that few share one
-LARGEST_TABLE = 24_000_000  # numbers
+LARGEST_TABLE = 24_000_000  # numbers; what has more is fitted to n-grams of more texts
 MOST_NGRAMS = 40_000_000  # of one kind in all texts that models are fitted to ...
 ENOUGH_ROWS = 30_000  # ... but so many texts are taken, however long they are
 LOOKED_AT = 1_000  # texts, evenly from all, to see how many n-grams one has
@@ -113,9 +113,9 @@ def fitted(
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[taken]
     folds = np.asarray(corpus.folds)[taken]
     outputs = 1 if classes == 2 else classes
-    often = _counted(texts, kind, outputs)
+    often = _counted(texts, kind)
     buckets = often.shape[1]
-    columns, used = _used(often, FEWEST_TEXTS[kind])
+    columns, used = _used(often, FEWEST_TEXTS[kind], LARGEST_TABLE // (2 * outputs + 1))
     del often  # it may be hundreds of megabytes
     idf = np.log((1 + used.shape[0]) / (1 + np.bincount(used.indices, minlength=len(columns)))) + 1
     there = _like(used, np.ones(used.nnz))
@@ -142,9 +142,11 @@ def fitted(
                     table[:, number * outputs + output] = coefficients
                     intercepts[number, output] = intercept
     table[:, outputs:] *= idf[:, np.newaxis]
-    whole = np.zeros((buckets, 2 * outputs + 1), np.float32)
-    whole[columns, :-1], whole[columns, -1] = table, idf**2
-    model = NgramModel(kind, whole, intercepts.astype(np.float32))
+    places = np.zeros(buckets, np.int32)
+    places[columns] = 1 + np.arange(len(columns))
+    whole = np.zeros((1 + len(columns), 2 * outputs + 1), np.float32)
+    whole[1:, :-1], whole[1:, -1] = table, idf**2
+    model = NgramModel(kind, places, whole, intercepts.astype(np.float32))
     presence, sure = scores[:, folds >= 0]
     return Fitted(model, presence, sure, chosen, len(columns), time.thread_time() - started)
 
@@ -166,19 +168,27 @@ def _taken(corpus: Corpus, kind: Kind) -> npt.NDArray[np.int64]:
     return np.sort(np.concatenate([held_out, drawn]))
 
 
-def _counted(texts: npt.NDArray[np.object_], kind: Kind, outputs: int) -> sparse.csr_array:
+def _counted(texts: npt.NDArray[np.object_], kind: Kind) -> sparse.csr_array:
     """Counts in as many buckets as there should be."""
-    allowed = [p for p in PRIMES if p * (2 * outputs + 1) <= LARGEST_TABLE] or [PRIMES[0]]
-    often = counted(texts, kind, allowed[-1])
+    often = counted(texts, kind, PRIMES[-1])
     needed = ROOM * len(np.unique(often.indices))
-    enough = next((p for p in allowed if p >= needed), allowed[-1])
-    return often if enough == allowed[-1] else counted(texts, kind, enough)
+    enough = next((p for p in PRIMES if p >= needed), PRIMES[-1])
+    return often if enough == PRIMES[-1] else counted(texts, kind, enough)
 
 
-def _used(often: sparse.csr_array, fewest: int) -> tuple[npt.NDArray[np.int64], sparse.csr_array]:
-    """The buckets that enough texts have, and the counts of these."""
+def _used(
+    often: sparse.csr_array, fewest: int, most: int
+) -> tuple[npt.NDArray[np.int64], sparse.csr_array]:
+    """The buckets that enough texts have, and the counts of these.
+
+    Args:
+        often: the counts, (texts, buckets).
+        fewest: in how many texts an n-gram must be; in more if that leaves too many n-grams.
+        most: n-grams.
+    """
     texts = np.bincount(often.indices, minlength=often.shape[1])
-    columns = np.flatnonzero(texts >= fewest)
+    while len(columns := np.flatnonzero(texts >= fewest)) > most:
+        fewest += 1
     if not len(columns):
         columns = np.arange(1)  # a matrix needs a column
     used = often[:, columns].tocsr()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from search.corpus.batches import Cut, Reading
 from search.corpus.encode import Tokens
 from search.corpus.ngrams import Kind
+from search.evaluation.mixture import Mixture
 from search.files import write_atomically
 from search.network.space import FIELDS, Configuration, check_values
 from search.network.weights import Shape
@@ -44,6 +45,7 @@ class _Ngrams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     kind: Kind
     buckets: int = Field(gt=0, le=MOST_BUCKETS)
+    rows: int | None = Field(None, gt=0, le=MOST_BUCKETS, description="None: a row for each bucket")
 
 
 class _Mixture(BaseModel):
@@ -102,6 +104,23 @@ class Description(BaseModel):
 def table_name(number: int) -> str:
     """The name of the layer with the coefficients of an n-gram model, counted from 0."""
     return f"ngrams_{number}"
+
+
+def places_name(number: int) -> str:
+    """The name of the layer with the table row of each bucket of an n-gram model."""
+    return f"places_{number}"
+
+
+def facts_of(mixture: Mixture) -> dict[str, Any]:
+    """The description of a mixture; the coefficients of its models are among the weights."""
+    return {
+        "weights": list(mixture.weights),
+        "bias": list(mixture.bias),
+        "models": [
+            {"kind": model.kind, "buckets": len(model.places), "rows": len(model.table)}
+            for model in mixture.models
+        ],
+    }
 
 
 def describe(path: Path, facts: dict[str, Any], vocabulary: Sequence[str] | None) -> None:

@@ -133,8 +133,8 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
         weights, bias = stacked(members, labels, class_counts(study)[labels])
     else:
         weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(corpus.class_names)
-    mixture = Mixture(weights, bias, tuple(model.model for model in used))
     answers = mixed(members, weights, bias)
+    mixture = Mixture(weights, bias, tuple(model.model for model in used)).without_idle_models()
     folds = sum(study.networks_of(record) for record in answering)
     of_folds = len(corpus.held_out) / len(corpus.folds)
     left_out = of_folds / folds if answering[0].is_final or folds > 1 else 0.0

@@ -11,7 +11,7 @@ from keras import ops
 from search.corpus.characters import SEPARATOR
 from search.corpus.ngrams import BEGINNING, END, MIX, MOST_COUNTED, SIZES
 from search.evaluation.mixture import SMALLEST, Mixture, NgramModel
-from search.packaging.description import table_name
+from search.packaging.description import places_name, table_name
 from search.packaging.key_table import modulo
 from search.packaging.token_layers import INVERSE, Tokens, Units, before, below, later, power, stems
 
@@ -20,8 +20,8 @@ def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
     """As `Mixture.probabilities`: float32, (texts, outputs).
 
     Args:
-        mixture: what is mixed, and how; of its n-gram models, that in place i has the name
-            `table_name(i)`.
+        mixture: what is mixed, and how; of its n-gram models, that in place i has the names
+            `places_name(i)` and `table_name(i)`.
         networks: mean probabilities of the networks, float32, (texts, outputs).
         units, tokens: of the texts.
     """
@@ -29,7 +29,7 @@ def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
     every = ops.concatenate([1 - networks, networks], axis=1) if two else networks
     members = [ops.log(ops.clip(every, SMALLEST, 1 - SMALLEST))]
     for number, model in enumerate(mixture.models):
-        for scores in _scores(model, units, tokens, table_name(number)):
+        for scores in _scores(model, units, tokens, number):
             members.append(ops.pad(scores, [[0, 0], [1, 0]]) if two else ops.log_sigmoid(scores))
     weighted = zip(mixture.weights, members, strict=True)
     total = sum(weight * member for weight, member in weighted)
@@ -39,17 +39,22 @@ def mixed(mixture: Mixture, networks: Any, units: Units, tokens: Tokens) -> Any:
     return ops.softmax(total, axis=1)
 
 
-def stored(model: NgramModel) -> npt.NDArray[np.float32]:
-    """A model as one array, (buckets + 2, 2 · outputs + 1): its table, then zeros for what is no
-    n-gram, then the intercepts. A file has all of it in one place; `ModelFile.mixture` reads it."""
-    ends = np.zeros((2, model.table.shape[1]), np.float32)
-    ends[1, :-1] = model.intercepts.ravel()
-    return np.concatenate([model.table, ends])
+def stored(model: NgramModel) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """A model as the two arrays that `ModelFile.mixture` reads.
+
+    Returns:
+        (buckets + 1, 1): the places, which float32 tells apart, and 0 for what is no n-gram; and
+        (2 + n-grams, 2 · outputs + 1): the table, and the intercepts as its last row.
+    """
+    last = np.zeros((1, model.table.shape[1]), np.float32)
+    last[0, :-1] = model.intercepts.ravel()
+    places = np.append(model.places, 0)[:, np.newaxis].astype(np.float32)
+    return places, np.concatenate([model.table, last])
 
 
-def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple[Any, Any]:
+def _scores(model: NgramModel, units: Units, tokens: Tokens, number: int) -> tuple[Any, Any]:
     """As `NgramModel.scores`: by presence and by TF-IDF, float32, (texts, outputs) each."""
-    outputs, buckets = model.outputs, len(model.table)
+    outputs, buckets = model.outputs, len(model.places)
     if model.kind == "words":
         found = _word_ngrams(tokens, buckets)
     elif model.kind == "stems":
@@ -59,13 +64,21 @@ def _scores(model: NgramModel, units: Units, tokens: Tokens, name: str) -> tuple
     found = ops.sort(found, axis=1)
     last, times = _runs(found)
     often = last * (1 + ops.log(ops.cast(ops.minimum(times, MOST_COUNTED), "float32")))
-    table = stored(model)
-    layer = keras.layers.Embedding(*table.shape, trainable=False, name=name)
-    sums = ops.matmul(ops.stack([last, often, often * often], axis=1), layer(found))
-    layer.set_weights([table])
+    places, table = stored(model)
+    rows = ops.cast(_looked_up(places, found, places_name(number))[..., 0], "int32")
+    numbers = _looked_up(table, rows, table_name(number))
+    sums = ops.matmul(ops.stack([last, often, often * often], axis=1), numbers)
     length = ops.maximum(ops.sqrt(sums[:, 2, 2 * outputs :]), 1e-9)
     tfidf = sums[:, 1, outputs : 2 * outputs] / length
     return ops.add(sums[:, 0, :outputs], model.intercepts[:1]), ops.add(tfidf, model.intercepts[1:])
+
+
+def _looked_up(array: npt.NDArray[np.float32], rows: Any, name: str) -> Any:
+    """Some rows of an array that the layer of this name holds."""
+    layer = keras.layers.Embedding(*array.shape, trainable=False, name=name)
+    found = layer(rows)
+    layer.set_weights([array])
+    return found
 
 
 def _runs(found: Any) -> tuple[Any, Any]:

@@ -33,6 +33,7 @@ from search.packaging.description import (
     SEAL,
     VOCABULARY,
     Description,
+    places_name,
     seal,
     sha256_of,
     table_name,
@@ -175,20 +176,33 @@ class ModelFile:
         facts = self.description.mixture
         if facts is None:
             return None
-        columns = 2 * self.description.shape.outputs + 1
-        shapes = [(model.buckets + 2, columns) for model in facts.models]
-        with self._numbers(sum(map(math.prod, shapes))) as (file, layers):
-            if len(facts.weights) != 1 + 2 * len(shapes):
+        columns, shapes = 2 * self.description.shape.outputs + 1, []
+        for number, model in enumerate(facts.models):
+            if model.rows is not None:
+                shapes.append((places_name(number), (model.buckets + 1, 1)))
+            shapes.append((table_name(number), ((model.rows or model.buckets + 1) + 1, columns)))
+        with self._numbers(sum(math.prod(shape) for _, shape in shapes)) as (file, layers):
+            if len(facts.weights) != 1 + 2 * len(facts.models):
                 raise ValueError("the mixture has not a weight for each member")
             if len(facts.bias) != len(self.description.class_names):
                 raise ValueError("the mixture has not a bias for each class")
-            models = []
-            for number, (model, shape) in enumerate(zip(facts.models, shapes, strict=True)):
-                place, _ = _place(layers, table_name(number))
-                array = self._array(file, f"{place}vars/0", shape)
-                intercepts = array[-1, :-1].reshape(2, -1)
-                models.append(NgramModel(model.kind, array[:-2], intercepts))
-            return Mixture(facts.weights, facts.bias, tuple(models))
+            arrays = {
+                name: self._array(file, f"{_place(layers, name)[0]}vars/0", shape)
+                for name, shape in shapes
+            }
+        models = []
+        for number, model in enumerate(facts.models):
+            table = arrays[table_name(number)]
+            table, intercepts = table[:-1], table[-1, :-1].reshape(2, -1)
+            if model.rows is None:  # as earlier versions wrote it: the row of zeros is the last one
+                table = np.roll(table, 1, axis=0)
+                places = np.arange(1, len(table), dtype=np.int32)
+            else:
+                places = arrays[places_name(number)][:-1, 0].astype(np.int32)
+                if places.min() < 0 or places.max() >= len(table):
+                    raise self._changed(f"{WEIGHTS}: an n-gram has no row in {table_name(number)}")
+            models.append(NgramModel(model.kind, places, table, intercepts))
+        return Mixture(facts.weights, facts.bias, tuple(models))
 
     @contextmanager
     def _numbers(self, count: int) -> Iterator[tuple[Any, list[Any]]]:

@@ -19,7 +19,7 @@ from search.evaluation.measures import interval, with_all_rows
 from search.evaluation.ngram_models import Fitted
 from search.evaluation.statistics import wilson_interval
 from search.files import flush_folder, temporary
-from search.packaging.description import describe
+from search.packaging.description import describe, facts_of
 from search.packaging.ensemble import Ensemble, ensemble_of, records_behind
 from search.packaging.modelfile import ModelFile
 from search.packaging.parity import MADE, TEXTS, check_parity, started, tried_texts
@@ -95,11 +95,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "cut": reading.cut,
         "tokens": "unicode",
         "temperature": 1.0,
-        "mixture": {
-            "weights": list(mixture.weights),
-            "bias": list(mixture.bias),
-            "models": [{"kind": m.kind, "buckets": len(m.table)} for m in mixture.models],
-        },
+        "mixture": facts_of(mixture),
         "data": str(study.settings.data),
         "data_fingerprint": corpus.fingerprint,
         "seed": study.settings.seed,

@@ -50,4 +50,4 @@ def test_rows_of_nothing():
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
     labels = np.array([True, True, True, True, False, False])
     _, intercept = logistic.fit(matrix, np.ones(3), np.arange(6), labels, np.full(6, 100.0))
-    assert intercept == pytest.approx(np.log(2), abs=0.05)
+    assert intercept == pytest.approx(np.log(2), abs=0.1)

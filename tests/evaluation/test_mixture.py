@@ -20,7 +20,10 @@ def model(outputs, kind="words", buckets=8191, seed=0):
     generator = np.random.default_rng(seed)
     table = generator.normal(size=(buckets, 2 * outputs + 1)).astype(np.float32)
     table[:, -1] = np.square(table[:, -1])
-    return NgramModel(kind, table, generator.normal(size=(2, outputs)).astype(np.float32))
+    table[0] = 0
+    places = generator.permutation(buckets).astype(np.int32)
+    intercepts = generator.normal(size=(2, outputs)).astype(np.float32)
+    return NgramModel(kind, places, table, intercepts)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -30,7 +33,7 @@ def test_scores_are_what_they_say(outputs):
     presence, tfidf = ngrams.scores(counts)
     for row in range(len(TEXTS)):
         found, often = counts[[row]].indices, counts[[row]].data
-        part = ngrams.table[found].astype(float)
+        part = ngrams.table[ngrams.places[found]].astype(float)
         assert presence[row] == pytest.approx(part[:, :outputs].sum(0) + ngrams.intercepts[0])
         weights = 1 + np.log(often)
         length = np.sqrt((weights**2 * part[:, -1]).sum()) or 1
@@ -59,3 +62,12 @@ def test_a_sure_network_is_finite(outputs):
     both = (model(outputs), model(outputs, "characters"))
     found = Mixture(weights, (0.0,) * max(2, outputs), both).probabilities(p, TEXTS)
     assert found.shape == p.shape and found.dtype == np.float32 and np.isfinite(found).all()
+
+
+def test_models_that_weigh_nothing_are_left_out():
+    members = [model(1, seed=0), model(1, "stems", seed=1), model(1, "characters", seed=2)]
+    whole = Mixture((0.4, 0.0, 0.0, 0.0, 0.3, 0.2, 0.0), (0.1, -0.1), tuple(members))
+    found = whole.without_idle_models()
+    assert [one.kind for one in found.models] == ["stems", "characters"]
+    p = np.array([[0.2], [0.7], [0.5], [0.9]])
+    assert found.probabilities(p, TEXTS) == pytest.approx(whole.probabilities(p, TEXTS))

@@ -66,7 +66,7 @@ def test_test_rows_are_not_looked_at(sample, models):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_model_has_learned_from_all_rows(sample, models, kind):
     model = models[kind].model
-    for scores in model.scores(counted(sample.train.texts, kind, len(model.table))):
+    for scores in model.scores(counted(sample.train.texts, kind, len(model.places))):
         assert ((scores[:, 0] > 0) == sample.train.labels).mean() > 0.95
 
 

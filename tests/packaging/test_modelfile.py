@@ -98,8 +98,35 @@ def test_a_mixture_is_that_of_keras(tmp_path, networks):
     assert (mixture.weights, mixture.bias) == (wanted.weights, wanted.bias)
     for mine, given in zip(mixture.models, wanted.models, strict=True):
         assert mine.kind == given.kind
+        assert np.array_equal(mine.places, given.places)
         assert np.array_equal(mine.table, given.table)
         assert np.array_equal(mine.intercepts, given.intercepts)
+
+
+def test_a_mixture_of_an_earlier_version(mixed_file, tmp_path):
+    """Its tables have a row for each bucket."""
+    parts, wanted = members(mixed_file), ModelFile(mixed_file).mixture()
+    tables = {(len(model.table) + 1, 3): model for model in wanted.models}
+    content = io.BytesIO(parts[WEIGHTS])
+    with h5py.File(content, "a") as file:
+        for layer in file["layers"].values():
+            held = layer["vars"].get("0")
+            if held is not None and held.shape in tables:
+                model, last = tables.pop(held.shape), held[-1:]
+                del layer["vars"]["0"]
+                whole = [model.table[model.places], np.zeros_like(last), last]
+                layer["vars"]["0"] = np.concatenate(whole)
+    assert not tables
+    facts = json.loads(parts[DESCRIPTION])
+    for model in facts["mixture"]["models"]:
+        del model["rows"]
+    changed = {WEIGHTS: content.getvalue(), DESCRIPTION: json.dumps(facts).encode()}
+    found = ModelFile(written(tmp_path / "m.keras", {**parts, **changed})).mixture()
+    texts = ["a fine film, a fine cast", "dull", "", "so so so long"]
+    networks = np.full((4, 1), 0.5)
+    assert np.array_equal(
+        found.probabilities(networks, texts), wanted.probabilities(networks, texts)
+    )
 
 
 def test_the_vocabulary_is_that_of_keras(model_file, tmp_path):
@@ -241,6 +268,9 @@ def test_descriptions_that_do_not_fit(model_file, tmp_path, change, message):
         (lambda mixture: mixture["models"][1].update(buckets=5), "not an array of shape"),
         (lambda mixture: mixture["models"][1].update(buckets=10**7), "fewer numbers"),
         (lambda mixture: mixture["models"][1].update(buckets=10**12), "buckets"),
+        (lambda mixture: mixture["models"][1].update(rows=5), "not an array of shape"),
+        (lambda mixture: mixture["models"][1].update(rows=0), "rows"),
+        (lambda mixture: mixture["models"][1].pop("rows"), "not an array of shape"),
         (lambda mixture: mixture["models"][1].update(kind="pictures"), "kind"),
         (lambda mixture: mixture["models"].append(mixture["models"][0]), "ngrams_2|a weight"),
     ],
