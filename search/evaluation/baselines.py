@@ -22,7 +22,7 @@ from search.evaluation.mixture import (
     ngram_evidence,
 )
 from search.evaluation.ngram_models import Fitted
-from search.evaluation.stacking import stacked
+from search.evaluation.stacking import cross_fitted, stacked
 
 NAMES: dict[Kind, tuple[str, str]] = {
     "words": ("naive Bayes weights", "TF-IDF"),
@@ -69,7 +69,8 @@ def baselines(
         for number, name in enumerate(NAMES[kind]):
             found.append(_of_model(fitted, place, number, name))
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[corpus.held_out]
-    return [*found, _together(models, labels, counts)]
+    folds = np.asarray(corpus.folds)[corpus.held_out]
+    return [*found, _together(models, labels, counts[labels], folds)]
 
 
 def _most_frequent(corpus: Corpus) -> Baseline:
@@ -102,16 +103,17 @@ def _of_model(fitted: Fitted, place: int, number: int, name: str) -> Baseline:
 def _together(
     models: Mapping[Kind, Fitted],
     labels: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    folds: npt.NDArray[np.int8],
 ) -> Baseline:
     """All n-gram models as one, mixed as they are with the networks."""
     members = [linear_evidence(scores) for m in models.values() for scores in (m.presence, m.tfidf)]
-    weights, bias = stacked(members, labels, counts[labels])
+    fitted = stacked(members, labels, weights)
 
     return Baseline(
         name="all n-grams",
-        answers=mixed(members, weights, bias),
-        predict=lambda scores: mixed(ngram_evidence(scores), weights, bias),
+        answers=cross_fitted(members, labels, weights, folds),
+        predict=lambda scores: mixed(ngram_evidence(scores), *fitted),
         values={"models": len(members)},
         seconds=sum(model.seconds for model in models.values()),
         parameters=sum(2 * (m.features + 1) * m.model.outputs for m in models.values()),

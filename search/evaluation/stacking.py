@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from search.blas import one_thread
-from search.evaluation.mixture import Floats
+from search.evaluation.mixture import Floats, Probabilities, mixed
 
 PRIOR_WEIGHT = 0.2  # of every member, as far as the rows do not say otherwise:
 PRIOR_ROWS = 4.0  # how many rows that counts as; what little data says of weights is mostly noise
@@ -53,3 +53,33 @@ def stacked(
     bounds = [(0.0, None)] * count + [(None, None)] * classes
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return tuple(found[:count].tolist()), tuple(found[count:].tolist())
+
+
+def cross_fitted(
+    members: Sequence[Floats],
+    labels: npt.NDArray[np.int32],
+    weights: npt.NDArray[np.float64],
+    folds: npt.NDArray[np.int8],
+) -> Probabilities:
+    """The mixture's answers for rows whose labels did not count when it was fitted.
+
+    Weights that are fitted to rows say a little too much of these: of 300, 0.8 points of accuracy.
+
+    Args:
+        members, labels, weights: see `stacked`.
+        folds: of the rows, (rows,); those of each are answered by what is fitted to the others.
+
+    Returns:
+        See `mixed`.
+    """
+    numbers = np.unique(folds)
+    if len(numbers) == 1:  # nothing to fit to
+        return mixed(members, *stacked(members, labels, weights))
+    places, answers = [], []
+    for number in numbers:
+        others, there = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
+        known = [member[others] for member in members]
+        fitted = stacked(known, labels[others], weights[others])
+        places.append(there)
+        answers.append(mixed([member[there] for member in members], *fitted))
+    return np.concatenate(answers)[np.argsort(np.concatenate(places))]

@@ -29,7 +29,7 @@ from search.evaluation.mixture import (
     network_evidence,
 )
 from search.evaluation.ngram_models import Fitted
-from search.evaluation.stacking import stacked
+from search.evaluation.stacking import cross_fitted, stacked
 from search.network.space import Ngrams
 from search.tuning.engine import Engine, FastEngine, KerasEngine, predict
 from search.tuning.finals import EVERY_FOLD, final_id, finals_of
@@ -62,7 +62,8 @@ class Ensemble:
             rows, (rows,).
         labels: of these rows, (rows,).
         unmixed: out-of-fold probabilities of the networks, (rows, outputs).
-        answers: out-of-fold probabilities of the mixture, (rows, outputs).
+        answers: out-of-fold probabilities of the mixture, (rows, outputs); what it weighs is fitted
+            to other rows, too.
         left_out: share of all rows that each single network was not trained on.
     """
 
@@ -130,10 +131,12 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     for model in used:
         members += [linear_evidence(scores[places]) for scores in (model.presence, model.tfidf)]
     if used:
-        weights, bias = stacked(members, labels, class_counts(study)[labels])
+        counts = class_counts(study)[labels]
+        weights, bias = stacked(members, labels, counts)
+        answers = cross_fitted(members, labels, counts, np.asarray(corpus.folds)[rows])
     else:
         weights, bias = (1 / temperature(unmixed, labels),), (0.0,) * len(corpus.class_names)
-    answers = mixed(members, weights, bias)
+        answers = mixed(members, weights, bias)
     mixture = Mixture(weights, bias, tuple(model.model for model in used)).without_idle_models()
     folds = sum(study.networks_of(record) for record in answering)
     of_folds = len(corpus.held_out) / len(corpus.folds)

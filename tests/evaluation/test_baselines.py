@@ -66,4 +66,4 @@ def test_together_they_are_calibrated(sample, found):
     assert abs(answers.mean() - labels.mean()) < 0.02
     loss = -np.log(np.where(labels, answers, 1 - answers)).mean()
     others = [found[n].answers[:, 0].astype(float) for n in list(found)[1:-1]]
-    assert loss <= min(-np.log(np.where(labels, p, 1 - p)).mean() for p in others) + 1e-6
+    assert loss <= min(-np.log(np.where(labels, p, 1 - p)).mean() for p in others) + 0.005

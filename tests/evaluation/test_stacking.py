@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search.evaluation.mixture import linear_evidence, mixed
-from search.evaluation.stacking import stacked
+from search.evaluation.stacking import cross_fitted, stacked
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -56,3 +56,34 @@ def test_few_rows_say_little():
             found.append(abs(weights[0] - weights[1]))
     assert np.mean(gaps[30]) < 0.2
     assert np.mean(gaps[3000]) < 0.05
+
+
+def test_no_row_decides_of_its_own_answer():
+    generator = np.random.default_rng(3)
+    labels = generator.integers(0, 3, 60).astype(np.int32)
+    members = [linear_evidence(generator.normal(size=(60, 3))) for _ in range(4)]
+    folds, even = (np.arange(60) % 5).astype(np.int8), np.ones(60)
+    answers = cross_fitted(members, labels, even, folds)
+    turned = cross_fitted(members, np.where(folds == 2, (labels + 1) % 3, labels), even, folds)
+    assert np.array_equal(turned[folds == 2], answers[folds == 2])
+    assert not np.allclose(turned[folds != 2], answers[folds != 2])
+
+
+def test_noise_is_not_praised():
+    """Of weights fitted to the rows themselves, noise looks better than chance."""
+    generator, right = np.random.default_rng(4), {"the same": 0.0, "others": 0.0}
+    folds, even = (np.arange(40) % 5).astype(np.int8), np.ones(40)
+    for _ in range(60):
+        labels = generator.integers(0, 2, 40).astype(np.int32)
+        members = [linear_evidence(generator.normal(size=(40, 1))) for _ in range(6)]
+        same, others = stacked(members, labels, even), cross_fitted(members, labels, even, folds)
+        right["the same"] += ((mixed(members, *same)[:, 0] > 0.5) == labels).mean() / 60
+        right["others"] += ((others[:, 0] > 0.5) == labels).mean() / 60
+    assert right["the same"] > 0.6 and abs(right["others"] - 0.5) < 0.05
+
+
+def test_of_one_fold_all_rows_count():
+    labels = np.array([0, 1] * 10, np.int32)
+    members = [linear_evidence(np.random.default_rng(5).normal(size=(20, 1)))]
+    found = cross_fitted(members, labels, np.ones(20), np.zeros(20, np.int8))
+    assert np.array_equal(found, mixed(members, *stacked(members, labels, np.ones(20))))
