@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.characters import UNSPACED
-from search.corpus.minhash import BANDS, Offsets, Words, candidates, shingles, signatures
+from search.corpus.minhash import BANDS, MIX, Offsets, Words, candidates, shingles, signatures
 from search.progress import Progress, Say
 
 FEWEST_WORDS = 5  # of a text that can be more than equal: below, one word makes another text
@@ -133,7 +133,7 @@ def _distinct(words: Any, offsets: Any) -> Any:
         begin, length = offsets[row], offsets[row + 1] - offsets[row]
         key = np.uint64(length)
         for place in range(begin, begin + length):
-            key = (key ^ words[place]) * np.uint64(0x9E3779B97F4A7C15)
+            key = (key ^ words[place]) * MIX
             key ^= key >> np.uint64(29)
         slot = np.int64(key & np.uint64(size - 1))
         while slots[slot] >= 0:
