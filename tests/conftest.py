@@ -238,6 +238,12 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def quick_corpus() -> "Corpus":
+    """The corpus of `tests.made.quick_settings`."""
+    return search.load_corpus(Settings(data=str(SAMPLE), folds=2))
+
+
+@pytest.fixture(scope="session")
 def tune() -> Callable[..., "SearchTuner"]:
     """`search.tune` in the worker that is there."""
 

@@ -16,6 +16,7 @@ from search.tuning.records import Epoch, TrialRecord
 from search.tuning.rundir import RunDirectory
 from search.tuning.study import whole_shape
 from search.tuning.training import TrainTask
+from tests.conftest import SAMPLE
 
 SPACE = [
     {"class_name": "Choice", "config": {"name": "units", "values": [16, 32, 64], "default": 16}},
@@ -190,3 +191,13 @@ def first_epoch_of(corpus, folder, embedding_init, **changes):
         threads=1,
         **changes,
     )
+
+
+def quick_settings(results, **changes):
+    """Settings of a search of the sample that takes a few seconds, finals included; its corpus is
+    the fixture `quick_corpus`."""
+    usual = dict(
+        data=str(SAMPLE), results=results, trials=3, max_epochs=2, workers=1, seed=2, finals=1,
+        folds=2, set="ngrams=words",
+    )  # fmt: skip
+    return Settings(**{**usual, **changes})

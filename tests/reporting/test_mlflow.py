@@ -21,6 +21,7 @@ import pytest
 import search
 from search.errors import Interrupted, SettingsError
 from tests.conftest import CROSS_VALIDATED, ROOT, SAMPLE, run_command, run_here
+from tests.made import quick_settings
 from tests.test_readme import MLFLOW
 
 pytestmark = pytest.mark.skipif(
@@ -35,17 +36,9 @@ def environment(monkeypatch):
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
-@pytest.fixture(scope="module")
-def corpus():
-    return search.load_corpus(search.Settings(data=str(SAMPLE), folds=2))
-
-
 def settings(path, **changes):
-    usual = dict(
-        data=str(SAMPLE), results=path, trials=2, max_epochs=2, workers=1, seed=2, finals=1,
-        folds=2, set="ngrams=words", mlflow=(path.parent / "store").as_uri(),
-    )  # fmt: skip
-    return search.Settings(**{**usual, **changes})
+    store = (path.parent / "store").as_uri()
+    return quick_settings(path, **{"trials": 2, "mlflow": store, **changes})
 
 
 def runs(uri):
@@ -102,10 +95,10 @@ assert model.predict(pandas.Series({TEXTS!r})).equals(found)
     np.testing.assert_allclose(sure, every.max(axis=1), atol=1e-6)
 
 
-def test_a_search_and_its_continuation(tmp_path, corpus, tune):
+def test_a_search_and_its_continuation(tmp_path, quick_corpus, tune):
     wanted = settings(tmp_path / "r")
     told = []
-    tuner = tune(wanted, corpus, progress=told.append)
+    tuner = tune(wanted, quick_corpus, progress=told.append)
     assert f"MLflow: {wanted.mlflow}" in told
     client, parent, children = runs(wanted.mlflow)
     assert parent.info.status == "FINISHED" and parent.data.params["tuner"] == "tpe"
@@ -118,7 +111,7 @@ def test_a_search_and_its_continuation(tmp_path, corpus, tune):
         number: pytest.approx(tuner.study.finals[f"{finalist}-{number}"].best.score)
         for number in (1, 2)
     }
-    tuner = tune(settings(tmp_path / "r", trials=3, finals=0), corpus)
+    tuner = tune(settings(tmp_path / "r", trials=3, finals=0), quick_corpus)
     client, again, more = runs(wanted.mlflow)
     assert again.info.run_id == parent.info.run_id and again.info.status == "FINISHED"
     assert more.keys() == {"0000", "0001", "0002"}
@@ -191,7 +184,7 @@ def test_the_option_may_be_without_an_address(words, uri):
     assert get_command(run.app).make_context("search.run", words).params["mlflow"] == uri
 
 
-def test_one_that_vanishes_is_told_once_and_caught_up_with(tmp_path, corpus, tune):
+def test_one_that_vanishes_is_told_once_and_caught_up_with(tmp_path, quick_corpus, tune):
     store, said = tmp_path / "store", []
 
     class Vanishes:
@@ -200,7 +193,7 @@ def test_one_that_vanishes_is_told_once_and_caught_up_with(tmp_path, corpus, tun
                 store.rename(tmp_path / "away")
 
     wanted = settings(tmp_path / "r", trials=3, finals=0, mlflow=store.as_uri())
-    tuner = tune(wanted, corpus, callbacks=[Vanishes()], warn=said.append)
+    tuner = tune(wanted, quick_corpus, callbacks=[Vanishes()], warn=said.append)
     assert len(tuner.records) == 3
     (sentence,) = (one for one in said if "MLflow" in one)
     assert "the search goes on. What is missing is sent when it answers again" in sentence
@@ -208,14 +201,14 @@ def test_one_that_vanishes_is_told_once_and_caught_up_with(tmp_path, corpus, tun
     assert len([one for one in said if "MLflow" in one]) == 1
     shutil.rmtree(store, ignore_errors=True)  # MLflow may have been writing just then
     (tmp_path / "away").rename(store)
-    tuner = tune(wanted, corpus)
+    tuner = tune(wanted, quick_corpus)
     client, parent, children = runs(wanted.mlflow)
     assert parent.info.status == "FINISHED" and len(children) == 3
     for name, run in children.items():
         agrees(client, run, tuner.records[name])
 
 
-def test_a_search_that_is_stopped_and_resumed(tmp_path, corpus, tune):
+def test_a_search_that_is_stopped_and_resumed(tmp_path, quick_corpus, tune):
     wanted = settings(tmp_path / "r", max_epochs=3, reduction=1, finals=0)
 
     class Stops:
@@ -224,11 +217,11 @@ def test_a_search_that_is_stopped_and_resumed(tmp_path, corpus, tune):
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted):
-        tune(wanted, corpus, callbacks=[Stops()], warn=lambda message: None)
+        tune(wanted, quick_corpus, callbacks=[Stops()], warn=lambda message: None)
     _, parent, children = runs(wanted.mlflow)
     assert parent.info.status == children["0001"].info.status == "KILLED"
     assert children["0000"].info.status == "FINISHED"
-    tuner = tune(wanted, corpus)
+    tuner = tune(wanted, quick_corpus)
     client, again, more = runs(wanted.mlflow)
     assert again.info.run_id == parent.info.run_id and again.info.status == "FINISHED"
     assert more["0001"].info.run_id == children["0001"].info.run_id
@@ -293,7 +286,7 @@ def test_a_real_server(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_real_server_that_is_killed(tmp_path, corpus):
+def test_a_real_server_that_is_killed(tmp_path, quick_corpus):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -307,12 +300,12 @@ def test_a_real_server_that_is_killed(tmp_path, corpus):
 
         wanted = settings(tmp_path / "r", trials=4, mlflow=uri)
         begun = time.monotonic()
-        tuner = search.tune(wanted, corpus, callbacks=[Kills()], warn=said.append)
+        tuner = search.tune(wanted, quick_corpus, callbacks=[Kills()], warn=said.append)
     assert time.monotonic() - begun < 120
     assert len(tuner.records) == 4 and search.conclude(tuner).model.is_file()
     assert len([one for one in said if "MLflow" in one]) == 1
     with server(tmp_path, port):
-        tuner = search.tune(wanted, corpus)
+        tuner = search.tune(wanted, quick_corpus)
         client, _, children = runs(uri)
         assert len(children) == 4
         for name, run in children.items():

@@ -14,19 +14,7 @@ import search
 from search.errors import Interrupted, NothingUsable, SettingsError
 from tests.conftest import SAMPLE
 from tests.faults.misbehaving import AlwaysRaises
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return search.load_corpus(search.Settings(data=str(SAMPLE), folds=2))
-
-
-def settings(path, **changes):
-    usual = dict(
-        data=str(SAMPLE), results=path, trials=3, max_epochs=2, workers=1, seed=2, finals=1,
-        folds=2, set="ngrams=words",
-    )  # fmt: skip
-    return search.Settings(**{**usual, **changes})
+from tests.made import quick_settings
 
 
 class Noted(search.Callback):
@@ -70,10 +58,10 @@ class Fails:
         raise KeyError("missing")
 
 
-def test_what_is_told(tmp_path, corpus, tune):
+def test_what_is_told(tmp_path, quick_corpus, tune):
     noted, fails, said = Noted(), Fails(), []
-    wanted = settings(tmp_path / "r")
-    tuner = tune(wanted, corpus, callbacks=[fails, noted], warn=said.append)
+    wanted = quick_settings(tmp_path / "r")
+    tuner = tune(wanted, quick_corpus, callbacks=[fails, noted], warn=said.append)
     finals = tuner.study.finals
     assert noted.told[0] == ("begin", 0)
     everything = {**tuner.records, **finals}
@@ -94,13 +82,13 @@ def test_what_is_told(tmp_path, corpus, tune):
     assert noted.outcome is outcome
     # The same again: nothing is left to do, and nothing is told twice.
     again = Noted()
-    tune(wanted, corpus, callbacks=[again])
+    tune(wanted, quick_corpus, callbacks=[again])
     assert again.told == [("begin", 3)] and again.error == [None]
 
 
-def test_a_search_that_is_resumed_tells_no_epoch_twice(tmp_path, corpus):
+def test_a_search_that_is_resumed_tells_no_epoch_twice(tmp_path, quick_corpus):
     noted = Noted()
-    wanted = settings(tmp_path / "r", max_epochs=3, reduction=1, finals=0, trials=2)
+    wanted = quick_settings(tmp_path / "r", max_epochs=3, reduction=1, finals=0, trials=2)
 
     class Stops(search.Callback):
         def after_epoch(self, tuner, record):
@@ -108,32 +96,32 @@ def test_a_search_that_is_resumed_tells_no_epoch_twice(tmp_path, corpus):
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as stopped:
-        search.tune(wanted, corpus, callbacks=[noted, Stops()], warn=lambda message: None)
+        search.tune(wanted, quick_corpus, callbacks=[noted, Stops()], warn=lambda message: None)
     assert noted.error == [stopped.value]
-    tuner = search.tune(wanted, corpus, callbacks=[noted])
+    tuner = search.tune(wanted, quick_corpus, callbacks=[noted])
     trained = [(n, e.epoch) for n, record in tuner.records.items() for e in record.history]
     assert sorted(noted.epochs()) == sorted(trained)
     ends = Counter(one[1] for one in noted.told if one[0] == "trial")
     assert set(ends.values()) == {1}
 
 
-def test_an_error_before_the_search_ends_it(tmp_path, corpus, tune):
+def test_an_error_before_the_search_ends_it(tmp_path, quick_corpus, tune):
     class Refuses:
         def before_search(self, tuner):
             raise ConnectionError("nobody is there")
 
     first, last = Noted(), Noted()
     with pytest.raises(ConnectionError, match="nobody is there"):
-        tune(settings(tmp_path / "r"), corpus, callbacks=[first, Refuses(), last])
+        tune(quick_settings(tmp_path / "r"), quick_corpus, callbacks=[first, Refuses(), last])
     assert first.told == [("begin", 0)] and str(first.error[0]) == "nobody is there"
     assert last.told == [] and last.error == []
 
 
-def test_it_is_told_that_nothing_worked(tmp_path, corpus, tune):
+def test_it_is_told_that_nothing_worked(tmp_path, quick_corpus, tune):
     noted = Noted()
     with pytest.raises(NothingUsable) as error:
         tune(
-            settings(tmp_path / "r", trials=9), corpus, hypermodel=AlwaysRaises(),
+            quick_settings(tmp_path / "r", trials=9), quick_corpus, hypermodel=AlwaysRaises(),
             callbacks=[noted], warn=lambda message: None,
         )  # fmt: skip
     assert noted.error == [error.value]
@@ -141,9 +129,9 @@ def test_it_is_told_that_nothing_worked(tmp_path, corpus, tune):
 
 
 @pytest.mark.parametrize("wrong", [Noted, object(), print])
-def test_what_is_none_is_refused(tmp_path, corpus, wrong):
+def test_what_is_none_is_refused(tmp_path, quick_corpus, wrong):
     with pytest.raises(SettingsError, match=r"objects with some of the methods before_search, aft"):
-        search.tune(settings(tmp_path / "r"), corpus, callbacks=[wrong])
+        search.tune(quick_settings(tmp_path / "r"), quick_corpus, callbacks=[wrong])
     assert not (tmp_path / "r").exists()
 
 
