@@ -38,7 +38,7 @@ from search.packaging.model_card import write_card
 from search.packaging.parity import started
 from search.packaging.saving import measures, save_ensemble, save_runners_up, weights_id
 from search.packaging.text_model import sha256
-from search.progress import Progress, Say
+from search.progress import Progress, Say, silent
 from search.reporting.report import read_report
 from search.tables import write_table
 from search.tuning.finals import fold_summary
@@ -143,7 +143,7 @@ def _prepared(study: Study, tell: Say) -> dict[Kind, Fitted]:
     return models.result()
 
 
-def conclude(study: Study, tell: Say = lambda message: None) -> Outcome:
+def conclude(study: Study, tell: Say = silent) -> Outcome:
     """Exports the best model, and evaluates it and the baselines on the test rows.
 
     It also exports the formats and the runners-up of the settings; the latter are not evaluated on

@@ -15,6 +15,7 @@ from search.corpus.words import Vectors
 from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
+from search.progress import Say, silent
 from search.reporting.mlflow_tracker import MLflowTracker
 from search.reporting.notebook import Live, is_notebook
 from search.reporting.report import Rewriting
@@ -25,7 +26,6 @@ from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 from search.tuning.tuner import SearchTuner
 
-Say = Callable[[str], None]
 SHORT = 0.02  # seconds in which a file may be written after every trial
 
 
@@ -41,7 +41,7 @@ def tune(
     show: Callable[[SearchTuner, TrialRecord], None] | None = None,
     watch: Callable[[SearchTuner], None] = lambda tuner: None,
     warn: Say = print,
-    progress: Say = lambda message: None,
+    progress: Say = silent,
     workers: Slots | None = None,
     learned: Callable[[], Vectors] | None = None,
 ) -> SearchTuner:
@@ -173,7 +173,7 @@ class _Leaderboard:
             self._next = done + 20 * (done - begun)
 
 
-def conclude(tuner: SearchTuner | Study, progress: Say = lambda message: None) -> Outcome:
+def conclude(tuner: SearchTuner | Study, progress: Say = silent) -> Outcome:
     """Exports the best model, evaluates it on the test rows, and writes the report.
 
     Args:

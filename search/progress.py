@@ -8,6 +8,10 @@ Say = Callable[[str], None]
 SECONDS = 4.0  # of silence, after which a line is welcome
 
 
+def silent(message: str) -> None:
+    """Ignores a message."""
+
+
 class Progress:
     """Tells every few seconds how much is done, and how long the rest may take.
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from search.corpus.characters import UNSPACED
 from search.corpus.minhash import BANDS, MIX, Offsets, Words, candidates, shingles, signatures
-from search.progress import Progress, Say
+from search.progress import Progress, Say, silent
 
 FEWEST_WORDS = 5  # of a text that can be more than equal: below, one word makes another text
 ALIKE = 0.4  # similarity from which two texts are near-duplicates: one of six words changed
@@ -35,9 +35,7 @@ _APOSTROPHES = "'’ʼ"
 _ASCII = bytes(c if c > 127 or chr(c).isalnum() else ord(" ") for c in range(256))
 
 
-def near_duplicates(
-    texts: npt.NDArray[np.object_], tell: Say = lambda message: None
-) -> npt.NDArray[np.int64]:
+def near_duplicates(texts: npt.NDArray[np.object_], tell: Say = silent) -> npt.NDArray[np.int64]:
     """Groups texts that differ by small edits: a word, punctuation, case, an added sentence.
 
     Texts with fewer than `FEWEST_WORDS` words must be equal, punctuation and case aside; those with
@@ -62,8 +60,13 @@ def near_duplicates(
     numbers = np.searchsorted(first, long)  # among the different texts
     words = _taken(words, offsets, long, own)
     joined[numbers] = numbers[_joined(words, own, tell)]
-    _, first, groups = np.unique(joined[copy_of], return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[groups]
+    return as_they_occur(joined[copy_of])
+
+
+def as_they_occur(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Numbers distinct keys from 0, in the order of their first occurrence."""
+    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[numbers]
 
 
 def words_of(text: str) -> list[bytes]:

@@ -22,7 +22,7 @@ from search.corpus.tokens import (
     spellings,
     token_hashes,
 )
-from search.progress import Progress, Say
+from search.progress import Progress, Say, silent
 
 Tokens = Literal["unicode", "whitespace", "character"]
 """What a token is; the last two are those of models that version 0.1 exported."""
@@ -34,7 +34,7 @@ PADDING, OOV = 0, 1
 
 
 def learn_vocabulary(
-    *collections: Texts, tell: Say = lambda message: None
+    *collections: Texts, tell: Say = silent
 ) -> tuple[tuple[str, ...], list[Encoded]]:
     """Learns a vocabulary from texts, and encodes them.
 

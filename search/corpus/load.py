@@ -20,11 +20,12 @@ from search.corpus.folds import drawn_folds, usual_folds
 from search.corpus.labels import Reviews, clean, exact
 from search.corpus.named import OTHER_TEXTS, is_named
 from search.corpus.overlaps import leaking_rows
-from search.corpus.sources import Say, read, read_labelled_lines, read_texts, silent
+from search.corpus.sources import read, read_labelled_lines, read_texts
 from search.corpus.split import Rows, folded, kept_together, split, tied
 from search.corpus.store import Corpus, Split, fingerprint
 from search.errors import DataError
 from search.memory import InMemory
+from search.progress import Say, silent
 from search.settings import NO_TEXTS, Settings
 
 Texts = npt.NDArray[np.object_]

@@ -34,10 +34,9 @@ from search.corpus.table import Source, Table
 from search.display import counted
 from search.errors import DataError
 from search.memory import InMemory
+from search.progress import Say, silent
 from search.untrusted import content_of as content_of_file
 from search.untrusted import opened
-
-Say = Callable[[str], None]
 
 REMEDIES = {
     (".xls", ".xlsb", ".xlsm", ".numbers"): "save it as .xlsx or .csv",
@@ -56,10 +55,6 @@ REMEDIES = {
 
 ANY_FORM = Form()
 SHOWN_FILES = 3
-
-
-def silent(message: str) -> None:
-    """Ignores a message."""
 
 
 def read(

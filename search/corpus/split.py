@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from search.corpus.duplicates import near_duplicates
+from search.corpus.duplicates import as_they_occur, near_duplicates
 from search.errors import DataError
 
 VALIDATION_SHARE = 0.1
@@ -107,8 +107,7 @@ def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) ->
     large = rows > max(LARGEST_GROUP * len(texts), LARGEST_SMALL_GROUP)
     keys, alike = groups.copy(), np.flatnonzero(large)
     keys[alike] = groups.max(initial=0) + 1 + equal_texts(texts[alike])
-    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[numbers]
+    return as_they_occur(keys)
 
 
 def tied(near: Rows, shared: npt.NDArray[np.object_]) -> Rows:
@@ -127,7 +126,7 @@ def tied(near: Rows, shared: npt.NDArray[np.object_]) -> Rows:
     edges = (np.ones(len(names)), (near[there], size + names))
     nodes = size + len(np.unique(names))
     graph = coo_array(edges, shape=(nodes, nodes))
-    return _numbered(connected_components(graph, directed=False)[1][near].tolist())
+    return as_they_occur(connected_components(graph, directed=False)[1][near])
 
 
 def _divided(

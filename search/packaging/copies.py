@@ -23,10 +23,10 @@ from search.corpus.encodings import chosen_encoding, refuse_binary
 from search.corpus.objects import fields, json_object
 from search.corpus.parquet import flattened, parquet
 from search.corpus.readers import READERS, lines_or_table
-from search.corpus.sources import Say
 from search.corpus.table import Source, numbered_columns
 from search.errors import DataError
 from search.packaging.classifier import Answers
+from search.progress import Say
 from search.tables import defused
 
 COLUMNS = ("label", "probability", "abstain")

@@ -18,11 +18,12 @@ from search.corpus.compression import ending, kind, member_kind, opened
 from search.corpus.dialect import Form
 from search.corpus.encodings import not_decoded
 from search.corpus.readers import ENDINGS
-from search.corpus.sources import ANY_FORM, Say, check_kind, silent
+from search.corpus.sources import ANY_FORM, check_kind
 from search.errors import DataError
 from search.files import write_atomically
 from search.packaging.classifier import Answers, Classifier
 from search.packaging.copies import COPIED, Job, as_csv
+from search.progress import Say, silent
 
 PIECE = 1 << 20  # bytes
 

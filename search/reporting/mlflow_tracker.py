@@ -8,10 +8,10 @@ or when the search is resumed, what is missing is sent.
 import os
 import re
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from search.errors import Interrupted, SettingsError, one_line
+from search.progress import Say, silent
 from search.reporting.mlflow_runs import Runs
 from search.startup import check_modules
 from search.tuning.callbacks import Callback
@@ -48,9 +48,7 @@ class MLflowTracker(Callback):
         SettingsError: MLflow is not installed, or does not answer there.
     """
 
-    def __init__(
-        self, uri: str | None = None, *, tell: Callable[[str], None] = lambda message: None
-    ) -> None:
+    def __init__(self, uri: str | None = None, *, tell: Say = silent) -> None:
         check_modules("--mlflow", ["mlflow"], "mlflow")
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
