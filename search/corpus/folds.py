@@ -23,7 +23,7 @@ FOLDS = 5
 FEWER_FOLDS = 3  # where training takes long:
 MUCH_TEXT = 2_000_000  # tokens
 MOST_HELD_OUT = 50_000  # rows; the answers out of fold then have an error of 0.2 points
-NEVER = -1  # in the place of a fold: the row is never held out
+NOT_HELD_OUT = -1  # in the place of a fold
 
 
 def usual_folds(train: Split) -> int:
@@ -42,8 +42,8 @@ def drawn_folds(
         most: number of folds, if every class has as many groups of near-duplicates.
 
     Returns:
-        Shape (rows,), fold numbers from 0; at least two folds. `NEVER` for rows that none holds
-        out, which there are where rows are more than `MOST_HELD_OUT` and no group is whole.
+        Shape (rows,), fold numbers from 0; at least two folds. `NOT_HELD_OUT` for rows that none
+        holds out: there are such where rows are more than `MOST_HELD_OUT` and no group is whole.
     """
     texts = np.concatenate([train.texts, validation.texts])
     labels = np.concatenate([train.labels, validation.labels])
@@ -66,7 +66,7 @@ def drawn_folds(
         folds[rows] = (dealt + np.arange(len(rows))) % count
         dealt += len(rows)
     if len(groups) > MOST_HELD_OUT:
-        folds[~_some(groups, len(train.texts), generator)] = NEVER
+        folds[~_some(groups, len(train.texts), generator)] = NOT_HELD_OUT
     return folds[groups]
 
 

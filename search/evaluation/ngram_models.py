@@ -45,7 +45,7 @@ LOOKED_AT = 1_000  # texts, evenly from all, to see how many n-grams one has
 MOST_TRIED = 60_000  # rows that C is chosen on
 FEWER_PASSES = 12  # over more rows than that, where each takes seconds
 AT_A_TIME = 10_000  # rows whose weights are computed at once
-NEVER = -20.0  # log-odds of a class that a fold has no row of
+ABSENT_LOG_ODDS = -20.0  # of a class that a fold has no row of
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int32]
@@ -266,6 +266,6 @@ def _fit(
     """As `logistic.fit`."""
     of_class = positive[rows]
     if of_class.all() or not of_class.any():  # nothing to learn
-        return np.zeros(len(scale)), -NEVER if of_class.all() else NEVER
+        return np.zeros(len(scale)), -ABSENT_LOG_ODDS if of_class.all() else ABSENT_LOG_ODDS
     passes = logistic.PASSES if len(rows) <= MOST_TRIED else FEWER_PASSES
     return logistic.fit(view, scale, rows, positive, penalties, passes)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search.corpus import folds as module
-from search.corpus.folds import NEVER, drawn_folds, joined, taken
+from search.corpus.folds import NOT_HELD_OUT, drawn_folds, joined, taken
 from search.corpus.labels import Reviews
 from search.corpus.store import Split
 
@@ -77,7 +77,7 @@ def test_of_many_rows_all_of_validation_and_some_others_are_held_out(monkeypatch
     every = drawn_folds(train, validation, 3, 5)
     monkeypatch.setattr(module, "MOST_HELD_OUT", 100)
     folds = drawn_folds(train, validation, 3, 5)
-    assert (folds[200:] != NEVER).all() and (folds != NEVER).sum() == 100
+    assert (folds[200:] != NOT_HELD_OUT).all() and (folds != NOT_HELD_OUT).sum() == 100
     assert (folds[:200:2] == folds[1:200:2]).all()  # with their near-duplicates
-    assert np.array_equal(folds[folds != NEVER], every[folds != NEVER])
-    assert set(folds.tolist()) == {NEVER, 0, 1, 2, 3, 4}
+    assert np.array_equal(folds[folds != NOT_HELD_OUT], every[folds != NOT_HELD_OUT])
+    assert set(folds.tolist()) == {NOT_HELD_OUT, 0, 1, 2, 3, 4}
