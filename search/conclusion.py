@@ -331,7 +331,7 @@ def _compared(
 def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
     """The baseline with the best out-of-fold score."""
     corpus, objective, of = study.corpus, study.settings.objective, study.positive
-    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[corpus.held_out]
+    labels = corpus.fold_labels[corpus.held_out]
     return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels, of))
 
 

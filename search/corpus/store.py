@@ -84,6 +84,16 @@ class Corpus:
         are all of validation."""
         return np.flatnonzero(np.asarray(self.folds) >= 0)
 
+    @property
+    def fold_labels(self) -> npt.NDArray[np.int32]:
+        """Class indices of training and then validation rows, as `folds` has them."""
+        return np.concatenate([self.train.labels, self.validation.labels])
+
+    @property
+    def fold_texts(self) -> npt.NDArray[np.object_]:
+        """The texts of the same rows."""
+        return np.concatenate([self.train.texts, self.validation.texts])
+
     def save(self, folder: Path) -> None:
         """Writes the corpus as `folder`, atomically; does nothing if the folder exists."""
         if folder.exists():

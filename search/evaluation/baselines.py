@@ -68,7 +68,7 @@ def baselines(
     for place, (kind, fitted) in enumerate(models.items()):
         for number, name in enumerate(NAMES[kind]):
             found.append(_of_model(fitted, place, number, name))
-    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[corpus.held_out]
+    labels = corpus.fold_labels[corpus.held_out]
     folds = np.asarray(corpus.folds)[corpus.held_out]
     return [*found, _together(models, labels, counts[labels], folds)]
 

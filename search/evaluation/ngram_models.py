@@ -109,8 +109,8 @@ def fitted(
     """Fits the models of one kind; for the arguments see `fitted_models`."""
     started = time.thread_time()
     taken, classes = _taken(corpus, kind), len(corpus.class_names)
-    texts = np.concatenate([corpus.train.texts, corpus.validation.texts])[taken]
-    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[taken]
+    texts = corpus.fold_texts[taken]
+    labels = corpus.fold_labels[taken]
     folds = np.asarray(corpus.folds)[taken]
     outputs = 1 if classes == 2 else classes
     often = _counted(texts, kind)
@@ -156,7 +156,7 @@ def _taken(corpus: Corpus, kind: Kind) -> npt.NDArray[np.int64]:
 
     All of them, unless they are very many.
     """
-    texts, held_out = np.concatenate([corpus.train.texts, corpus.validation.texts]), corpus.held_out
+    texts, held_out = corpus.fold_texts, corpus.held_out
     if len(texts) <= max(ENOUGH_ROWS, len(held_out)):
         return np.arange(len(texts))
     looked_at = texts[:: -(-len(texts) // LOOKED_AT)]

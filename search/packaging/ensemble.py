@@ -124,7 +124,7 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     rows = np.concatenate(held_out)
     order = np.argsort(rows)
     rows, unmixed = rows[order], np.concatenate(answered)[order].astype(np.float64)
-    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])[rows]
+    labels = corpus.fold_labels[rows]
     places = np.searchsorted(corpus.held_out, rows)
     used = [models[kind] for kind in (OF_NGRAMS[configuration.ngrams] if study.ours else ())]
     members = [network_evidence(unmixed)]

@@ -52,7 +52,7 @@ def test_all_are_there(sample, models, found):
 
 def test_what_they_learned_they_know(sample, models, found):
     scores = scores_of(models, sample.train)
-    labels = np.concatenate([sample.train.labels, sample.validation.labels])
+    labels = sample.fold_labels
     for name in list(found)[1:]:
         baseline = found[name]
         assert ((baseline.answers[:, 0] > 0.5) == labels).mean() > 0.55, name
@@ -61,7 +61,7 @@ def test_what_they_learned_they_know(sample, models, found):
 
 
 def test_together_they_are_calibrated(sample, found):
-    labels = np.concatenate([sample.train.labels, sample.validation.labels])
+    labels = sample.fold_labels
     answers = found["all n-grams"].answers[:, 0].astype(float)
     assert abs(answers.mean() - labels.mean()) < 0.02
     loss = -np.log(np.where(labels, answers, 1 - answers)).mean()

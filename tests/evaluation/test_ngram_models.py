@@ -87,7 +87,7 @@ def test_of_many_rows_those_held_out_and_some_others_are_learned_from(sample, ki
     rows = ngram_models._taken(some, kind)
     assert len(rows) == 200 and set(some.held_out) < set(rows) and (np.diff(rows) > 0).all()
     found = fitted(some, kind, EVEN)
-    labels = np.concatenate([sample.train.labels, sample.validation.labels])
+    labels = sample.fold_labels
     assert len(found.presence) == len(found.tfidf) == len(some.held_out)
     assert ((found.tfidf[:, 0] > 0) == labels[some.held_out]).mean() > 0.55
     # Of the others, only those that were drawn make a difference.

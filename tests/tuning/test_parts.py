@@ -44,7 +44,7 @@ def test_each_row_is_held_out_once_by_the_network_that_does_not_see_it():
     assert len(parts) == FOLDS
     places = np.concatenate([part.places for part in parts])
     assert np.array_equal(np.sort(places), np.arange(80))
-    texts = np.concatenate([SMALL.train.texts, SMALL.validation.texts])
+    texts = SMALL.fold_texts
     for part in parts:
         assert np.array_equal(part.held_out.texts, texts[part.places])
         assert not {*part.held_out.texts} & {*part.seen.texts}
