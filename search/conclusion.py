@@ -22,7 +22,7 @@ from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.evaluation.measures import interval, of_each_class, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
 from search.evaluation.mixture import ngram_scores
-from search.evaluation.ngram_models import Fitted, fits, fitted_models
+from search.evaluation.ngram_models import Fitted, fitted_models, number_of_fits
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
 from search.packaging.deciding import deciding_words
@@ -47,12 +47,6 @@ from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
 BY_ROW = ("errors.csv", "slices.csv")
-
-_models: "WeakKeyDictionary[Study, Future[dict[Kind, Fitted]]]" = WeakKeyDictionary()
-"""The n-gram models of each search that `prepare` was called for."""
-
-_done: "WeakKeyDictionary[Study, list[None]]" = WeakKeyDictionary()
-"""As many entries as fits of these models are done."""
 
 HELD = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}  # of a file, not of a disk
 
@@ -80,6 +74,23 @@ class Outcome:
     def _repr_html_(self) -> str:
         """The report, in a notebook."""
         return read_report(self.table.parent)._repr_html_()
+
+
+@dataclass(frozen=True)
+class NgramFits:
+    """The n-gram models of a search that are being fitted in the background.
+
+    Attributes:
+        models: the models, when all are fitted.
+        done: as many entries as fits are done.
+    """
+
+    models: Future[dict[Kind, Fitted]]
+    done: list[None]
+
+
+_begun: "WeakKeyDictionary[Study, NgramFits]" = WeakKeyDictionary()
+"""Of each search that `prepare` was called for."""
 
 
 def record_leaderboard(
@@ -114,19 +125,17 @@ def prepare(study: Study) -> None:
     That is the process that checks the exported file, which takes long to import TensorFlow, and
     the n-gram models. While the last finals are trained, some cores are idle.
     """
-    if study in _models:
+    if study in _begun:
         return
     started()
-    models: Future[dict[Kind, Fitted]] = Future()
-    _models[study], _done[study] = models, []
-    done = _done[study]
+    fits = _begun[study] = NgramFits(Future(), [])
 
     def fit() -> None:
         try:
-            found = fitted_models(study.corpus, class_counts(study), lambda: done.append(None))
-            models.set_result(found)
+            counts, done = class_counts(study), fits.done
+            fits.models.set_result(fitted_models(study.corpus, counts, lambda: done.append(None)))
         except BaseException as error:
-            models.set_exception(error)
+            fits.models.set_exception(error)
 
     # A daemon, unlike the threads of an executor: stopping a search does not wait for it.
     threading.Thread(target=fit, daemon=True).start()
@@ -135,12 +144,12 @@ def prepare(study: Study) -> None:
 def _prepared(study: Study, tell: Say) -> dict[Kind, Fitted]:
     """The models that `prepare` has begun to fit, once they are fitted."""
     prepare(study)
-    models, done = _models[study], _done[study]
-    progress = Progress(tell, "fitting n-gram models", fits(study.corpus), "fits")
-    while not models.done():
-        wait([models], timeout=1)
-        progress(len(done))
-    return models.result()
+    fits = _begun[study]
+    progress = Progress(tell, "fitting n-gram models", number_of_fits(study.corpus), "fits")
+    while not fits.models.done():
+        wait([fits.models], timeout=1)
+        progress(len(fits.done))
+    return fits.models.result()
 
 
 def conclude(study: Study, tell: Say = silent) -> Outcome:

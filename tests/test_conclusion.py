@@ -25,13 +25,13 @@ def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path, monkeyp
     class Noted:
         def after_trial(self, tuner, record):
             process = checking.cache_info().currsize
-            begun[record.trial_id] = tuner.study in conclusion._models, bool(process)
+            begun[record.trial_id] = tuner.study in conclusion._begun, bool(process)
 
     tuner = search.tune(settings, corpus, callbacks=[Noted()])
     finals = [name for name in begun if "-" in name]
     assert len(finals) == 3 and all(begun[name] == (True, True) for name in finals)
     assert not any(any(begun[name]) for name in begun if name not in finals)
-    early = conclusion._models[tuner.study].result(timeout=60)
+    early = conclusion._begun[tuner.study].models.result(timeout=60)
     again = conclusion.fitted_models(corpus, class_counts(tuner.study))
     assert {kind: model.presence.tobytes() for kind, model in early.items()} == {
         kind: model.presence.tobytes() for kind, model in again.items()

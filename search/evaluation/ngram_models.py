@@ -71,7 +71,7 @@ class Fitted:
     seconds: float
 
 
-def fits(corpus: Corpus) -> int:
+def number_of_fits(corpus: Corpus) -> int:
     """How many times `fitted_models` calls `done`."""
     classes = len(corpus.class_names)
     return 2 * len(KINDS) * (int(corpus.folds.max()) + 2) * (1 if classes == 2 else classes)
