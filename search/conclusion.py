@@ -348,12 +348,12 @@ def error_analysis(
     study: Study, ensemble: Ensemble, answers: Numbers, strongest: Baseline
 ) -> list[str]:
     """Writes errors.csv and slices.csv of the validation rows; returns sentences on weak slices."""
-    corpus, reading = study.corpus, ensemble.reading
+    corpus, input_config = study.corpus, ensemble.input_config
     texts = corpus.validation.texts
-    wrong = mistakes(corpus, reading, texts, answers, strongest.answers[-len(texts) :])
+    wrong = mistakes(corpus, input_config, texts, answers, strongest.answers[-len(texts) :])
     if study.compiled:  # Keras alone would take too long
         wrong["decided_by"] = deciding_words(study, ensemble, wrong)
-    table = slices(corpus, reading, texts, answers)
+    table = slices(corpus, input_config, texts, answers)
     for name, content in zip(BY_ROW, (wrong, table), strict=True):
         write_table(study.run.path / name, content)
         study.run.artefacts.record(name)

@@ -166,12 +166,12 @@ def exported(
     else:
         vocabulary = old_vocabulary(tokens, texts)
     shape = Shape(len(vocabulary) + 2, classes, 40)
-    reading = shape.reading(configuration)
+    input_config = shape.input_config(configuration)
     every = [pair(configuration, shape, seed)[0] for seed in range(networks)]
     if tokens == "unicode":
-        model = text_model(every, vocabulary, reading, mixture, temperature)
+        model = text_model(every, vocabulary, input_config, mixture, temperature)
     else:
-        model = whitespace_model(*every, tokens, vocabulary, reading, temperature)
+        model = whitespace_model(*every, tokens, vocabulary, input_config, temperature)
     save_model(model, path)
     facts = {
         "network": "bilstm",
@@ -182,9 +182,9 @@ def exported(
         "mixture": mixture and facts_of(mixture),
         "abstain": {"confidence": 1.2 / classes, "precision": 0.97},
         "tokens": tokens,
-        "vocabulary_size": reading.vocabulary_size,
-        "max_length": reading.max_length,
-        "cut": reading.cut,
+        "vocabulary_size": input_config.vocabulary_size,
+        "max_length": input_config.max_length,
+        "cut": input_config.cut,
         "data": "data/sample_reviews.csv",
     }
     describe(path, facts, vocabulary if tokens == "unicode" else None)

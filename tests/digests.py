@@ -106,13 +106,15 @@ def decided_with_tensorflow() -> dict[str, list[Any]]:
 
 
 def batches(data: Corpus) -> list[tuple[Any, Any]]:
-    reading = SHAPE.reading(Configuration())
-    drawn = training_batches(data.train, reading, batch_size=256, word_dropout=0.0, seed=1, epoch=0)
+    input_config = SHAPE.input_config(Configuration())
+    drawn = training_batches(
+        data.train, input_config, batch_size=256, word_dropout=0.0, seed=1, epoch=0
+    )
     return list(drawn)
 
 
 def scored(engine: Engine, data: Corpus) -> Any:
-    rows = evaluation_batches(data.validation, SHAPE.reading(Configuration()))
+    rows = evaluation_batches(data.validation, SHAPE.input_config(Configuration()))
     return predict(engine, rows, len(data.validation))
 
 

@@ -23,11 +23,11 @@ EPOCH_ROWS = 50_000  # at most; sentences take five to ten seconds
 EVALUATION_TOKENS = 16_384  # tokens, with padding, in a batch that is only scored
 
 Ids = npt.NDArray[np.int32]
-Cut = Literal["head", "tail", "both"]
+Truncation = Literal["head", "tail", "both"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputConfig:
     """How texts are truncated, and how many tokens a network knows.
 
     Attributes:
@@ -39,7 +39,7 @@ class Reading:
 
     vocabulary_size: int
     max_length: int
-    cut: Cut = "head"
+    cut: Truncation = "head"
 
     @property
     def head(self) -> int:
@@ -49,7 +49,7 @@ class Reading:
 
 def training_batches(
     split: Split,
-    reading: Reading,
+    input_config: InputConfig,
     *,
     batch_size: int,
     word_dropout: float,
@@ -62,7 +62,7 @@ def training_batches(
 
     Args:
         split: the rows.
-        reading: vocabulary size and truncation.
+        input_config: vocabulary size and truncation.
         batch_size: rows per batch; the last of an epoch may have fewer.
         word_dropout: share of the tokens that are replaced by OOV.
         seed: non-negative.
@@ -72,7 +72,7 @@ def training_batches(
         ids: int32, shape (batch, longest), padded with 0 on the right.
         labels: int32, shape (batch,).
     """
-    lengths = np.minimum(split.lengths, reading.max_length)
+    lengths = np.minimum(split.lengths, input_config.max_length)
     generator = np.random.default_rng([seed, epoch])
     if len(split) <= EPOCH_ROWS:
         order = generator.permutation(len(split))
@@ -85,7 +85,7 @@ def training_batches(
     starts = np.arange(0, len(order), batch_size)
     for start in generator.permutation(starts):
         rows = order[start : start + batch_size]
-        ids = padded(split, rows, reading)
+        ids = padded(split, rows, input_config)
         if word_dropout:
             ids[(generator.random(ids.shape, np.float32) < word_dropout) & (ids != 0)] = OOV
         yield ids, split.labels[rows]
@@ -103,13 +103,15 @@ def _in_turn(rows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return np.concatenate(orders)[begin : begin + EPOCH_ROWS]
 
 
-def evaluation_batches(split: Split, reading: Reading) -> list[tuple[npt.NDArray[np.int64], Ids]]:
+def evaluation_batches(
+    split: Split, input_config: InputConfig
+) -> list[tuple[npt.NDArray[np.int64], Ids]]:
     """Returns all rows in batches of about equal work, shortest rows first.
 
     Returns:
         A list of (rows, ids): int64 of shape (batch,) and int32 of shape (batch, longest).
     """
-    lengths = np.minimum(split.lengths, reading.max_length)
+    lengths = np.minimum(split.lengths, input_config.max_length)
     order = np.argsort(lengths, kind="stable")
     batches = []
     start = 0
@@ -121,22 +123,22 @@ def evaluation_batches(split: Split, reading: Reading) -> list[tuple[npt.NDArray
         ) > (EVALUATION_TOKENS):
             end = start + (min(end, len(order)) - start + 1) // 2
         rows = order[start : min(end, len(order))]
-        batches.append((rows, padded(split, rows, reading)))
+        batches.append((rows, padded(split, rows, input_config)))
         start = min(end, len(order))
     return batches
 
 
-def padded(split: Split, rows: npt.NDArray[np.int64], reading: Reading) -> Ids:
+def padded(split: Split, rows: npt.NDArray[np.int64], input_config: InputConfig) -> Ids:
     """Returns rows as one matrix: int32, shape (rows, longest), padded with 0 on the right."""
     starts = split.offsets[rows]
     whole = split.offsets[rows + 1] - starts
-    lengths = np.minimum(whole, reading.max_length)
+    lengths = np.minimum(whole, input_config.max_length)
     columns = np.arange(lengths.max())
     inside = columns < lengths[:, np.newaxis]
     # What comes after the head is shifted, in a longer text, so that it ends with the text.
-    shift = np.where(columns < reading.head, 0, (whole - lengths)[:, np.newaxis])
+    shift = np.where(columns < input_config.head, 0, (whole - lengths)[:, np.newaxis])
     places = np.where(inside, starts[:, np.newaxis] + columns + shift, 0)
     ids = split.ids[places]
-    ids[ids >= reading.vocabulary_size] = OOV
+    ids[ids >= input_config.vocabulary_size] = OOV
     ids[~inside] = 0
     return ids

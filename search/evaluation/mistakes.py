@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from search.corpus import Corpus
-from search.corpus.batches import Reading
+from search.corpus.batches import InputConfig
 from search.corpus.encode import OOV
 from search.evaluation.statistics import wilson_interval
 from search.tuning.objective import Numbers, by_class, correct, row_losses
@@ -36,7 +36,11 @@ Members = dict[str, npt.NDArray[np.bool_]]
 
 
 def mistakes(
-    corpus: Corpus, reading: Reading, texts: Texts, probabilities: Numbers, baseline: Numbers
+    corpus: Corpus,
+    input_config: InputConfig,
+    texts: Texts,
+    probabilities: Numbers,
+    baseline: Numbers,
 ) -> pd.DataFrame:
     """Returns the validation rows that a model predicts wrongly: the content of errors.csv.
 
@@ -45,7 +49,7 @@ def mistakes(
 
     Args:
         corpus: its validation rows.
-        reading: vocabulary size and truncation of the networks.
+        input_config: vocabulary size and truncation of the networks.
         texts: str, shape (rows,), of the validation rows.
         probabilities: calibrated ones, shape (rows, 1) or (rows, classes).
         baseline: another model's probabilities, calibrated, too; of the same shape or (rows, 2).
@@ -61,7 +65,7 @@ def mistakes(
     mine, other = by_class(probabilities), by_class(baseline)
     labels, predicted, rows = np.asarray(split.labels), mine.argmax(axis=1), np.arange(len(split))
     probability, also = mine[rows, predicted], other[rows, predicted]
-    members = _members(corpus, reading, texts)
+    members = _members(corpus, input_config, texts)
     table = pd.DataFrame(
         {
             "row": np.asarray(split.rows),
@@ -85,7 +89,9 @@ def mistakes(
     )
 
 
-def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Numbers) -> pd.DataFrame:
+def slices(
+    corpus: Corpus, input_config: InputConfig, texts: Texts, probabilities: Numbers
+) -> pd.DataFrame:
     """Returns the accuracy on slices of the validation rows: the content of slices.csv.
 
     The slices: quartiles of text length; texts with a negation, if the corpus looks English (the,
@@ -95,7 +101,7 @@ def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Number
     rows). A slice of no rows or of all rows is left out.
 
     Args:
-        corpus, reading, texts, probabilities: as for `mistakes`.
+        corpus, input_config, texts, probabilities: as for `mistakes`.
 
     Returns:
         A row for each slice: slice (its name), rows, accuracy, low and high (its 95% interval),
@@ -106,7 +112,7 @@ def slices(corpus: Corpus, reading: Reading, texts: Texts, probabilities: Number
     is_right = correct(probabilities, corpus.validation.labels)
     count, good = len(is_right), int(is_right.sum())
     found = []
-    for name, inside in _members(corpus, reading, texts).items():
+    for name, inside in _members(corpus, input_config, texts).items():
         rows, hits = int(inside.sum()), int(is_right[inside].sum())
         low, high = wilson_interval(hits, rows)
         rest = (good - hits) / (count - rows)
@@ -137,7 +143,7 @@ def slice_lines(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _members(corpus: Corpus, reading: Reading, texts: Texts) -> Members:
+def _members(corpus: Corpus, input_config: InputConfig, texts: Texts) -> Members:
     """Which validation rows are in each slice: bool, shape (rows,), by the slice's name."""
     split = corpus.validation
     labels, lengths = np.asarray(split.labels), split.lengths
@@ -153,7 +159,7 @@ def _members(corpus: Corpus, reading: Reading, texts: Texts) -> Members:
         members["negation"] = np.array([bool(NEGATION.search(text)) for text in texts])
 
     ids = np.asarray(split.ids)
-    unknown = ((ids == OOV) | (ids >= reading.vocabulary_size)).astype(np.int64)
+    unknown = ((ids == OOV) | (ids >= input_config.vocabulary_size)).astype(np.int64)
     share = np.add.reduceat(unknown, split.offsets[:-1]) / lengths
     middle = np.median(share[share > 0]) if share.any() else 0.0
     members["no unknown words"] = share == 0

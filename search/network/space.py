@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from search.corpus.batches import Cut
+from search.corpus.batches import Truncation
 from search.corpus.store import Corpus
 from search.network import steps
 
@@ -93,7 +93,7 @@ class Configuration:
     layers: int = _number(1, 1, 4)
     vocabulary_size: int = _number(50_000, 3, 80_000)
     max_length: int = _number(1000, 1, 100_000)
-    cut: Cut = _one_of("head", "head", "tail", "both")
+    cut: Truncation = _one_of("head", "head", "tail", "both")
     batch_size: int = _number(64, 1, 65_536)
     embedding_dropout: float = _number(-1.0, -1, 0.95)
     word_dropout: float = _number(0.0, 0, 0.95)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.blas import one_thread
-from search.corpus.batches import Reading
+from search.corpus.batches import InputConfig
 from search.network.space import Configuration
 
 Weights = list[npt.NDArray[np.float32]]
@@ -45,10 +45,10 @@ class Shape:
             max_length=min(self.max_length, configuration.max_length),
         )
 
-    def reading(self, configuration: Configuration) -> Reading:
+    def input_config(self, configuration: Configuration) -> InputConfig:
         """How one configuration truncates texts and limits the vocabulary."""
         own = self.of(configuration)
-        return Reading(own.vocabulary_size, own.max_length, configuration.cut)
+        return InputConfig(own.vocabulary_size, own.max_length, configuration.cut)
 
 
 def network_name(number: int) -> str:

@@ -211,7 +211,7 @@ def load_classifier(path: Path) -> Classifier:
 
 def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     """Scores texts with networks in compiled code, mixed with the n-gram models."""
-    description, reading = file.description, file.description.reading
+    description, input_config = file.description, file.description.input_config
     engines = []
     for weights in file.networks():  # they prove that the networks are as large as it says
         engine = FastEngine(description.configuration, description.shape, seed=0)
@@ -222,7 +222,7 @@ def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     def score(texts: Sequence[str]) -> Probabilities:
         ids, offsets = ids_of(texts)
         split = Split(ids, offsets, np.empty(0, np.int32), np.arange(len(texts)))
-        batches = evaluation_batches(split, reading)
+        batches = evaluation_batches(split, input_config)
         every = [predict(engine, batches, len(texts)) for engine in engines]
         mean: Probabilities = np.mean(every, axis=0)
         return mean if mixture is None else mixture.probabilities(mean, texts)
@@ -234,8 +234,9 @@ def _reader(file: ModelFile) -> Callable[[Sequence[str]], Encoded]:
     """Returns a function from texts to token ids; see `search.corpus.encode.encode`."""
     tokens, vocabulary = file.description.tokens, file.vocabulary()
     if tokens != "unicode":
-        known, reading = numbered(vocabulary), file.description.reading
-        most = reading.max_length if reading.cut == "head" else None  # the rest is not looked at
+        known, input_config = numbered(vocabulary), file.description.input_config
+        # The rest of a longer text is not looked at.
+        most = input_config.max_length if input_config.cut == "head" else None
         return lambda texts: encode_known(texts, tokens, known, most)
     of_tokens = Vocabulary.of(vocabulary)
     return lambda texts: of_tokens.encode(*hashed(texts))

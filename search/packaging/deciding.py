@@ -47,7 +47,9 @@ def deciding_words(study: Study, ensemble: Ensemble, wrong: pd.DataFrame) -> lis
         def says(texts: Sequence[str]) -> npt.NDArray[np.float64]:
             array, rows = np.array(texts, dtype=object), np.arange(len(texts))
             split = Split(*vocabulary.encode(*hashed(array)), rows.astype(np.int32), rows)
-            return by_class(predict(engine, evaluation_batches(split, ensemble.reading), len(rows)))
+            return by_class(
+                predict(engine, evaluation_batches(split, ensemble.input_config), len(rows))
+            )
 
         return decided_by(explained(says, corpus.class_names, text, label=label, most=MOST_WORDS))
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from search.corpus.batches import Cut, Reading
+from search.corpus.batches import InputConfig, Truncation
 from search.corpus.encode import Tokens
 from search.corpus.ngrams import Kind
 from search.evaluation.mixture import Mixture
@@ -75,7 +75,7 @@ class Description(BaseModel):
     tokens: Tokens
     vocabulary_size: int = Field(gt=0, le=MOST_TOKENS)
     max_length: int = Field(gt=0, le=MOST_READ)
-    cut: Cut
+    cut: Truncation
     hashes: dict[str, str] = Field(description="SHA-256 of the members config.json, …")
 
     @field_validator("hyperparameters")
@@ -86,9 +86,9 @@ class Description(BaseModel):
         return values
 
     @property
-    def reading(self) -> Reading:
+    def input_config(self) -> InputConfig:
         """Vocabulary size, maximum length and truncation of the networks' input."""
-        return Reading(self.vocabulary_size, self.max_length, self.cut)
+        return InputConfig(self.vocabulary_size, self.max_length, self.cut)
 
     @property
     def configuration(self) -> Configuration:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.compiled.lstm import with_stock_layers
-from search.corpus.batches import Reading, evaluation_batches
+from search.corpus.batches import InputConfig, evaluation_batches
 from search.corpus.ngrams import KINDS, Kind
 from search.corpus.store import Split
 from search.errors import ResultsError
@@ -56,7 +56,7 @@ class Ensemble:
             which may be several networks, if it has no finals.
         networks: Keras models from token ids to probabilities.
         engines: the same networks in the engine that scored the trials.
-        reading: their vocabulary size and truncation.
+        input_config: their vocabulary size and truncation.
         mixture: the n-gram models, and the weights of all members.
         rows: indices of the rows with out-of-fold predictions, in training and then validation
             rows, (rows,).
@@ -70,7 +70,7 @@ class Ensemble:
     records: tuple[TrialRecord, ...]
     networks: tuple[keras.Model, ...]
     engines: tuple[Engine, ...]
-    reading: Reading
+    input_config: InputConfig
     mixture: Mixture
     rows: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int32]
@@ -80,7 +80,7 @@ class Ensemble:
 
     def networks_say(self, split: Split) -> Probabilities:
         """Returns the mean of the networks' probabilities, (rows, outputs)."""
-        answers = [_answers(engine, split, self.reading) for engine in self.engines]
+        answers = [_answers(engine, split, self.input_config) for engine in self.engines]
         mean: Probabilities = np.mean(answers, axis=0)
         return mean
 
@@ -113,7 +113,7 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     records, configuration = records_behind(study, trial), study.configuration(trial.values)
     networks = tuple(model for record in records for model in _networks(study, record))
     engines = tuple(_engine(study, trial, network) for network in networks)
-    reading = study.shape.reading(configuration)
+    input_config = study.shape.input_config(configuration)
     corpus = study.corpus
     answering = _out_of_fold_records(study, trial)
     held_out = [_held_out(study, record) for record in answering]
@@ -142,7 +142,16 @@ def ensemble_of(study: Study, trial: TrialRecord, models: Mapping[Kind, Fitted])
     of_folds = len(corpus.held_out) / len(corpus.folds)
     left_out = of_folds / folds if answering[0].is_final or folds > 1 else 0.0
     return Ensemble(
-        *(records, networks, engines, reading, mixture, rows, labels, unmixed, answers, left_out)
+        records=records,
+        networks=networks,
+        engines=engines,
+        input_config=input_config,
+        mixture=mixture,
+        rows=rows,
+        labels=labels,
+        unmixed=unmixed,
+        answers=answers,
+        left_out=left_out,
     )
 
 
@@ -185,13 +194,13 @@ def _out_of_fold(study: Study, record: TrialRecord, rows: int, outputs: int) -> 
 
 def _held_out_answers(study: Study, record: TrialRecord) -> Probabilities:
     """The same, computed: each row by the network that was not trained on it."""
-    reading = study.shape.reading(study.configuration(record.values))
+    input_config = study.shape.input_config(study.configuration(record.values))
     engines = [_engine(study, record, network) for network in _networks(study, record)]
     parts = parts_of(study.corpus, study.fold_of(record))
     rows = sum(len(part.places) for part in parts)
     answers = np.empty((rows, engines[0].outputs), np.float32)
     for part, engine in zip(parts, engines, strict=True):
-        answers[part.places] = _answers(engine, part.held_out, reading)
+        answers[part.places] = _answers(engine, part.held_out, input_config)
     return answers
 
 
@@ -199,10 +208,10 @@ def _networks(study: Study, record: TrialRecord) -> list[keras.Model]:
     return [with_stock_layers(model) for model in study.models_of(record)]
 
 
-def _answers(engine: Engine, split: Split, reading: Reading) -> Probabilities:
+def _answers(engine: Engine, split: Split, input_config: InputConfig) -> Probabilities:
     if not len(split):
         raise ResultsError("there are no rows to score")
-    return predict(engine, evaluation_batches(split, reading), len(split))
+    return predict(engine, evaluation_batches(split, input_config), len(split))
 
 
 def _engine(study: Study, record: TrialRecord, plain: keras.Model) -> Engine:

@@ -52,7 +52,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         ParityError: the file gives other probabilities than the search; it is kept as `UNPROVEN`.
     """
     started()  # it imports TensorFlow while the network is built here
-    corpus, reading, answers = study.corpus, ensemble.reading, ensemble.answers
+    corpus, input_config, answers = study.corpus, ensemble.input_config, ensemble.answers
     labels, mixture = ensemble.labels, ensemble.mixture
     first = ensemble.records[0]
     assert first.best is not None
@@ -90,9 +90,9 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "abstain": None if threshold is None else asdict(threshold),
         "best_epoch": first.best.epoch,
         "parameters": first.parameters,
-        "vocabulary_size": reading.vocabulary_size,
-        "max_length": reading.max_length,
-        "cut": reading.cut,
+        "vocabulary_size": input_config.vocabulary_size,
+        "max_length": input_config.max_length,
+        "cut": input_config.cut,
         "tokens": "unicode",
         "temperature": 1.0,
         "mixture": facts_of(mixture),
@@ -110,7 +110,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     folder.mkdir()
     try:
         partial = folder / path.name
-        save_model(text_model(ensemble.networks, corpus.vocabulary, reading, mixture), partial)
+        save_model(text_model(ensemble.networks, corpus.vocabulary, input_config, mixture), partial)
         describe(partial, facts, corpus.vocabulary)
         texts, wanted, written = _tried(corpus, ensemble)
         try:

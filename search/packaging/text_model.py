@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from search.corpus.batches import Reading
+from search.corpus.batches import InputConfig
 from search.evaluation.mixture import Mixture
 from search.files import TEMPORARY, flush_folder
 from search.network.build import averaged
@@ -21,7 +21,7 @@ CHARACTERS = "characters"  # name of the layer that maps a text to character ind
 def text_model(
     networks: Sequence[keras.Model],
     vocabulary: Sequence[str],
-    reading: Reading,
+    input_config: InputConfig,
     mixture: Mixture | None = None,
     temperature: float = 1.0,
 ) -> keras.Model:
@@ -31,7 +31,7 @@ def text_model(
         networks: models of plain Keras layers that map token ids, (batch, time), to probabilities,
             (batch, outputs). Their probabilities are averaged.
         vocabulary: the tokens; token i has the id i + 2.
-        reading: vocabulary size, maximum length and truncation of the networks' input.
+        input_config: vocabulary size, maximum length and truncation of the networks' input.
         mixture: the n-gram models and the weights of all members; None for the networks alone.
         temperature: divides the logits of the network; only for a single one without a mixture. The
             given network is not changed.
@@ -54,7 +54,7 @@ def text_model(
     )(text)
     in_units = units(characters)
     in_tokens = tokens(in_units)
-    ids = token_ids(in_tokens, vocabulary, reading)
+    ids = token_ids(in_tokens, vocabulary, input_config)
 
     def finished(answers: Any) -> keras.Model:
         if mixture is not None:

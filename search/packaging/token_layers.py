@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from search.corpus.batches import Reading
+from search.corpus.batches import InputConfig
 from search.corpus.characters import (
     ALONE,
     CAPITAL,
@@ -234,22 +234,22 @@ class _Row:
         return Tokens(hashes, self._first, self._count)
 
 
-def token_ids(of: Tokens, vocabulary: Sequence[str], reading: Reading) -> Any:
+def token_ids(of: Tokens, vocabulary: Sequence[str], input_config: InputConfig) -> Any:
     """Looks up token ids, and truncates texts as `search.corpus.batches.padded` does.
 
     Args:
         of: the tokens.
         vocabulary: the tokens; token i has the id i + 2.
-        reading: vocabulary size, maximum length and truncation.
+        input_config: vocabulary size, maximum length and truncation.
 
     Returns:
         int32, (texts, longest), padded with 0. A text without tokens is one unknown token.
     """
-    known = token_hashes(vocabulary[: reading.vocabulary_size - 2])
+    known = token_hashes(vocabulary[: input_config.vocabulary_size - 2])
     count = ops.maximum(of.count, 1)
-    columns = below(ops.minimum(ops.max(count), reading.max_length), of.hashes)
-    left_out = ops.maximum(count - reading.max_length, 0)[:, None]
-    places = columns + ops.where(ops.less(columns, reading.head), 0, left_out)
+    columns = below(ops.minimum(ops.max(count), input_config.max_length), of.hashes)
+    left_out = ops.maximum(count - input_config.max_length, 0)[:, None]
+    places = columns + ops.where(ops.less(columns, input_config.head), 0, left_out)
     ids = ops.maximum(looked_up(of.at(places), key_table(known), "vocabulary"), OOV)
     ids = ops.where(ops.less(places, of.count[:, None]), ids, OOV)
     return ops.cast(ops.where(ops.less(places, count[:, None]), ids, 0), "int32")

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from search.compiled.threads import allow
-from search.corpus.batches import EPOCH_ROWS, Reading, evaluation_batches, training_batches
+from search.corpus.batches import EPOCH_ROWS, InputConfig, evaluation_batches, training_batches
 from search.corpus.store import Corpus, mapped
 from search.corpus.words import features_without
 from search.network.space import Configuration
@@ -130,7 +130,7 @@ def _train(task: TrainTask) -> TrainResult:
     allow(task.threads)
     parts = _parts(task.corpus, task.fold)
     seeds = _seeds(task, len(parts))
-    reading = task.shape.reading(task.configuration)
+    input_config = task.shape.input_config(task.configuration)
     engines = _engines_for(task)
     rows = np.array([min(len(part.seen), EPOCH_ROWS) for part in parts])
     labels = labels_of(parts)
@@ -141,7 +141,7 @@ def _train(task: TrainTask) -> TrainResult:
             engine.train_epoch(
                 training_batches(
                     part.seen,
-                    reading,
+                    input_config,
                     batch_size=task.batch_size,
                     word_dropout=task.configuration.word_dropout,
                     seed=seed,
@@ -153,7 +153,7 @@ def _train(task: TrainTask) -> TrainResult:
             for engine, part, seed in zip(engines, parts, seeds, strict=True)
         ]
         loss = float(np.dot(losses, rows / rows.sum()))
-        batches = _batches_to_score(task.corpus, task.fold, reading)
+        batches = _batches_to_score(task.corpus, task.fold, input_config)
         trained = time.perf_counter()
         probabilities = np.empty((len(labels), engines[0].outputs), np.float32)
         for engine, part, held_out in zip(engines, parts, batches, strict=True):
@@ -209,9 +209,9 @@ def _parts(folder: str, fold: int | None) -> tuple[Part, ...]:
 
 
 @lru_cache(maxsize=2)
-def _batches_to_score(folder: str, fold: int | None, reading: Reading) -> Any:
+def _batches_to_score(folder: str, fold: int | None, input_config: InputConfig) -> Any:
     """Returns the rows that each network predicts in batches, built once for a trial."""
-    return [evaluation_batches(part.held_out, reading) for part in _parts(folder, fold)]
+    return [evaluation_batches(part.held_out, input_config) for part in _parts(folder, fold)]
 
 
 _held: list[tuple[TrainTask, list[Engine]]] = []

@@ -63,9 +63,9 @@ def unpacked(path: str) -> dict[str, Split]:
 
 
 def batches(split: Split, shape: Shape, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    reading = shape.reading(Configuration())
+    input_config = shape.input_config(Configuration())
     return list(
-        training_batches(split, reading, batch_size=size, word_dropout=0.0, seed=0, epoch=0)
+        training_batches(split, input_config, batch_size=size, word_dropout=0.0, seed=0, epoch=0)
     )
 
 

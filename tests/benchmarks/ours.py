@@ -112,11 +112,11 @@ def predict(folder: str, configuration: dict, expected: str):
     shape = shape_of(corpus)
     split = everything(corpus)
     network = Configuration(**configuration)
-    reading = shape.reading(network)
+    input_config = shape.input_config(network)
     engine = FastEngine(network, shape, 0)
-    score(engine, evaluation_batches(first_rows(split, 64), reading), 64)
+    score(engine, evaluation_batches(first_rows(split, 64), input_config), 64)
     started = time.perf_counter()
-    probabilities = score(engine, evaluation_batches(split, reading), len(split))
+    probabilities = score(engine, evaluation_batches(split, input_config), len(split))
     seconds = time.perf_counter() - started
     return {
         "seconds": seconds,

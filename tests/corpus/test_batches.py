@@ -4,7 +4,7 @@ import pytest
 from search.corpus import batches
 from search.corpus.batches import (
     EVALUATION_TOKENS,
-    Reading,
+    InputConfig,
     evaluation_batches,
     padded,
     training_batches,
@@ -22,12 +22,12 @@ def split():
     return Split(ids, offsets, np.arange(1003, dtype=np.int32), np.arange(1003))
 
 
-READING = Reading(vocabulary_size=400, max_length=50)
+INPUT_CONFIG = InputConfig(vocabulary_size=400, max_length=50)
 
 
 def epoch(split, **changes):
     options = dict(batch_size=16, word_dropout=0.0, seed=1, epoch=0) | changes
-    return list(training_batches(split, READING, **options))
+    return list(training_batches(split, INPUT_CONFIG, **options))
 
 
 def test_every_row_once_an_epoch(split):
@@ -82,7 +82,7 @@ def test_batch_mates_change(split):
 
 
 def test_evaluation_covers_all_rows_within_its_size(split):
-    batches = evaluation_batches(split, READING)
+    batches = evaluation_batches(split, INPUT_CONFIG)
     assert sorted(np.concatenate([rows for rows, _ in batches])) == list(range(1003))
     assert all(ids.size <= EVALUATION_TOKENS for _, ids in batches)
     assert len(batches) < 6
@@ -93,7 +93,7 @@ def test_one_row_may_be_longer_than_a_batch():
     split = Split(
         np.ones(size + 1, np.int32), np.array([0, 1, size + 1]), np.zeros(2, np.int32), np.arange(2)
     )
-    batches = evaluation_batches(split, Reading(10, 10**6))
+    batches = evaluation_batches(split, InputConfig(10, 10**6))
     assert [ids.shape for _, ids in batches] == [(1, 1), (1, size)]
 
 
@@ -103,7 +103,7 @@ def test_one_row_may_be_longer_than_a_batch():
 def test_which_end_of_a_longer_text_is_cut(cut, expected):
     ids = np.array([2, 3, 4, 5, 6, 7, 8, 9, 2, 3], np.int32)
     split = Split(ids, np.array([0, 8, 10]), np.zeros(2, np.int32), np.arange(2))
-    long, short = padded(split, np.arange(2), Reading(10, 5, cut))
+    long, short = padded(split, np.arange(2), InputConfig(10, 5, cut))
     assert long.tolist() == [int(digit) for digit in expected]
     assert short.tolist() == [2, 3, 0, 0, 0]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from search.corpus.batches import Reading
+from search.corpus.batches import InputConfig
 from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
 from search.evaluation.mistakes import mistakes, slice_lines, slices
@@ -13,7 +13,7 @@ from search.tuning.objective import by_class
 
 FILLERS = ("the", "and", "of", "to", "film", "plot", "cast", "story", "ending", "music")
 NO_FOLDS = np.empty(0, np.int8)
-EVERYTHING = Reading(1000, 100)
+EVERYTHING = InputConfig(1000, 100)
 
 
 def corpus_of(texts, labels, names, train=None, train_labels=None):
@@ -215,7 +215,7 @@ def test_words_beyond_the_networks_vocabulary_are_unknown():
     texts = ["film film film plot", "film film", "film plot plot"]
     corpus, texts = corpus_of(texts, [0, 1, 1], ("bad", "good"))
     network = np.full((3, 1), 0.6)
-    few = slices(corpus, Reading(3, 100), texts, network).set_index("slice")
+    few = slices(corpus, InputConfig(3, 100), texts, network).set_index("slice")
     assert few.loc["no unknown words", "rows"] == 1
     everything = slices(corpus, EVERYTHING, texts, network)
     assert not everything["slice"].str.contains("unknown").any(), "all rows are in one"

@@ -25,15 +25,15 @@ def old_vocabulary(tokens, texts):
     return tuple(layer.get_vocabulary()[2:])
 
 
-def whitespace_model(network, tokens, vocabulary, reading, temperature=1.0):
+def whitespace_model(network, tokens, vocabulary, input_config, temperature=1.0):
     """The tokenizer of version 0.1 in front of a network."""
     text = keras.Input((), dtype="string", name="text")
-    known = list(vocabulary[: reading.vocabulary_size - 2])
+    known = list(vocabulary[: input_config.vocabulary_size - 2])
     ids = text_vectorization(tokens, known, name="tokens")(text)
     # A text without tokens is one OOV token, as in training: make a first column, and its id >= 1.
     ids = keras.ops.pad(ids, [[0, 0], [0, 1]])
     ids = keras.ops.concatenate([keras.ops.maximum(ids[:, :1], OOV), ids[:, 1:]], axis=1)
-    ids = _cut(ids, reading)
+    ids = _cut(ids, input_config)
     outputs = network.outputs
     if temperature != 1:
         outputs = text_model._tempered_output(network, temperature)
@@ -44,12 +44,14 @@ def whitespace_model(network, tokens, vocabulary, reading, temperature=1.0):
         return keras.Model(text, whole([ids]), name="sentiment")
 
 
-def _cut(ids, reading):
+def _cut(ids, input_config):
     """As `search.corpus.batches.padded` cuts: ids (batch, time), padded on the right."""
-    if reading.cut == "head":
-        return ids[:, : reading.max_length]
+    if input_config.cut == "head":
+        return ids[:, : input_config.max_length]
     ops = keras.ops
-    places = ops.cumsum(ops.ones_like(ids), axis=1)[:, : reading.max_length] - 1
+    places = ops.cumsum(ops.ones_like(ids), axis=1)[:, : input_config.max_length] - 1
     lengths = ops.sum(ops.cast(ops.not_equal(ids, 0), ids.dtype), axis=1, keepdims=True)
-    shift = ops.maximum(lengths - reading.max_length, 0)
-    return ops.take_along_axis(ids, places + ops.where(places < reading.head, 0, shift), axis=1)
+    shift = ops.maximum(lengths - input_config.max_length, 0)
+    return ops.take_along_axis(
+        ids, places + ops.where(places < input_config.head, 0, shift), axis=1
+    )

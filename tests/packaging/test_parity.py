@@ -49,14 +49,14 @@ def test_hard_texts_are_of_many_scripts():
 def test_parity_is_of_the_tempered(tmp_path, temperature, spread):
     """Also where a network is so sure that its probabilities come close to 0 and 1."""
     shape = shape_of()
-    reading = shape.reading(Configuration())
+    input_config = shape.input_config(Configuration())
     network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
     last = network.get_layer("probability")
     last.set_weights([spread * weight for weight in last.get_weights()])
-    plain = text_model([network], VOCABULARY, reading)
+    plain = text_model([network], VOCABULARY, input_config)
     expected = plain.predict(tf.constant(TEXTS), verbose=0)
     save_model(
-        text_model([network], VOCABULARY, reading, temperature=temperature),
+        text_model([network], VOCABULARY, input_config, temperature=temperature),
         tmp_path / "model.keras",
     )
     found = check_parity(tmp_path / "model.keras", "keras", TEXTS, expected, temperature, timed=3)
@@ -92,7 +92,7 @@ def test_a_network_that_sees_padding_does_not_pass(tmp_path):
     x = keras.layers.Embedding(len(VOCABULARY) + 2, 4)(ids)
     x = keras.layers.GlobalAveragePooling1D()(x)
     network = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x))
-    model = text_model([network], VOCABULARY, shape_of().reading(Configuration()))
+    model = text_model([network], VOCABULARY, shape_of().input_config(Configuration()))
     save_model(model, tmp_path / "model.keras")
     texts = TEXTS[-8:]
     alone = np.concatenate([model.predict(tf.constant([text]), verbose=0) for text in texts])
@@ -110,7 +110,7 @@ def test_what_only_this_process_knows_does_not_load_there(tmp_path):
 
     network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of())
     network = keras.Model(network.inputs, Mine()(network.output))
-    model = text_model([network], VOCABULARY, shape_of().reading(Configuration()))
+    model = text_model([network], VOCABULARY, shape_of().input_config(Configuration()))
     save_model(model, tmp_path / "model.keras")
     keras.models.load_model(tmp_path / "model.keras")  # here it does
     expected = model.predict(tf.constant(TEXTS), verbose=0)

@@ -28,7 +28,7 @@ def shape_of(classes=2):
     return Shape(len(VOCABULARY) + 2, classes, LENGTH)
 
 
-def read(texts, reading, vocabulary=VOCABULARY):
+def read(texts, input_config, vocabulary=VOCABULARY):
     """The ids of texts as batches have them."""
     hashes, offsets = hashed(texts)
     numbers = {h: number for number, h in enumerate(token_hashes(vocabulary).tolist(), 2)}
@@ -39,7 +39,7 @@ def read(texts, reading, vocabulary=VOCABULARY):
     ends = np.cumsum([0, *map(len, rows)])
     every = np.arange(len(texts))
     split = Split(np.concatenate(rows).astype(np.int32), ends, np.zeros_like(every), every)
-    return padded(split, every, reading)
+    return padded(split, every, input_config)
 
 
 CASES = {
@@ -66,14 +66,14 @@ def test_in_another_process(tmp_path, names):
         temperature = 1.5 if "less sure" in name else 1.0
         configuration = Configuration(embedding_dim=8, lstm_units=6, **values)
         network, fast = pair(configuration, shape)
-        reading = shape.reading(configuration)
-        model = text_model([network], VOCABULARY, reading, temperature=temperature)
+        input_config = shape.input_config(configuration)
+        model = text_model([network], VOCABULARY, input_config, temperature=temperature)
         model.get_layer("embedding"), model.get_layer("characters")
         path = tmp_path / f"{name}.keras"
         save_model(model, path)
         request = {"do": "run", "format": "keras", "path": str(path)}
         given = started().ask(**request, texts=TEXTS, timed=1, seconds=0)["probabilities"]
-        plain = fast.probabilities(read(TEXTS, reading))
+        plain = fast.probabilities(read(TEXTS, input_config))
         wanted = tempered(plain, temperature) if temperature != 1 else plain
         assert np.ptp(wanted[:, 0]) > 0.004, "alike for all texts, so equality says little"
         np.testing.assert_allclose(given, wanted, atol=1e-6)
@@ -88,28 +88,30 @@ def test_a_mixture(tmp_path, classes, count):
     """Of one network or several, and of n-gram models: as in Python."""
     configuration, shape = Configuration(embedding_dim=8, lstm_units=6), shape_of(classes)
     networks, fast = zip(*(pair(configuration, shape, seed) for seed in range(count)), strict=True)
-    mixture, reading = some_mixture(classes), shape.reading(configuration)
-    save_model(text_model(networks, VOCABULARY, reading, mixture), tmp_path / "model.keras")
+    mixture, input_config = some_mixture(classes), shape.input_config(configuration)
+    save_model(text_model(networks, VOCABULARY, input_config, mixture), tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     texts = [*TEXTS, *HARD]
-    ids = read(texts, reading)
+    ids = read(texts, input_config)
     mean = np.mean([network.probabilities(ids) for network in fast], axis=0)
     together = {"batch_size": len(texts), "verbose": 0}  # Keras traces a model for each size
     given = loaded.predict(tf.constant(texts), **together)
     np.testing.assert_allclose(given, mixture.probabilities(mean, texts), atol=1e-5)
     assert np.abs(given - mean).max() > 0.1
-    averaged = text_model(networks, VOCABULARY, reading).predict(tf.constant(texts), **together)
+    averaged = text_model(networks, VOCABULARY, input_config).predict(
+        tf.constant(texts), **together
+    )
     np.testing.assert_allclose(averaged, mean, atol=1e-6)
 
 
 def test_two_mixed_models_of_one_kind_and_none():
     configuration, shape = Configuration(embedding_dim=8, lstm_units=6), shape_of()
     network, fast = pair(configuration, shape)
-    reading = shape.reading(configuration)
-    plain = fast.probabilities(read(TEXTS, reading))
+    input_config = shape.input_config(configuration)
+    plain = fast.probabilities(read(TEXTS, input_config))
     for kinds in ((), ("words", "words")):
         mixture = some_mixture(2, 3, kinds)
-        model = text_model([network], VOCABULARY, reading, mixture)
+        model = text_model([network], VOCABULARY, input_config, mixture)
         given = model.predict(tf.constant(TEXTS), verbose=0)
         np.testing.assert_allclose(given, mixture.probabilities(plain, TEXTS), atol=1e-5)
 
@@ -119,7 +121,7 @@ def test_the_networks_layers_stand_one_by_one(pooling):
     shape = shape_of()
     configuration = Configuration(embedding_dim=8, lstm_units=6, pooling=pooling)
     network = build(configuration, shape)
-    model = text_model([network], VOCABULARY, shape.reading(configuration))
+    model = text_model([network], VOCABULARY, shape.input_config(configuration))
     names = [layer.name for layer in model.layers]
     own = [layer.name for layer in network.layers[1:]]
     before = [name for name in names if name not in own]
@@ -137,24 +139,25 @@ def test_a_name_that_is_taken(tmp_path):
     x = keras.layers.GlobalAveragePooling1D()(x)
     network = keras.Model(ids, keras.layers.Dense(1, activation="sigmoid")(x), name="mine")
     save_model(
-        text_model([network], VOCABULARY, shape.reading(Configuration())), tmp_path / "model.keras"
+        text_model([network], VOCABULARY, shape.input_config(Configuration())),
+        tmp_path / "model.keras",
     )
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.get_layer("mine").get_layer("folds").output_dim == 4
     given = loaded.predict(tf.constant(TEXTS), verbose=0)
     np.testing.assert_allclose(
-        given, network(read(TEXTS, shape.reading(Configuration()))), atol=1e-6
+        given, network(read(TEXTS, shape.input_config(Configuration()))), atol=1e-6
     )
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_a_temperature_leaves_the_network_as_it_was(classes):
     shape = shape_of(classes)
-    reading = shape.reading(Configuration())
+    input_config = shape.input_config(Configuration())
     network, _ = pair(Configuration(embedding_dim=8, lstm_units=6), shape)
     before, configuration = network.get_weights(), network.get_config()
-    plain = text_model([network], VOCABULARY, reading)
-    model = text_model([network], VOCABULARY, reading, temperature=0.4)
+    plain = text_model([network], VOCABULARY, input_config)
+    model = text_model([network], VOCABULARY, input_config, temperature=0.4)
     assert network.get_config() == configuration
     for array, value in zip(network.get_weights(), before, strict=True):
         assert np.array_equal(array, value)
@@ -177,8 +180,8 @@ def ending(*layers):
 def test_several_networks_take_no_temperature():
     network = build(Configuration(embedding_dim=8, lstm_units=6), shape_of())
     with pytest.raises(ValueError, match="needs a single network"):
-        reading = shape_of().reading(Configuration())
-        text_model([network, network], VOCABULARY, reading, temperature=2.0)
+        input_config = shape_of().input_config(Configuration())
+        text_model([network, network], VOCABULARY, input_config, temperature=2.0)
 
 
 def test_networks_that_take_no_temperature():
@@ -195,7 +198,7 @@ def test_networks_that_take_no_temperature():
     ):
         network = ending(*others)
         assert not takes_temperature(network)
-        reading = shape_of().reading(Configuration())
-        text_model([network], VOCABULARY, reading)
+        input_config = shape_of().input_config(Configuration())
+        text_model([network], VOCABULARY, input_config)
         with pytest.raises(ValueError, match="last layer"):
-            text_model([network], VOCABULARY, reading, temperature=2.0)
+            text_model([network], VOCABULARY, input_config, temperature=2.0)
