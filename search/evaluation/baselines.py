@@ -25,11 +25,11 @@ from search.evaluation.ngram_models import Fitted
 from search.evaluation.stacking import cross_fitted, stacked
 
 NAMES: dict[Kind, tuple[str, str]] = {
-    "words": ("naive Bayes weights", "TF-IDF"),
-    "stems": ("naive Bayes weights, stems", "TF-IDF, stems"),
-    "characters": ("naive Bayes weights, characters", "TF-IDF, characters"),
+    "words": ("NB-weighted", "TF-IDF"),
+    "stems": ("NB-weighted, stems", "TF-IDF, stems"),
+    "characters": ("NB-weighted, characters", "TF-IDF, characters"),
 }
-"""By presence and by TF-IDF."""
+"""By presence, weighted by naive Bayes log-count ratios (Wang & Manning 2012), and by TF-IDF."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """N-gram models out of fold: what words, their stems and pieces and pairs tell of the classes.
 
 Six linear models, each one class against the others: of words, of stems and of characters, by
-presence with naive Bayes weights (Wang & Manning 2012) and by TF-IDF. Each is fitted once for every
-fold, on the other folds, so that every row gets scores from a model that has not seen its label;
+presence, NB-weighted (Wang & Manning 2012), and by TF-IDF. Each is fitted once for every fold, on
+the other folds, so that every row gets scores from a model that has not seen its label;
 and once more on all rows: that one is used on other texts.
 
 Of very many rows, only some are held out (see `search.corpus.folds`), and these and as many others

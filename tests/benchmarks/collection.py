@@ -5,7 +5,7 @@ the columns text and label. For each and each seed the default command searches,
 people would use instead are tuned on the validation rows:
 
 - TF-IDF: logistic regression on words and pairs of words,
-- NB-weighted: the same with naive Bayes weights (Wang & Manning 2012),
+- NB-weighted: the same with naive Bayes log-count ratios (Wang & Manning 2012),
 - SVM: a linear one on TF-IDF of words, pairs and character 2-5-grams,
 - fastText: autotuned for as many seconds as the search took, where `fasttext` is installed.
 

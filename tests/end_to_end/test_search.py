@@ -46,7 +46,7 @@ def test_leaderboard(sample_run):
     others = whole.iloc[1:]["rank"]
     assert others.is_monotonic_increasing
     names = {"most frequent class", "all n-grams"}
-    for name in ("TF-IDF", "naive Bayes weights"):
+    for name in ("TF-IDF", "NB-weighted"):
         names |= {name, f"{name}, stems", f"{name}, characters"}
     assert set(whole[whole["kind"] == "baseline"]["trial_id"]) == names
     table = trials_of(results)

@@ -37,11 +37,11 @@ def test_all_are_there(sample, models, found):
     scores = scores_of(models, sample.test)
     assert list(found) == [
         "most frequent class",
-        "naive Bayes weights",
+        "NB-weighted",
         "TF-IDF",
-        "naive Bayes weights, stems",
+        "NB-weighted, stems",
         "TF-IDF, stems",
-        "naive Bayes weights, characters",
+        "NB-weighted, characters",
         "TF-IDF, characters",
         "all n-grams",
     ]

@@ -47,7 +47,7 @@ def test_every_search_leaves_one(sample_run):
     assert f"report: {sample_run[0] / NAME}" in sample_run[1]
     page, facts = Page(html), read_report(sample_run[0]).archive.best
     assert facts["verdict"][1:] in page.text
-    for name in ("naive Bayes weights", "0002", "hp", f"{facts['val_accuracy']:.3f}"):
+    for name in ("NB-weighted", "0002", "hp", f"{facts['val_accuracy']:.3f}"):
         assert name in page.text or name == "hp"
     figures = {value for name, value in page.attributes if name == "id" and "figure-" in value}
     assert figures == {
