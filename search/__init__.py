@@ -1,18 +1,21 @@
 """Hyperparameter search for text sentiment classifiers.
 
-As a scikit-learn classifier, and with the model of a finished search::
+As a scikit-learn classifier:
 
-    import search
+    >>> import search
+    >>> classifier = search.TextClassifier(trials=20).fit(texts, labels)
 
-    classifier = search.TextClassifier(trials=20).fit(texts, labels)
-    model = search.load("results")
+As the command `python -m search.run`, step by step:
 
-What the command `python -m search.run` does, step by step::
+    >>> settings = search.Settings(data="reviews.csv", trials=20)
+    >>> corpus = search.load_corpus(settings)
+    >>> tuner = search.tune(settings, corpus)
+    >>> outcome = search.conclude(tuner)  # outcome.leaderboard is a pandas DataFrame
 
-    settings = search.Settings(data="reviews.csv", trials=20)
-    corpus = search.load_corpus(settings)
-    tuner = search.tune(settings, corpus)
-    outcome = search.conclude(tuner)      # outcome.leaderboard is a pandas DataFrame
+With the model of a finished search:
+
+    >>> model = search.load("results")
+    >>> label = model.predict(["a warm and funny film"])[0]
 
 Names are imported on first use, because `import tensorflow` takes seconds and
 `python -m search.run --help` must not.

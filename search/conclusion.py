@@ -62,6 +62,17 @@ class Outcome:
         table: path of leaderboard.csv.
         tested: how many models of this run were evaluated on the test rows.
         runners_up: paths of the exported runners-up, best first.
+
+    Example:
+        >>> import search
+        >>> settings = search.Settings(data="reviews.csv", trials=3)
+        >>> tuner = search.tune(settings, search.load_corpus(settings))
+        >>> outcome = search.conclude(tuner)
+        >>> outcome.best["val_accuracy"]  # its 95% interval: outcome.best["val_accuracy_ci"]
+        0.8
+        >>> outcome.leaderboard[["rank", "trial_id", "val_accuracy"]].head(1)
+           rank trial_id  val_accuracy
+        0     3     0000           0.8
     """
 
     leaderboard: pd.DataFrame

@@ -22,7 +22,19 @@ def one_line(error: BaseException, longest: int = 500) -> str:
 
 
 class SearchError(Exception):
-    """Base class: an error with a message for the user instead of a traceback."""
+    """Base class of the errors that are expected; the message says what to do.
+
+    Example:
+        >>> import search
+        >>> try:
+        ...     model = search.load("nowhere.keras")
+        ... except search.SearchError as error:
+        ...     print(error)
+        nowhere.keras: cannot be read: no such file; ...
+
+    Attributes:
+        exit_code: that of a command which ends with this error.
+    """
 
     exit_code = 1
 

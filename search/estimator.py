@@ -21,7 +21,7 @@ from search.corpus.load import load_corpus
 from search.display import counted
 from search.errors import InputError, Interrupted
 from search.memory import InMemory
-from search.packaging.classifier import as_texts, load
+from search.packaging.classifier import as_texts, load, most_probable
 from search.packaging.explanation import Explanation
 from search.reporting.report import framed, read_report
 from search.settings import NO_TEXTS, Algorithm, Objective, Settings
@@ -53,11 +53,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     It works in `Pipeline`, `GridSearchCV`, `cross_val_score` and `clone`, and can be pickled. It
     keeps no test rows: cross-validate it, or keep some rows yourself. Its scores are those of
-    out-of-fold predictions. ::
-
-        classifier = search.TextClassifier(trials=5).fit(texts, labels)
-        classifier.predict(["a warm and funny film"])
-        classifier.leaderboard_
+    out-of-fold predictions.
 
     Args:
         trials: total number of trials.
@@ -84,6 +80,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         leaderboard_: every trial and baseline, best first, as a DataFrame.
         report_: the report, displayed in a notebook; its HTML is `report_.html`.
         facts_: the content of best_model.json.
+
+    Example:
+        >>> import search
+        >>> classifier = search.TextClassifier(trials=3).fit(texts, labels)
+        >>> classifier.predict(["a warm and funny film"])
+        array(['positive'], dtype='<U8')
+        >>> classifier.best_score_
+        0.8
+        >>> classifier.leaderboard_[["rank", "trial_id", "val_accuracy"]].head(1)
+           rank trial_id  val_accuracy
+        0     7     0000           0.8
     """
 
     def __init__(
@@ -145,6 +152,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             TypeError: X is not a list of texts.
             ValueError: another argument or a setting is invalid; the message says which.
             NothingUsable: no trial completed.
+
+        Example:
+            >>> classifier = search.TextClassifier(trials=3, results="mine")
+            >>> classifier = classifier.fit(texts, labels)
+            >>> classifier = classifier.fit(texts, labels)  # resumes it: nothing is left to do
         """
         texts, labels, kept = self._rows(X, y)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -196,26 +208,57 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Iterable[str], abstain: bool = False) -> Labels:
-        """The most probable label of each text.
+        """Returns the most probable label of each text.
 
         Args:
-            X: texts.
-            abstain: None in place of every answer that is less sure than it must be for 95% to be
-                right; where no answer is ever sure enough, of all.
+            X: texts: a list, Series, array, … of str.
+            abstain: whether to return None for texts whose confidence is below the threshold above
+                which 95% of the out-of-fold predictions were correct. Without such a threshold, all
+                are None.
 
         Returns:
             Shape (texts,); with `abstain` an object array.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            TypeError: X is not a list of texts.
+
+        Example:
+            >>> classifier = search.TextClassifier(trials=3, results="mine").fit(texts, labels)
+            >>> classifier.predict(["a warm and funny film"])
+            array(['positive'], dtype='<U8')
+            >>> sure = classifier.predict(texts, abstain=True)  # a label or None for each
         """
         every = self.predict_proba(X)
-        return self.model_.chosen(self.classes_, every, abstain=abstain)
+        return most_probable(self.model_.description, self.classes_, every, abstain=abstain)
 
     def predict_proba(self, X: Iterable[str]) -> npt.NDArray[np.float64]:
-        """The probability of every label, shape (texts, classes), in the order of `classes_`."""
+        """Returns the probability of every label; for the argument and errors see `predict`.
+
+        Returns:
+            float64, shape (texts, classes), in the order of `classes_`.
+
+        Example:
+            >>> classifier = search.TextClassifier(trials=3, results="mine").fit(texts, labels)
+            >>> classifier.predict_proba(["a warm and funny film"])
+            array([[0.1, 0.9]])
+        """
         check_is_fitted(self)
         return self.model_.predict_proba(X)
 
     def explain(self, text: str) -> Explanation:
-        """Which words carried the answer to one text; it shows itself in a notebook."""
+        """Returns which words decided the prediction for a text; displayed in a notebook.
+
+        Raises:
+            NotFittedError: `fit` was not called.
+            TypeError: it is not a text.
+
+        Example:
+            >>> classifier = search.TextClassifier(trials=3, results="mine").fit(texts, labels)
+            >>> found = classifier.explain("a warm and funny film")
+            >>> [word for word, weight in found.words]
+            ['a', 'warm', 'and', 'funny', 'film']
+        """
         check_is_fitted(self)
         found = self.model_.explain(text)
         names = list(self.model_.description.class_names)
@@ -266,7 +309,7 @@ def _plain(y: Any) -> Any:
     """Labels as NumPy has them: of an iterator, and of a type of pandas if none is missing."""
     y = list(y) if isinstance(y, Iterator) else y
     if isinstance(y, list | tuple):
-        cells = pd.Series(list(y), dtype=object)
+        cells = pd.Series(list(y), dtype="<U8")
         # Of texts and NaN, NumPy makes the class "nan".
         return cells.to_numpy() if cells.isna().any() else y
     kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)

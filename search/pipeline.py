@@ -73,6 +73,13 @@ def tune(
         ResultsError: the directory is in use, unusable, or holds another run.
         NothingUsable: the first trials all failed in the same way.
         Interrupted: Ctrl-C or SIGTERM; everything is saved.
+
+    Example:
+        >>> import search
+        >>> settings = search.Settings(data="reviews.csv", trials=3)
+        >>> corpus = search.load_corpus(settings)
+        >>> tuner = search.tune(settings, corpus)
+        >>> outcome = search.conclude(tuner)
     """
 
     if not (isinstance(settings, Settings) and isinstance(corpus, Corpus)):
@@ -187,6 +194,14 @@ def conclude(tuner: SearchTuner | Study, progress: Say = silent) -> Outcome:
         ResultsError: the directory holds another run by now.
         NothingUsable: no trial completed; no model is written.
         ParityError: the exported file does not give the probabilities that the search computed.
+
+    Example:
+        >>> import search
+        >>> settings = search.Settings(data="reviews.csv", trials=3)
+        >>> tuner = search.tune(settings, search.load_corpus(settings))
+        >>> outcome = search.conclude(tuner)
+        >>> outcome.model
+        PosixPath('results/best_model.keras')
     """
     study = tuner.study if isinstance(tuner, SearchTuner) else tuner
     try:

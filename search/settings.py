@@ -62,13 +62,19 @@ class Settings(BaseModel):
     `data`, `validation` and `test` may also be data in memory: a pandas DataFrame, a pair
     (texts, labels), a list of pairs or of dicts, a dict of columns, an Arrow table, a Hugging Face
     Dataset or a tf.data.Dataset of pairs; `data` also a DatasetDict with these sides; and
-    `unlabelled` a DataFrame, a Dataset, a Series or an array of str::
-
-        Settings(data=frame, text_column="review", trials=10, timeout="30m")
-        Settings(data=(texts, labels), set={"dropout": (0.1, 0.5), "pooling": ["max", "mean"]})
+    `unlabelled` a DataFrame, a Dataset, a Series or an array of str.
 
     Raises:
         SettingsError: options have invalid values; the message lists all of them.
+
+    Example:
+        >>> import search
+        >>> settings = search.Settings(data="reviews.csv", trials=10, timeout="30m")
+        >>> settings.timeout
+        1800.0
+        >>> space = {"dropout": (0.1, 0.5), "pooling": ["max", "mean"]}
+        >>> search.Settings(data=(texts, labels), set=space).set
+        ('dropout=0.1..0.5', 'pooling=max,mean,')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

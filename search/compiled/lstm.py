@@ -21,6 +21,18 @@ class FastLSTM(keras.layers.LSTM):
 
     Weights, their order and every result are those of keras.layers.LSTM, so `get_weights` of one
     can be given to `set_weights` of the other.
+
+    Args:
+        units, …: those of keras.layers.LSTM.
+
+    Example:
+        >>> import keras, search
+        >>> text = keras.Input(shape=(None,), dtype="int32")
+        >>> embedded = keras.layers.Embedding(1_000, 32, mask_zero=True)(text)
+        >>> both = keras.layers.Bidirectional(search.FastLSTM(16))(embedded)
+        >>> model = keras.Model(text, keras.layers.Dense(1, activation="sigmoid")(both))
+        >>> model.output_shape
+        (None, 1)
     """
 
     def inner_loop(

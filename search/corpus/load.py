@@ -47,6 +47,14 @@ def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
     Raises:
         SettingsError: the settings are invalid.
         DataError: the data cannot be used; the message says where, and what to do.
+
+    Example:
+        >>> import pandas, search
+        >>> corpus = search.load_corpus("reviews.csv")
+        >>> corpus.facts["rows"]
+        {'train': 240, 'validation': 30, 'test': 30, 'unlabelled': 0}
+        >>> frame = pandas.read_csv("reviews.csv")
+        >>> same = search.load_corpus(search.Settings(data=frame, text_column="text"))
     """
     if not isinstance(settings, Settings):
         settings = Settings(data=settings)

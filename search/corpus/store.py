@@ -66,6 +66,15 @@ class Corpus:
             -1; see `search.corpus.folds`.
         fingerprint: SHA-256 of texts, labels and split.
         facts: metadata for run.json: number of rows, dropped rows, rows by class and split, audit.
+
+    Example:
+        >>> import search
+        >>> corpus = search.load_corpus("reviews.csv")
+        >>> corpus.class_names, len(corpus.train)
+        (('negative', 'positive'), 240)
+        >>> begin, end = corpus.train.offsets[:2]  # the first training row
+        >>> [corpus.vocabulary[i - 2] for i in corpus.train.ids[begin:end] if i > 1]
+        ['i', 'was', 'in', ..., 'happy', 'ending']
     """
 
     train: Split

@@ -202,6 +202,13 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
 
     Raises:
         ResultsError: there is no leaderboard.csv, or it is damaged.
+
+    Example:
+        >>> import search
+        >>> table = search.read_leaderboard("results")
+        >>> trials = table[table["kind"] == "trial"]
+        >>> trials[["trial_id", "status"]].to_records(index=False).tolist()
+        [('0000', 'completed')]
     """
     path = Path(results) / "leaderboard.csv"
     if not path.is_file():

@@ -12,19 +12,23 @@ from search.network.weights import Shape
 class SentimentHyperModel(keras_tuner.HyperModel):
     """A KerasTuner HyperModel of Embedding → Bidirectional(LSTM) → Dense text classifiers.
 
-    With a stock KerasTuner tuner::
-
-        hypermodel = SentimentHyperModel(vocabulary_size=10_000)
-        tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=5)
-        tuner.search(ids, labels, validation_data=(validation_ids, validation_labels))
-
-    where ids are ints of shape (rows, time) with 0 for padding and labels ints of shape (rows,).
+    It works with any KerasTuner tuner. Its networks take token ids: int, shape (rows, time), 0 for
+    padding on the right and 1 for unknown tokens. Labels are ints of shape (rows,).
 
     Args:
         vocabulary_size: number of token ids, including padding (0) and OOV (1).
         classes: number of classes; two share one sigmoid output, more have a softmax.
         max_length: tokens of the longest text; the tuner of this package truncates longer ones.
         space: the search space.
+
+    Example:
+        >>> import keras_tuner, numpy, search
+        >>> hypermodel = search.SentimentHyperModel(vocabulary_size=1_000, max_length=20)
+        >>> tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=1)
+        >>> ids, y = numpy.random.randint(2, 1_000, (40, 20)), numpy.arange(40) % 2
+        >>> tuner.search(ids[:30], y[:30], validation_data=(ids[30:], y[30:]), verbose=0)
+        >>> sorted(tuner.get_best_hyperparameters()[0].values)
+        ['dropout', 'embedding_dim', 'learning_rate', 'lstm_units']
     """
 
     def __init__(

@@ -51,18 +51,20 @@ class Answers:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A finished model with the prediction methods of a scikit-learn classifier::
+    """A finished model with the prediction methods of a scikit-learn classifier.
 
-        model = search.load("results")
-        model.predict(["a warm and funny film"])         # array(['positive'])
-        model.predict_proba(["a warm and funny film"])   # shape (1, 2), in the order of classes_
-
-    It can be pickled.
+    `search.load` returns it. It can be pickled.
 
     Attributes:
         description: the metadata in its file.
         score: maps texts to probabilities, (texts, outputs).
         content: the bytes of its file.
+
+    Example:
+        >>> import search
+        >>> model = search.load("results")
+        >>> model.predict(["a warm and funny film", "dull, and far too long"])
+        array(['positive', 'negative'], dtype='<U8')
     """
 
     description: Description
@@ -71,7 +73,12 @@ class Classifier:
 
     @property
     def classes_(self) -> npt.NDArray[np.str_]:
-        """The names of the classes, shape (classes,)."""
+        """The names of the classes, shape (classes,).
+
+        Example:
+            >>> search.load("results").classes_
+            array(['negative', 'positive'], dtype='<U8')
+        """
         return np.array(self.description.class_names)
 
     def predict(self, texts: Iterable[str], *, abstain: bool = False) -> npt.NDArray[Any]:
@@ -88,32 +95,25 @@ class Classifier:
 
         Raises:
             TypeError: `texts` is a single text, or contains something other than texts.
+
+        Example:
+            >>> model = search.load("results")
+            >>> model.predict(["a warm and funny film"])
+            array(['positive'], dtype='<U8')
+            >>> sure = model.predict(texts, abstain=True)  # a label or None for each
         """
         every = self.predict_proba(texts)
-        return self.chosen(self.classes_, every, abstain=abstain)
-
-    def chosen(
-        self, classes: npt.NDArray[Any], every: npt.NDArray[np.float64], *, abstain: bool
-    ) -> npt.NDArray[Any]:
-        """Returns the most probable class of each row of probabilities; see `predict`.
-
-        Args:
-            classes: the labels of the columns, shape (classes,).
-            every: probabilities, shape (texts, classes).
-            abstain: see `predict`.
-        """
-        found: npt.NDArray[Any] = classes[every.argmax(axis=1)]
-        if abstain:
-            least = self.description.abstain
-            found = found.astype(object)
-            found[every.max(axis=1) < (np.inf if least is None else least.confidence)] = None
-        return found
+        return most_probable(self.description, self.classes_, every, abstain=abstain)
 
     def predict_proba(self, texts: Iterable[str]) -> npt.NDArray[np.float64]:
         """Returns the probability of every class; for the argument see `predict`.
 
         Returns:
             float64, shape (texts, classes), in the order of `classes_`.
+
+        Example:
+            >>> search.load("results").predict_proba(["a warm and funny film"])
+            array([[0.1, 0.9]])
         """
         some = as_texts(texts)
         parts = [np.empty((0, len(self.description.class_names)))]
@@ -126,19 +126,42 @@ class Classifier:
 
         Raises:
             TypeError: it is not a text.
+
+        Example:
+            >>> found = search.load("results").explain("a warm and funny film")
+            >>> found.label, found.probability
+            ('positive', 0.9)
+            >>> [word for word, weight in found.words]
+            ['a', 'warm', 'and', 'funny', 'film']
         """
         [one] = as_texts([text])
         return explained(self.predict_proba, self.description.class_names, one)
 
     def save(self, path: str | Path) -> None:
-        """Writes the .keras file that the model was loaded from, atomically."""
+        """Writes the .keras file that the model was loaded from, atomically.
+
+        Raises:
+            OSError: the file cannot be written; one that was there is unchanged.
+
+        Example:
+            >>> search.load("results").save("copy.keras")
+        """
         write_atomically(Path(path), lambda file: file.write(self.content))
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Classifier"], tuple[bytes]]:
         return restored, (self.content,)
 
     def classify(self, texts: Sequence[str]) -> Answers:
-        """Returns the predictions for one or more texts."""
+        """Returns labels, probabilities and whether to abstain, of one or more texts.
+
+        Raises:
+            ModelError: the model is damaged.
+
+        Example:
+            >>> answers = search.load("results").classify(["a warm and funny film"])
+            >>> answers.labels, answers.probability
+            (['positive'], array([0.9]))
+        """
         every = by_class(self.score(texts))
         names = self.description.class_names
         if every.shape != (len(texts), len(names)) or not np.isfinite(every).all():
@@ -150,6 +173,29 @@ class Classifier:
         least = self.description.abstain
         abstain = None if least is None else probability < least.confidence
         return Answers([names[number] for number in found], probability, abstain, every)
+
+
+def most_probable(
+    description: Description,
+    classes: npt.NDArray[Any],
+    every: npt.NDArray[np.float64],
+    *,
+    abstain: bool,
+) -> npt.NDArray[Any]:
+    """Returns the most probable class of each row of probabilities; see `Classifier.predict`.
+
+    Args:
+        description: of the model.
+        classes: the labels of the columns, shape (classes,).
+        every: probabilities, shape (texts, classes).
+        abstain: see `Classifier.predict`.
+    """
+    found: npt.NDArray[Any] = classes[every.argmax(axis=1)]
+    if abstain:
+        least = description.abstain
+        found = found.astype(object)
+        found[every.max(axis=1) < (np.inf if least is None else least.confidence)] = None
+    return found
 
 
 def as_texts(texts: Iterable[str]) -> list[str]:
@@ -184,6 +230,17 @@ def load(path: str | Path) -> Classifier:
 
     Raises:
         ModelError: there is no model, or its file is damaged or was not exported by a search.
+
+    Returns:
+        The model: `predict`, `predict_proba`, `classify`, `explain`, `save` and `classes_`.
+
+    Example:
+        >>> import search
+        >>> model = search.load("results")
+        >>> model.predict(["a warm and funny film", "dull, and far too long"])
+        array(['positive', 'negative'], dtype='<U8')
+        >>> model.predict_proba(["a warm and funny film"])  # in the order of model.classes_
+        array([[0.1, 0.9]])
     """
     path = Path(path)
     return load_classifier(path / BEST_MODEL if path.is_dir() else path)

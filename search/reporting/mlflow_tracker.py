@@ -34,9 +34,7 @@ ENVIRONMENT = {
 class MLflowTracker(Callback):
     """A callback that logs a search to MLflow: one parent run, and a child run for each trial.
 
-    A search that is resumed goes on with its runs. ::
-
-        search.tune(settings, corpus, callbacks=[search.MLflowTracker("http://127.0.0.1:5000")])
+    A search that is resumed continues its runs.
 
     Args:
         uri: the tracking server, such as http://127.0.0.1:5000, or a database, such as
@@ -46,6 +44,13 @@ class MLflowTracker(Callback):
 
     Raises:
         SettingsError: MLflow is not installed, or does not answer there.
+
+    Example:
+        >>> import search
+        >>> tracker = search.MLflowTracker("http://127.0.0.1:5000")
+        >>> settings = search.Settings(data="reviews.csv", trials=3)
+        >>> corpus = search.load_corpus(settings)
+        >>> tuner = search.tune(settings, corpus, callbacks=[tracker])
     """
 
     def __init__(self, uri: str | None = None, *, tell: Say = silent) -> None:

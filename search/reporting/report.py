@@ -186,6 +186,14 @@ def read_report(results: Path | str = "results") -> Report:
 
     Raises:
         ResultsError: there is no run in the directory.
+
+    Example:
+        >>> import search
+        >>> report = search.read_report("results")
+        >>> report.write()
+        PosixPath('results/report.html')
+        >>> list(report.figures)
+        ['over-time', 'over-epochs', ..., 'confusion', 'reliability', 'slices']
     """
     return Report(read_archive(results))
 

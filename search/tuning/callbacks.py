@@ -14,13 +14,18 @@ class Callback:
 
     They are called in the process of the search, one at a time, and should be quick: the search
     waits for them. An exception in `before_search` ends the search, of which nothing is lost yet.
-    An exception in another method is told once, and the search goes on. ::
+    An exception in another method is reported once, and the search goes on.
 
-        class Progress(search.Callback):
-            def after_epoch(self, tuner, record):
-                print(record.trial_id, record.history[-1].val_accuracy)
-
-        search.tune(settings, corpus, callbacks=[Progress()])
+    Example:
+        >>> import search
+        >>> class Progress(search.Callback):
+        ...     def after_epoch(self, tuner, record):
+        ...         print(record.trial_id, record.history[-1].val_accuracy)
+        >>> settings = search.Settings(data="reviews.csv", trials=3, results="other_results")
+        >>> corpus = search.load_corpus(settings)
+        >>> tuner = search.tune(settings, corpus, callbacks=[Progress()])
+        0000 0.5
+        0000 0.6
     """
 
     def before_search(self, tuner: Any) -> None:

@@ -67,6 +67,17 @@ class SearchTuner(keras_tuner.Tuner):
         settings: the run's settings.
         study: the state of the run.
         callbacks: what calls the callbacks.
+
+    Example:
+        >>> import search
+        >>> settings = search.Settings(data="reviews.csv", trials=3)
+        >>> tuner = search.tune(settings, search.load_corpus(settings))
+        >>> best = tuner.get_best_hyperparameters()[0]
+        >>> best.values["lstm_units"]
+        32
+        >>> [(record.trial_id, record.status) for record in tuner.best_first()]
+        [('0000', 'completed')]
+        >>> network = tuner.get_best_models()[0]  # a keras.Model of token ids
     """
 
     def __init__(

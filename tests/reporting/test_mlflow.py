@@ -20,7 +20,9 @@ import pytest
 
 import search
 from search.errors import Interrupted, SettingsError
-from tests.conftest import CROSS_VALIDATED, ROOT, SAMPLE, run_command, run_here
+from search.tuning import places
+from tests.conftest import CROSS_VALIDATED, ROOT, SAMPLE, kept, run_command, run_here
+from tests.examples import QUICK, run_example
 from tests.made import quick_settings
 from tests.test_readme import MLFLOW
 
@@ -149,6 +151,16 @@ def test_the_model_of_a_finished_search_is_sent_once(finals_run, tmp_path, monke
     np.testing.assert_allclose(found["probability"], model.predict_proba(TEXTS).max(axis=1))
     # The address may have a password in it.
     assert "store" not in (results / "run.json").read_text()
+
+
+def test_the_example(tmp_path, monkeypatch):
+    """Of its docstring; the others are run by tests/test_docstrings.py."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(places, "slots", kept)
+    shutil.copy(SAMPLE, "reviews.csv")
+    store = (tmp_path / "store").as_uri()
+    run_example(search.MLflowTracker, {**QUICK, "http://127.0.0.1:5000": store})
+    assert runs(store)[2].keys() == {"0000"}
 
 
 def test_a_server_that_is_not_there(tmp_path):
