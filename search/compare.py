@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.commands import command, folder, run_and_leave, show
+from search.startup import check_whole
 
 if TYPE_CHECKING:
     from search.reporting.differences import Comparison
@@ -36,6 +37,7 @@ def main(
     Example: python -m search.compare results my_results
     """
     with command(debug=debug):
+        check_whole("search.compare")
         from search.reporting.archive import read_archive
         from search.reporting.differences import compare
 

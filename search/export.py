@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from search.commands import command, folder, run_and_leave, say, show
+from search.startup import check_whole
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -37,6 +38,7 @@ def main(
     Example: python -m search.export --format saved_model,onnx
     """
     with command(debug=debug, stopped="stopped; what was exported before stays as it was"):
+        check_whole("search.export")
         from search.packaging.formats import chosen_formats, export_best
         from search.packaging.model_card import write_card
         from search.packaging.modelfile import ModelFile

@@ -7,6 +7,7 @@ import typer
 
 from search.commands import command, folder, run_and_leave, show
 from search.errors import ResultsError
+from search.startup import check_whole
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -26,6 +27,7 @@ def main(
     Example: python -m search.report --results results --open
     """
     with command(debug=debug):
+        check_whole("search.report")
         from search.reporting.report import NAME, read_report
 
         report = read_report(results)

@@ -12,6 +12,7 @@ from search.commands import command, folder, grouped, run_and_leave, say
 from search.errors import Interrupted, SettingsError
 from search.session import search, show_audit, show_space
 from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
+from search.startup import check_whole
 from search.summary import print_outcome
 from search.view import chosen_view, result_event
 
@@ -292,6 +293,7 @@ def main(
     """
     options = locals()
     with command(debug=debug):
+        check_whole("search.run")
         settings = settings_of(options)
         if conclude and overwrite:
             raise SettingsError("--conclude has no meaning with --overwrite")

