@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search.display import counted
-from search.sides import UNLABELLED, sides_among
+from search.splits import UNLABELLED, splits_among
 
-Kind = Literal["frame", "dataset", "arrow", "columns", "rows", "stream", "pair", "texts", "sides"]
+Kind = Literal["frame", "dataset", "arrow", "columns", "rows", "stream", "pair", "texts", "splits"]
 
 EXPECTED = (
     "a path, a DataFrame, a pair (texts, labels), a list of pairs or of dicts, a dict of columns, "
@@ -24,7 +24,7 @@ class InMemory:
             ("arrow"); columns by their names ("columns"); a list of dicts ("rows"); a
             tf.data.Dataset of pairs ("stream"); two sequences of texts and labels, or three with
             groups ("pair"); one sequence of str ("texts"); or others of these by what they are:
-            train, validation, test and unlabelled ("sides").
+            train, validation, test and unlabelled ("splits").
         kind: which of these it is.
         classes: names of the classes, if the labels of a pair are indices into them. Then all rows
             and classes are used as they are.
@@ -39,7 +39,7 @@ class InMemory:
         """A name for messages and records, in angle brackets."""
         if self.kind == "stream":  # whose end is not known before it is read
             return "<tf.data.Dataset>"
-        if self.kind == "sides":
+        if self.kind == "splits":
             return f"<{', '.join(self.content)}>"
         what = {
             "frame": "DataFrame",
@@ -78,7 +78,7 @@ def in_memory(value: Any) -> InMemory | None:
     if hasattr(value, "iloc") and hasattr(value, "columns"):
         return InMemory(value, "frame")
     if isinstance(value, Mapping):
-        return _sides(value) or _of_scikit_learn(value) or _columns(value)
+        return _splits(value) or _of_scikit_learn(value) or _columns(value)
     if hasattr(value, "column_names") and hasattr(value, "features"):
         if not hasattr(value, "__len__"):
             raise ValueError(
@@ -122,10 +122,10 @@ def texts_in_memory(value: Any) -> InMemory | None:
     return in_memory(value) or (InMemory(value, "texts") if _is_column(value) else None)
 
 
-def _sides(value: Mapping[Any, Any]) -> InMemory | None:
-    """Several data sets, each with the name of a side, as a Hugging Face DatasetDict has them."""
+def _splits(value: Mapping[Any, Any]) -> InMemory | None:
+    """Several data sets, each with the name of a split, as a Hugging Face DatasetDict has them."""
     names = [name for name in value if isinstance(name, str)]
-    found = sides_among(names)
+    found = splits_among(names)
     several = hasattr(value, "column_names")
     if not several and (not found or any(map(_is_column, value.values()))):
         return None
@@ -134,13 +134,13 @@ def _sides(value: Mapping[Any, Any]) -> InMemory | None:
             f"expected one data set, found several ({', '.join(map(str, value))}); take one of "
             f"them, such as data[{next(iter(value), 'train')!r}]"
         )
-    sides = {side: in_memory(value[name]) for side, name in found.items()}
+    splits = {split: in_memory(value[name]) for split, name in found.items()}
     for name in names:
         if name.lower() in UNLABELLED:
-            sides["unlabelled"] = texts_in_memory(value[name])
-    if wrong := [side for side, part in sides.items() if part is None or part.kind == "sides"]:
-        raise ValueError(f"expected a table for each side, found something else as {wrong[0]}")
-    return InMemory(sides, "sides")
+            splits["unlabelled"] = texts_in_memory(value[name])
+    if wrong := [split for split, part in splits.items() if part is None or part.kind == "splits"]:
+        raise ValueError(f"expected a table for each split, found something else as {wrong[0]}")
+    return InMemory(splits, "splits")
 
 
 def _of_scikit_learn(value: Mapping[Any, Any]) -> InMemory | None:

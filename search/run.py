@@ -77,7 +77,9 @@ def main(
     ] = None,
     group_column: Annotated[
         str | None,
-        typer.Option(help="The column with what rows share, such as a film: it stays on one side."),
+        typer.Option(
+            help="The column with what rows share, such as a film: it stays in one split."
+        ),
     ] = None,
     labels: Annotated[
         Path | None,

@@ -90,15 +90,15 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         for worker in here:
             worker.warm_up()
         from search.corpus.batches import EPOCH_ROWS
-        from search.corpus.load import encode_sides, read_sides, read_unlabelled
+        from search.corpus.load import encode_splits, read_splits, read_unlabelled
         from search.corpus.store import without_texts
         from search.corpus.words import word_features
         from search.network.space import features_size, starts_from_words
         from search.network.spacefile import chosen_space
 
         # Before TensorFlow: a mistake in the data or the space shows at once.
-        sides, more = read_sides(settings, progress), read_unlabelled(settings, progress)
-        corpus = encode_sides(settings, sides, more, progress)
+        splits, more = read_splits(settings, progress), read_unlabelled(settings, progress)
+        corpus = encode_splits(settings, splits, more, progress)
         space = chosen_space(settings.space, settings.set, corpus)
         learned, there = None, directory.cache(corpus.fingerprint).features.exists()
         if here and not there and settings.embeddings is None and starts_from_words(space):

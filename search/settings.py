@@ -61,7 +61,7 @@ class Settings(BaseModel):
 
     `data`, `validation` and `test` may also be data in memory: a pandas DataFrame, a pair
     (texts, labels), a list of pairs or of dicts, a dict of columns, an Arrow table, a Hugging Face
-    Dataset or a tf.data.Dataset of pairs; `data` also a DatasetDict with these sides; and
+    Dataset or a tf.data.Dataset of pairs; `data` also a DatasetDict with these splits; and
     `unlabelled` a DataFrame, a Dataset, a Series or an array of str.
 
     Raises:
@@ -85,7 +85,7 @@ class Settings(BaseModel):
     text_column: str | None = Field(None, description="a name, a number, or several joined by ,")
     label_column: str | None = Field(None, description="a name or a number")
     group_column: str | None = Field(
-        None, description="a name or a number; rows of one group stay on one side, and in one fold"
+        None, description="a name or a number; rows of one group stay in one split, and in one fold"
     )
     labels: Path | None = Field(None, description="of the texts in `data`, one a line")
     encoding: str | None = Field(None, description="of files; None for UTF-8 or a byte-order mark")
@@ -196,7 +196,7 @@ class Settings(BaseModel):
             return str(at_home(value))
         if (found := in_memory(value)) is None:
             raise ValueError(f"expected {EXPECTED}")
-        if found.kind == "sides" and info.field_name != "data":
+        if found.kind == "splits" and info.field_name != "data":
             raise ValueError(f"expected one data set, found several: {found}")
         return found
 

@@ -102,16 +102,16 @@ def print_outcome(outcome: "Outcome") -> None:
     show("\n".join(lines))
 
 
-def _score_lines(best: dict[str, Any], objective: Objective, side: str, name: str) -> list[str]:
+def _score_lines(best: dict[str, Any], objective: Objective, split: str, name: str) -> list[str]:
     """The objective and the accuracy on one split, with their intervals, one line each."""
     from search.tuning.objective import display_name
 
     lines = []
     for one in dict.fromkeys((objective, "val_accuracy")):
-        key = one.replace("val", side, 1)
+        key = one.replace("val", split, 1)
         low, high = best[f"{key}_ci"]
         lines.append(
             f"{name} {display_name(one, best['positive'])}: {best[key]:.4f} "
-            f"(95% interval {low:.4f} to {high:.4f}, {best[f'{side}_rows']} rows)"
+            f"(95% interval {low:.4f} to {high:.4f}, {best[f'{split}_rows']} rows)"
         )
     return lines

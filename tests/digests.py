@@ -35,7 +35,7 @@ def corpus() -> Corpus:
     names, vocabulary = ("a", "b", "c"), tuple(f"w{n}" for n in range(WORDS))
     words = np.array(["", "", *vocabulary], dtype=object)
 
-    def side(rows: int) -> Split:
+    def drawn(rows: int) -> Split:
         labels = generator.integers(0, CLASSES, rows).astype(np.int32)
         lengths = generator.integers(5, 40, rows)
         skewed = generator.random(lengths.sum()) ** 3 * WORDS
@@ -44,9 +44,9 @@ def corpus() -> Corpus:
         texts = [" ".join(words[part]) for part in np.split(ids, offsets[1:-1])]
         return Split(ids, offsets, labels, np.arange(rows), np.array(texts, dtype=object))
 
-    sides = dict(train=side(ROWS), validation=side(300), test=side(10), unlabelled=side(300))
+    splits = dict(train=drawn(ROWS), validation=drawn(300), test=drawn(10), unlabelled=drawn(300))
     return Corpus(
-        **sides,
+        **splits,
         class_names=names,
         vocabulary=vocabulary,
         folds=(np.arange(ROWS + 300) % 3).astype(np.int8),

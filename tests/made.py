@@ -162,15 +162,15 @@ def _conclude(results, classes, rows):
 
 
 def corpus_of(texts, labels, names=("no", "yes"), folds=3):
-    """A corpus with the same texts on every side, but a word that training has not."""
+    """A corpus with the same texts in every split, but a word that training has not."""
     array = np.array(texts, dtype=object)
     vocabulary, [known] = learn_vocabulary(array)
     rows, classes = np.arange(len(texts)), np.array(labels, np.int32)
     other = array + " unheard"
     train = Split(*known, classes, rows, array)
-    side = Split(*encode(other, vocabulary), classes, rows, other)
+    other_split = Split(*encode(other, vocabulary), classes, rows, other)
     numbers = (np.arange(2 * len(texts)) % folds).astype(np.int8)
-    return Corpus(train, side, side, side, names, vocabulary, numbers, "", {})
+    return Corpus(train, other_split, other_split, other_split, names, vocabulary, numbers, "", {})
 
 
 def first_epoch_of(corpus, folder, embedding_init, **changes):

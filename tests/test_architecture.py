@@ -20,7 +20,7 @@ BASE = {
     "progress",
     "reproduce",
     "settings",
-    "sides",
+    "splits",
     "startup",
     "tables",
 }

@@ -21,14 +21,14 @@ from search.corpus.overlaps import AllRows, Overlap, Pair, contradictions, overl
 from search.corpus.scripts import DIGITS, SYMBOLS, token_scripts
 from search.corpus.shortcuts import Shortcut, shortcuts
 from search.corpus.split import Rows
-from search.corpus.store import Corpus
+from search.corpus.store import Corpus, Split
 
 PERCENTILES = (50, 90, 95, 99, 100)
 MAX_LENGTHS = (100, 200, 400, 800)
 VOCABULARIES = (10_000, 30_000)
 SHOWN_CLASSES, SHOWN_SHORTCUTS = 5, 3
 
-SCRIPT_ROWS = 5_000  # of a side, evenly from all of it, whose scripts are looked at
+SCRIPT_ROWS = 5_000  # of a split, evenly from all of it, whose scripts are looked at
 SCRIPT_SHARE = 0.01  # of tokens, from which on a script is worth a word
 UNLIKE = 0.1  # of tokens: so many more than train in other scripts, or unknown
 IMBALANCE = 0.15  # of the largest class above an even share
@@ -85,13 +85,13 @@ class Audit:
             f"({_count(o.second_rows)}) is near-duplicate of {o.first} ({_count(o.rows)}, "
             f"{o.equal:,} of them equal), so the accuracy on {o.second} is too high. Remove them "
             f"from {o.first} with --remove-leaks, or give all rows as one file: its "
-            f"near-duplicates go to one side. For example {o.examples[0]}"
+            f"near-duplicates go to one split. For example {o.examples[0]}"
             for o in leaks
         ]
         if self.templated:
             lines.append(
                 f"{_count(self.templated)} follow templates of so many rows that only equal ones "
-                "are kept on one side: the scores hold for these templates, not for other texts"
+                "are kept in one split: the scores hold for these templates, not for other texts"
             )
         if self.conflicts:
             lines.append(
@@ -107,7 +107,7 @@ class Audit:
         even = 1 / len(self.classes["train"])
         if self.guess["train"] > even + IMBALANCE:
             name = max(self.classes["train"], key=self.classes["train"].__getitem__)
-            shares = ", ".join(f"{share:.1%} on {side}" for side, share in self.guess.items())
+            shares = ", ".join(f"{share:.1%} on {split}" for split, share in self.guess.items())
             f1 = "val_f1"
             if len(self.classes["train"]) == 2:
                 rarer = min(self.classes["train"], key=self.classes["train"].__getitem__)
@@ -121,8 +121,8 @@ class Audit:
         lines.append("rows: " + "; ".join(map(self._rows, self.classes)))
         within = ", ".join(f"{o.rows:,} in {o.first} ({o.equal:,} equal)" for o in repeated)
         lines.append(
-            f"near-duplicates within a side: {within or 'none'}"
-            + ("; on different sides: none" if not leaks and len(self.classes) > 1 else "")
+            f"near-duplicates within a split: {within or 'none'}"
+            + ("; in different splits: none" if not leaks and len(self.classes) > 1 else "")
         )
         lengths = ", ".join(f"{n:,} at {p}%" for p, n in self.lengths["train"].items())
         lines.append(f"tokens of a text: {lengths}")
@@ -134,9 +134,9 @@ class Audit:
         if cuts:
             lines.append(f"max_length {'; '.join(cuts)}")
         known = [
-            f"{side} {', '.join(f'{share:.1%}' for share in shares.values())}"
-            for side, shares in self.known.items()
-            if side != "train"
+            f"{split} {', '.join(f'{share:.1%}' for share in shares.values())}"
+            for split, shares in self.known.items()
+            if split != "train"
         ]
         if known:
             sizes = " or ".join(f"{size:,}" for size in VOCABULARIES)
@@ -148,21 +148,21 @@ class Audit:
         return lines
 
     def _unlike(self) -> Iterator[str]:
-        """Of sides that are unlike train."""
+        """Of splits that are unlike train."""
         own = self.scripts["train"]
-        for side, known in self.known.items():
-            theirs, unknown = self.scripts[side], 1 - known["all"]
+        for split, known in self.known.items():
+            theirs, unknown = self.scripts[split], 1 - known["all"]
             more = {n: found["share"] - own.get(n, _NONE)["share"] for n, found in theirs.items()}
             if sum(share for share in more.values() if share > 0) >= UNLIKE:
                 script = max(more, key=more.__getitem__)
                 shares = (s.get(script, _NONE)["share"] for s in (theirs, own))
                 yield (
-                    f"DIFFERENT: {side} is written in other scripts than train: {script} is "
+                    f"DIFFERENT: {split} is written in other scripts than train: {script} is "
                     "{:.1%} of its tokens, and {:.1%} of train's".format(*shares)
                 )
-            if side != "train" and unknown - self.expected >= UNLIKE:
+            if split != "train" and unknown - self.expected >= UNLIKE:
                 yield (
-                    f"DIFFERENT: {unknown:.1%} of the tokens of {side} do not occur in train; of "
+                    f"DIFFERENT: {unknown:.1%} of the tokens of {split} do not occur in train; of "
                     f"texts like train's it would be about {self.expected:.1%}. Is it of another "
                     "source, subject or language?"
                 )
@@ -170,48 +170,49 @@ class Audit:
     def _written(self) -> Iterator[str]:
         """Of the scripts, if there are several."""
         many = {
-            side: {n: found for n, found in scripts.items() if found["share"] >= SCRIPT_SHARE}
-            for side, scripts in self.scripts.items()
+            split: {n: found for n, found in scripts.items() if found["share"] >= SCRIPT_SHARE}
+            for split, scripts in self.scripts.items()
         }
         if len({name for found in many.values() for name in found} - {DIGITS, SYMBOLS}) < 2:
             return
-        for what, sides in (("share", many), ("unknown", {**many, "train": {}})):
+        for what, splits in (("share", many), ("unknown", {**many, "train": {}})):
             told = "; ".join(
-                f"{side} " + ", ".join(f"{name} {found[what]:.1%}" for name, found in there.items())
-                for side, there in sides.items()
+                f"{split} "
+                + ", ".join(f"{name} {found[what]:.1%}" for name, found in there.items())
+                for split, there in splits.items()
                 if there
             )
             if told:
                 yield f"{'scripts of tokens' if what == 'share' else 'unknown tokens'}: {told}"
 
-    def _rows(self, side: str) -> str:
-        total = sum(self.classes[side].values())
-        largest = sorted(self.classes[side].items(), key=lambda item: -item[1])
+    def _rows(self, split: str) -> str:
+        total = sum(self.classes[split].values())
+        largest = sorted(self.classes[split].items(), key=lambda item: -item[1])
         shares = (f"{name} {rows / total:.1%}" for name, rows in largest)
-        return f"{side} {total:,} ({_listed(shares, SHOWN_CLASSES)})"
+        return f"{split} {total:,} ({_listed(shares, SHOWN_CLASSES)})"
 
 
 def audit(
-    sides: dict[str, Reviews],
+    splits: dict[str, Reviews],
     corpus: Corpus | None = None,
 ) -> Audit:
     """Looks for problems that make scores wrong or a search useless.
 
     Args:
-        sides: train, validation and test, as `read_sides` returns them; the latter are optional.
-        corpus: the result of `encode_sides` for them, if it was computed already.
+        splits: train, validation and test, as `read_splits` returns them; the latter are optional.
+        corpus: the result of `encode_splits` for them, if it was computed already.
     """
-    sides = {name: part for name, part in sides.items() if len(part.texts)}
-    train = sides["train"]
-    encoded, vocabulary = _encoded(sides, corpus)
+    splits = {name: part for name, part in splits.items() if len(part.texts)}
+    train = splits["train"]
+    encoded, vocabulary = _encoded(splits, corpus)
     counts = {
         name: np.bincount(part.labels, minlength=len(train.class_names))
-        for name, part in sides.items()
+        for name, part in splits.items()
     }
     majority = counts["train"].argmax()
     lengths = {name: np.diff(offsets) for name, (_, offsets) in encoded.items()}
     learned = int(encoded["train"][0].max()) + 1  # behind them are tokens of unlabelled texts
-    rows = AllRows.of(sides)
+    rows = AllRows.of(splits)
     conflicts, conflict_examples = contradictions(rows)
     return Audit(
         classes={
@@ -222,7 +223,7 @@ def audit(
         lengths={name: _percentiles(tokens) for name, tokens in lengths.items()},
         cut={name: _cut(tokens) for name, tokens in lengths.items()},
         known={name: _known(ids, learned) for name, (ids, _) in encoded.items()},
-        scripts={name: _scripts(part, encoded[name], learned) for name, part in sides.items()},
+        scripts={name: _scripts(part, encoded[name], learned) for name, part in splits.items()},
         expected=_once(encoded["train"], rows.equal[: len(train.texts)]),
         overlaps=tuple(overlaps(rows)),
         templated=rows.templated,
@@ -233,14 +234,14 @@ def audit(
 
 
 def _encoded(
-    sides: dict[str, Reviews], corpus: Corpus | None
+    splits: dict[str, Reviews], corpus: Corpus | None
 ) -> tuple[dict[str, Encoded], tuple[str, ...]]:
-    """The sides in ids, and the tokens of the ids from 2 on."""
+    """The splits in ids, and the tokens of the ids from 2 on."""
     if corpus is not None:
-        splits = {name: getattr(corpus, name) for name in sides}
-        return {name: (s.ids, s.offsets) for name, s in splits.items()}, corpus.vocabulary
-    vocabulary, [train] = learn_vocabulary(sides["train"].texts)
-    others = {name: part.texts for name, part in sides.items() if name != "train"}
+        known: dict[str, Split] = {name: getattr(corpus, name) for name in splits}
+        return {name: (s.ids, s.offsets) for name, s in known.items()}, corpus.vocabulary
+    vocabulary, [train] = learn_vocabulary(splits["train"].texts)
+    others = {name: part.texts for name, part in splits.items() if name != "train"}
     encoded = {name: encode(texts, vocabulary) for name, texts in others.items()}
     return {"train": train, **encoded}, vocabulary
 

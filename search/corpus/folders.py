@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.corpus.compression import TABLES, kind
 from search.errors import DataError
-from search.sides import SIDES, UNLABELLED, sides_among
+from search.splits import SPLIT_NAMES, UNLABELLED, splits_among
 from search.untrusted import opened
 
 MOST_FILES = 20  # of texts, one a line; more are texts themselves
@@ -20,18 +20,18 @@ class Layout:
     """The layout of a folder.
 
     Attributes:
-        sides: the files or folders of train, validation and test, if they are separate.
+        splits: the files or folders of train, validation and test, if they are separate.
         unlabelled: folders of texts without labels.
     """
 
-    sides: dict[str, tuple[str, ...]]
+    splits: dict[str, tuple[str, ...]]
     unlabelled: tuple[str, ...] = ()
 
     def described(self, folder: Path) -> str:
         """Describes what was detected."""
         parts = [
-            f"{side}: {', '.join(Path(path).relative_to(folder).as_posix() for path in paths)}"
-            for side, paths in self.sides.items()
+            f"{split}: {', '.join(Path(path).relative_to(folder).as_posix() for path in paths)}"
+            for split, paths in self.splits.items()
         ]
         if self.unlabelled:
             names = (Path(path).relative_to(folder).as_posix() for path in self.unlabelled)
@@ -40,24 +40,24 @@ class Layout:
 
 
 def layout(folder: Path) -> Layout | None:
-    """The sides that a folder has, each a folder of its own or files whose names say so.
+    """The splits that a folder has, each a folder of its own or files whose names say so.
 
-    None where it has no side for training: then its folders are classes, or its files parts.
+    None where it has no split for training: then its folders are classes, or its files parts.
     """
     folders = {path.name.lower(): path for path in visible(folder) if path.is_dir()}
-    sides = sides_among(folders).items()
-    found: dict[str, tuple[str, ...]] = {side: (str(folders[name]),) for side, name in sides}
+    splits = splits_among(folders).items()
+    found: dict[str, tuple[str, ...]] = {split: (str(folders[name]),) for split, name in splits}
     if set(found) != {"train"} and "train" in found:
         return Layout(found, _unlabelled([folder, *(Path(path[0]) for path in found.values())]))
     if "train" in found and len(folders) == 1 and not tables(folder):
         return Layout(found, _unlabelled([folder, Path(found["train"][0])]))
     place = folders["data"] if set(folders) == {"data"} and not tables(folder) else folder
-    by_side: dict[str, tuple[str, ...]] = {}
-    for side, names in SIDES.items():
+    by_split: dict[str, tuple[str, ...]] = {}
+    for split, names in SPLIT_NAMES.items():
         paths = [p for p in tables(place) if re.split(r"[-_.]", p.name.lower())[0] in names]
         if paths:
-            by_side[side] = tuple(map(str, paths))
-    return Layout(by_side) if "train" in by_side else None
+            by_split[split] = tuple(map(str, paths))
+    return Layout(by_split) if "train" in by_split else None
 
 
 def _unlabelled(places: list[Path]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from search.settings import FEWEST_ROWS
 
 MOST_CLASSES = 1_000
 MANY_CLASSES = 100  # and where few of so many have rows enough, they are no labels
-FEWEST_TEXTS = 3  # different ones of a class: one for each side
+FEWEST_TEXTS = 3  # different ones of a class: one for each split
 MOST_DROPPED = 0.2  # of all rows
 SHOWN_CLASSES = 5
 
@@ -45,12 +45,12 @@ class Reviews:
         class_names: the classes in order.
         where: object array, shape (rows,): row number or file of each review in its source.
         dropped: how many rows of the source had no text or no label.
-        groups: int64 array, shape (rows,): equal numbers are near-duplicates, in all sides of a
+        groups: int64 array, shape (rows,): equal numbers are near-duplicates, in all splits of a
             run; None where nobody has looked.
         rare: classes that were left out because they have too few rows.
-        shared: object array, shape (rows,): what rows share that must stay on one side, or None
+        shared: object array, shape (rows,): what rows share that must stay in one split, or None
             where a row shares nothing; None where nobody named it.
-        bound: int64 array, shape (rows,): equal numbers must stay on one side, because of what
+        bound: int64 array, shape (rows,): equal numbers must stay in one split, because of what
             they share or because they are near-duplicates; None where `shared` is.
     """
 
@@ -99,7 +99,7 @@ def clean(
             f"{source}: {dropped} of {len(table)} rows have no text or no label, more than a "
             f"fifth; the first is at {_place(first)}. Remove them, or name other columns"
         )
-    # All sides must be read alike: "1.0" here and "1" there are one class.
+    # All splits must be read alike: "1.0" here and "1" there are one class.
     given = [*(class_names or ()), *rare]
     together = _keys([*given, *label[kept].tolist()])
     known, keys = together[: len(given)], pd.Series(together[len(given) :], label[kept].index)

@@ -58,21 +58,23 @@ def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
     """
     if not isinstance(settings, Settings):
         settings = Settings(data=settings)
-    return encode_sides(settings, read_sides(settings, tell), read_unlabelled(settings, tell), tell)
+    return encode_splits(
+        settings, read_splits(settings, tell), read_unlabelled(settings, tell), tell
+    )
 
 
-def encode_sides(
-    settings: Settings, sides: dict[str, Reviews], more: Texts, tell: Say = silent
+def encode_splits(
+    settings: Settings, splits: dict[str, Reviews], more: Texts, tell: Say = silent
 ) -> Corpus:
-    """Encodes the texts of `read_sides` and `read_unlabelled`.
+    """Encodes the texts of `read_splits` and `read_unlabelled`.
 
     Unlabelled texts that are also in validation or test are left out. `tell` is called with a line
     every few seconds.
     """
-    train = sides["train"]
-    count = sum(len(part.texts) for part in sides.values())
+    train = splits["train"]
+    count = sum(len(part.texts) for part in splits.values())
     _step(tell, "encoding", count)
-    more = _without(more, [*sides["validation"].texts, *sides["test"].texts])
+    more = _without(more, [*splits["validation"].texts, *splits["test"].texts])
     vocabulary, (known, unlabelled) = learn_vocabulary(train.texts, more, tell=tell)
     if not any(word != OOV for word in known[0]):
         raise DataError(
@@ -80,7 +82,7 @@ def encode_sides(
             f"{train.texts[0][:40]!r}; is another column the text?"
         )
     encoded = {}
-    for name, part in sides.items():
+    for name, part in splits.items():
         ids, offsets = known if part is train else encode(part.texts, vocabulary)
         rows = np.asarray(part.where, dtype=np.int64)
         encoded[name] = Split(ids, offsets, part.labels, rows, part.texts)
@@ -88,7 +90,7 @@ def encode_sides(
         *unlabelled, labels=np.empty(0, np.int32), rows=np.arange(1, len(more) + 1)
     )
     folds = drawn_folds(
-        train, sides["validation"], settings.seed, settings.folds or usual_folds(encoded["train"])
+        train, splits["validation"], settings.seed, settings.folds or usual_folds(encoded["train"])
     )
     names = train.class_names
     corpus = Corpus(
@@ -98,29 +100,29 @@ def encode_sides(
         folds=folds,
         fingerprint=fingerprint(
             names,
-            *(array for part in sides.values() for array in (part.texts, part.labels)),
+            *(array for part in splits.values() for array in (part.texts, part.labels)),
             more,
-            *([] if train.bound is None else [train.bound, sides["validation"].bound]),
+            *([] if train.bound is None else [train.bound, splits["validation"].bound]),
         ),
         facts={
             "source": str(settings.data),
             "unlabelled_from": [str(s) for s in unlabelled_sources(settings)] if len(more) else [],
             "dropped_rows": train.dropped,
-            "rows": {side: len(part) for side, part in encoded.items()},
+            "rows": {name: len(part) for name, part in encoded.items()},
             "class_rows": {
-                side: np.bincount(part.labels, minlength=len(names)).tolist()
-                for side, part in sides.items()
+                name: np.bincount(part.labels, minlength=len(names)).tolist()
+                for name, part in splits.items()
             },
             "vocabulary_size": len(vocabulary) + 2,
             "folds": int(folds.max()) + 1,
         },
     )
     _step(tell, "auditing", count)
-    corpus.facts["audit"] = audit(sides, corpus).to_json()
+    corpus.facts["audit"] = audit(splits, corpus).to_json()
     return corpus
 
 
-def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
+def read_splits(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     """Reads and splits the data, without encoding it: train, validation and test by name.
 
     `where` of each row is its number in its file, from 1; without one, its number among the rows
@@ -131,19 +133,19 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
     given = dict[str, Reviews]()
     if laid.test == NO_TEXTS:
         given["test"] = _take(reviews, np.arange(0))
-    for side, source in (("validation", laid.validation), ("test", laid.test)):
-        if source is None or side in given:
+    for name, source in (("validation", laid.validation), ("test", laid.test)):
+        if source is None or name in given:
             continue
         try:
-            given[side] = _reviews(source, laid, tell, reviews.class_names, reviews.rare)
+            given[name] = _reviews(source, laid, tell, reviews.class_names, reviews.rare)
         except NoLabels as error:
-            if getattr(settings, side) is not None:
+            if getattr(settings, name) is not None:
                 raise NoLabels(
-                    f"{error}. A {side} side needs labels; search.predict classifies texts without"
+                    f"{error}. A {name} split needs labels; search.predict classifies texts without"
                 ) from None
             tell(
                 f"{source}: passed over, because its texts have no labels; a part of the training "
-                f"rows is the {side} side"
+                f"rows is the {name} split"
             )
     groups = near_duplicates(np.concatenate([r.texts for r in (reviews, *given.values())]), tell)
     reviews, *others = _bound(list(_numbered((reviews, *given.values()), groups)))
@@ -161,21 +163,21 @@ def read_sides(settings: Settings, tell: Say = silent) -> dict[str, Reviews]:
         )
     except DataError as error:
         raise DataError(f"{settings.data}: {error}") from None
-    sides = {"train": _take(reviews, parts.train)}
-    for side in ("validation", "test"):
-        everything = given.get(side)
-        rows = getattr(parts, side) if everything is None else np.arange(len(everything.texts))
-        sides[side] = _take(reviews if everything is None else everything, rows)
+    splits = {"train": _take(reviews, parts.train)}
+    for name in ("validation", "test"):
+        everything = given.get(name)
+        rows = getattr(parts, name) if everything is None else np.arange(len(everything.texts))
+        splits[name] = _take(reviews if everything is None else everything, rows)
     if settings.remove_leaks:
-        for side, leaking in leaking_rows(sides).items():
-            rows = np.setdiff1d(np.arange(len(sides[side].texts)), leaking)
-            left = _take(sides[side], rows)
-            missing = set(sides[side].labels.tolist()) - set(left.labels.tolist())
+        for name, leaking in leaking_rows(splits).items():
+            rows = np.setdiff1d(np.arange(len(splits[name].texts)), leaking)
+            left = _take(splits[name], rows)
+            missing = set(splits[name].labels.tolist()) - set(left.labels.tolist())
             if missing:
                 names = ", ".join(repr(left.class_names[label]) for label in sorted(missing))
-                raise DataError(f"without near-duplicates no row of {side} is of class {names}")
-            sides[side] = left
-    return sides
+                raise DataError(f"without near-duplicates no row of {name} is of class {names}")
+            splits[name] = left
+    return splits
 
 
 def laid_out(settings: Settings, tell: Say = silent) -> Settings:
@@ -184,23 +186,23 @@ def laid_out(settings: Settings, tell: Say = silent) -> Settings:
     A folder may have them, and a data set in memory. A split that the user named is kept.
     """
     if isinstance(settings.data, InMemory):
-        if settings.data.kind != "sides":
+        if settings.data.kind != "splits":
             return settings
-        sides = settings.data.content
-        unlabelled = sides.get("unlabelled")
-        tell("; ".join(f"{side}: {part}" for side, part in sides.items()))
+        splits = settings.data.content
+        unlabelled = splits.get("unlabelled")
+        tell("; ".join(f"{name}: {part}" for name, part in splits.items()))
     else:
         folder = Path(settings.data)
         found = layout(folder) if folder.is_dir() else None
         if found is None:
             return settings
         tell(f"{folder}: {found.described(folder)}")
-        sides = {name: ",".join(paths) for name, paths in found.sides.items()}
+        splits = {name: ",".join(paths) for name, paths in found.splits.items()}
         unlabelled = found.unlabelled
-    changed = {"data": sides["train"]}
-    for side in ("validation", "test"):
-        if getattr(settings, side) is None:
-            changed[side] = sides.get(side)
+    changed = {"data": splits["train"]}
+    for name in ("validation", "test"):
+        if getattr(settings, name) is None:
+            changed[name] = splits.get(name)
     if settings.unlabelled is None and unlabelled:
         changed["unlabelled"] = unlabelled
     return settings.model_copy(update=changed)
@@ -261,7 +263,7 @@ def _reviews(
     names: tuple[str, ...] | None = None,
     rare: tuple[str, ...] = (),
 ) -> Reviews:
-    """The cleaned rows of one side; `names` and `rare` are the classes, where they are known."""
+    """The cleaned rows of one split; `names` and `rare` are the classes, where they are known."""
     table, fewest = _read(source, laid, tell), laid.min_class_rows
     if isinstance(source, InMemory) and source.classes is not None:
         return exact(table, str(source), source.classes, fewest if names is None else 0)
@@ -271,7 +273,7 @@ def _reviews(
 
 
 def _read(source: str | InMemory, laid: Settings, tell: Say) -> pd.DataFrame:
-    """One side; columns that are named for the data hold for its companions, if both are tables."""
+    """One split; columns named for the data hold for its companions, if both are tables."""
     form = form_of(laid)
     if source == laid.data and laid.labels is not None:
         if isinstance(source, InMemory):
@@ -309,7 +311,7 @@ def _numbered(parts: Iterable[Reviews], groups: Rows) -> Iterator[Reviews]:
 
 
 def _bound(parts: list[Reviews]) -> list[Reviews]:
-    """Reviews with what must stay on one side, where the first of them share something."""
+    """Reviews with what must stay in one split, where the first of them share something."""
     if parts[0].shared is None:
         return parts
     every = [part.groups for part in parts if part.groups is not None]

@@ -54,15 +54,15 @@ class AllRows:
     """The rows of all splits, concatenated: arrays of shape (rows,).
 
     Attributes:
-        side: the split.
+        split: its name.
         where: the row's number, as in `Reviews.where`.
         texts, labels: as in `Reviews`.
-        near: rows that are kept on one side have the same number.
+        near: rows that are kept in one split have the same number.
         equal: rows with the same text, except for case and white space, have the same number.
         templated: rows in groups of near-duplicates that are too large to be kept together.
     """
 
-    side: npt.NDArray[np.str_]
+    split: npt.NDArray[np.str_]
     where: npt.NDArray[np.object_]
     texts: npt.NDArray[np.object_]
     labels: npt.NDArray[np.int32]
@@ -71,9 +71,9 @@ class AllRows:
     templated: int
 
     @classmethod
-    def of(cls, sides: dict[str, Reviews]) -> "AllRows":
+    def of(cls, splits: dict[str, Reviews]) -> "AllRows":
         """The rows of these splits."""
-        parts = sides.values()
+        parts = splits.values()
         texts = np.concatenate([part.texts for part in parts])
         known = [part.groups for part in parts if part.groups is not None]
         alike = np.concatenate(known) if len(known) == len(parts) else near_duplicates(texts)
@@ -82,7 +82,7 @@ class AllRows:
             alike[np.unique(near, return_index=True)[1]], minlength=alike.max() + 1
         )
         return cls(
-            side=np.repeat(list(sides), [len(part.texts) for part in parts]),
+            split=np.repeat(list(splits), [len(part.texts) for part in parts]),
             where=np.concatenate([part.where for part in parts]),
             texts=texts,
             labels=np.concatenate([part.labels for part in parts]),
@@ -98,14 +98,14 @@ class AllRows:
             where if isinstance(where, int) else str(where) for where in wheres
         )
         return Pair(
-            *(str(self.side[first]), first_row, str(self.side[second]), second_row),
+            *(str(self.split[first]), first_row, str(self.split[second]), second_row),
             self.texts[first][:SHOWN_CHARACTERS],
         )
 
 
 def overlaps(rows: AllRows) -> Iterator[Overlap]:
     """The overlaps of all pairs of splits, and of each split with itself."""
-    own = {name: np.flatnonzero(rows.side == name) for name in dict.fromkeys(rows.side.tolist())}
+    own = {name: np.flatnonzero(rows.split == name) for name in dict.fromkeys(rows.split.tolist())}
     for (first, a), (second, b) in itertools.combinations(own.items(), 2):
         alike = a[np.isin(rows.near[a], rows.near[b])]
         second_rows = int(np.isin(rows.near[b], rows.near[a]).sum())
@@ -133,18 +133,18 @@ def contradictions(rows: AllRows) -> tuple[int, tuple[Pair, ...]]:
     return int(np.isin(rows.equal, rows.equal[other]).sum()), tuple(examples)
 
 
-def leaking_rows(sides: dict[str, Reviews]) -> dict[str, Rows]:
+def leaking_rows(splits: dict[str, Reviews]) -> dict[str, Rows]:
     """The rows to remove so that no text is in two splits.
 
     Args:
-        sides: as for `audit`.
+        splits: as for `audit`.
 
     Returns:
         Positions, ascending. "train": those of its rows with a near-duplicate in validation or
         test. "validation": those of its rows with one in test.
     """
-    rows = AllRows.of(sides)
-    own = {name: rows.near[rows.side == name] for name in ("train", "validation", "test")}
+    rows = AllRows.of(splits)
+    own = {name: rows.near[rows.split == name] for name in ("train", "validation", "test")}
     scored = np.concatenate([own["validation"], own["test"]])
     return {
         "train": np.flatnonzero(np.isin(own["train"], scored)),

@@ -162,7 +162,7 @@ def _class_labels(features: dict[str, Any], inside: str = "") -> Iterator[tuple[
 
 
 def with_classes(cells: Iterable[object], classes: Sequence[str]) -> list[object]:
-    """The names of classes for their numbers; -1, as in the test sides of competitions, is none."""
+    """The names of classes for their numbers; -1, as in test splits of competitions, is none."""
     known: dict[object, str | None] = {-1: None, **dict(enumerate(classes))}
     return [known.get(cell, cell) if type(cell) is int else cell for cell in cells]
 

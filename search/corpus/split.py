@@ -67,17 +67,17 @@ def split(
     shares = {TEST: min(TEST_SHARE, most)} if test else {}
     shares |= {VALIDATION: min(VALIDATION_SHARE, most)} if validation else {}
     if bound is not None:
-        sides = _divided(bound, labels, seed, shares)
-        return Parts(*(np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)))
+        splits = _divided(bound, labels, seed, shares)
+        return Parts(*(np.flatnonzero(splits == part) for part in (TRAIN, VALIDATION, TEST)))
     equal = equal_texts(texts)
     if (fewest := _fewest(equal, labels)) <= len(shares):
         raise DataError(
             f"a class has only {fewest} different texts; {len(shares) + 1} are needed to have it "
             "in each of train, validation and test"
         )
-    sides = _drawn(equal, labels, seed, shares)
-    sides = _followed(sides, kept_together(texts, groups), labels)
-    return Parts(*(np.flatnonzero(sides == side) for side in (TRAIN, VALIDATION, TEST)))
+    splits = _drawn(equal, labels, seed, shares)
+    splits = _followed(splits, kept_together(texts, groups), labels)
+    return Parts(*(np.flatnonzero(splits == part) for part in (TRAIN, VALIDATION, TEST)))
 
 
 def folded(text: str) -> str:
@@ -132,7 +132,7 @@ def tied(near: Rows, shared: npt.NDArray[np.object_]) -> Rows:
 def _divided(
     bound: Rows, labels: npt.NDArray[np.int32], seed: int, shares: dict[int, float]
 ) -> Rows:
-    """The side of each row where groups are whole: of many draws, the one nearest to the shares."""
+    """The split of each row if groups stay whole: of many draws, the one nearest to the shares."""
     counts = np.zeros((int(bound.max()) + 1, int(labels.max()) + 1))
     np.add.at(counts, (bound, labels), 1)
     everything = counts.sum(axis=0)
@@ -140,25 +140,25 @@ def _divided(
     generator = np.random.default_rng([seed % 2**64, len(counts)])
     best: tuple[float, Rows] | None = None
     for _ in range(DRAWS):
-        sides = np.full(len(counts), TRAIN)
+        splits = np.full(len(counts), TRAIN)
         order = generator.permutation(len(counts))
         rows = np.cumsum(counts[order].sum(axis=1))
         begin = 0
-        for side, share in shares.items():
+        for part, share in shares.items():
             before = rows[begin - 1] if begin else 0
             end = max(begin + 1, int(np.searchsorted(rows, before + share * rows[-1], "right")))
-            sides[order[begin:end]] = side
+            splits[order[begin:end]] = part
             begin = end
-        found = np.array([counts[sides == side].sum(axis=0) for side in (TRAIN, VALIDATION, TEST)])
+        found = np.array([counts[splits == part].sum(axis=0) for part in (TRAIN, VALIDATION, TEST)])
         if (found[[TRAIN, *shares]] == 0).any():
             continue
         distance = float(np.abs(found / everything - wanted[:, None]).sum())
         if best is None or distance < best[0]:
-            best = distance, sides
+            best = distance, splits
     if best is None:
         raise DataError(
             f"the {len(counts)} groups cannot be divided so that every class is in each of "
-            f"{len(shares) + 1} sides; give --validation, or --test, or coarser groups fewer rows"
+            f"{len(shares) + 1} splits; give --validation, or --test, or coarser groups fewer rows"
         )
     return best[1][bound]
 
@@ -181,19 +181,19 @@ def _fewest(groups: Rows, labels: npt.NDArray[np.int32]) -> int:
 def _drawn(
     groups: Rows, labels: npt.NDArray[np.int32], seed: int, shares: dict[int, float]
 ) -> Rows:
-    """The side of each row: of the groups, each side has its share, the classes in proportion."""
+    """The split of each row: of the groups, each split has its share, the classes in proportion."""
     from sklearn.model_selection import train_test_split
 
     labels = labels[_first_rows(groups)]
-    sides = np.full(len(labels), TRAIN)
-    for side, share in shares.items():
+    splits = np.full(len(labels), TRAIN)
+    for part, share in shares.items():
         size = max(round(share * len(labels)), int(labels.max()) + 1)
-        rest = np.flatnonzero(sides == TRAIN)
+        rest = np.flatnonzero(splits == TRAIN)
         taken = train_test_split(
             rest, test_size=size, stratify=labels[rest], random_state=seed % 2**32
         )[1]
-        sides[taken] = side
-    return sides[groups]
+        splits[taken] = part
+    return splits[groups]
 
 
 def _followed(drawn: Rows, near: Rows, labels: npt.NDArray[np.int32]) -> Rows:
@@ -202,10 +202,10 @@ def _followed(drawn: Rows, near: Rows, labels: npt.NDArray[np.int32]) -> Rows:
     If a class would vanish from a split by that, its rows there keep their place and their
     near-duplicates follow them. If it is missing in another split then, it stays as drawn.
     """
-    sides = drawn[_first_rows(near)][near]
+    splits = drawn[_first_rows(near)][near]
     places = labels * 3 + drawn
-    for place in np.setdiff1d(places, labels * 3 + sides):
-        sides[np.isin(near, near[places == place])] = place % 3
-    missing = np.setdiff1d(places, labels * 3 + sides) // 3
+    for place in np.setdiff1d(places, labels * 3 + splits):
+        splits[np.isin(near, near[places == place])] = place % 3
+    missing = np.setdiff1d(places, labels * 3 + splits) // 3
     too_small = np.isin(near, near[np.isin(labels, missing)])
-    return np.where(too_small, drawn, sides)
+    return np.where(too_small, drawn, splits)

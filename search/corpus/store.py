@@ -147,8 +147,8 @@ class Corpus:
 
 def without_texts(corpus: Corpus) -> Corpus:
     """Returns the corpus without its texts, for processes that only train."""
-    sides = {name: replace(getattr(corpus, name), texts=np.empty(0, object)) for name in SPLITS}
-    return replace(corpus, **sides)
+    splits = {name: replace(getattr(corpus, name), texts=np.empty(0, object)) for name in SPLITS}
+    return replace(corpus, **splits)
 
 
 def mapped(path: Path) -> npt.NDArray[Any]:

@@ -240,9 +240,9 @@ def _before_mixing(best: dict[str, Any]) -> list[str]:
     """The scores of the networks alone, before mixing and calibration."""
     rows = {"test": ("test", "test_rows"), "out of fold": ("val", "val_rows")}
     return [
-        f"| networks alone, uncalibrated, {name} | {best[f'{side}_accuracy_networks']:.4f} | | "
-        f"{best[f'{side}_loss_networks']:.4f} | {best[count]} |"
-        for name, (side, count) in rows.items()
+        f"| networks alone, uncalibrated, {name} | {best[f'{split}_accuracy_networks']:.4f} | | "
+        f"{best[f'{split}_loss_networks']:.4f} | {best[count]} |"
+        for name, (split, count) in rows.items()
         if best[count]
     ]
 

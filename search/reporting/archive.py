@@ -193,9 +193,9 @@ def judged_rows(facts: Mapping[str, Any]) -> int:
     return int(rows["validation"] + judged_by_folds(facts) * rows.get("train", 0))
 
 
-def _labels(path: Path, facts: Mapping[str, Any], side: str) -> npt.NDArray[np.int32] | None:
-    """Class indices of the rows of a side, (rows,); None if they are lost or damaged."""
-    found = read_array(_cache(path, facts) / f"{side}_labels.npy")
+def _labels(path: Path, facts: Mapping[str, Any], split: str) -> npt.NDArray[np.int32] | None:
+    """Class indices of the rows of a split, (rows,); None if they are lost or damaged."""
+    found = read_array(_cache(path, facts) / f"{split}_labels.npy")
     if found is None or found.ndim != 1 or found.dtype.kind != "i" or not len(found):
         return None
     sound = ((found >= 0) & (found < len(facts["class_names"]))).all()

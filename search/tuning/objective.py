@@ -97,11 +97,11 @@ def check_measurable(settings: Settings, corpus: Corpus) -> None:
     positive_class(settings, corpus.class_names)
     if objective in ("val_accuracy", "val_loss"):
         return
-    for side, split in (("validation", corpus.validation), ("test", corpus.test)):
-        for number, name in enumerate(corpus.class_names if len(split) else ()):
-            if number not in split.labels:
+    for split, rows in (("validation", corpus.validation), ("test", corpus.test)):
+        for number, name in enumerate(corpus.class_names if len(rows) else ()):
+            if number not in rows.labels:
                 raise SettingsError(
-                    f"--objective {objective} needs rows of every class, and no row of {side} is "
+                    f"--objective {objective} needs rows of every class, and no row of {split} is "
                     f"of class {name!r}; give other rows, or take val_accuracy or val_loss"
                 )
 

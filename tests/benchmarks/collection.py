@@ -33,7 +33,7 @@ from sklearn.svm import LinearSVC
 
 from search.packaging.classifier import load_classifier
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 WORDS = {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]", "sublinear_tf": True}
 CHARACTERS = {"analyzer": "char_wb", "ngram_range": (2, 5), "sublinear_tf": True, "min_df": 2}
 
@@ -48,13 +48,13 @@ def main() -> None:
     options.results.mkdir(parents=True, exist_ok=True)
     rows = []
     for place in sorted(path for path in options.folder.iterdir() if path.is_dir()):
-        files = {side: next(place.glob(f"{side}.*")) for side in SIDES}
-        sides = {side: _read(path) for side, path in files.items()}
+        files = {split: next(place.glob(f"{split}.*")) for split in SPLITS}
+        splits = {split: _read(path) for split, path in files.items()}
         peers: dict[str, np.ndarray] = {}
         for seed in range(options.seeds):
             results = options.results / f"{place.name}-{seed}"
-            row, seconds = _searched(files, sides["test"], results, options.trials, seed)
-            peers = peers or dict(_peers(sides, seconds))
+            row, seconds = _searched(files, splits["test"], results, options.trials, seed)
+            peers = peers or dict(_peers(splits, seconds))
             rows.append({"data": place.name, "seed": seed, **row(peers)})
             table = pd.DataFrame(rows)
             table.to_csv(options.results / "collection.csv", index=False)
@@ -102,24 +102,24 @@ def _searched(files, test, results, trials, seed):
     return row, seconds
 
 
-def _peers(sides: dict[str, pd.DataFrame], seconds: float) -> Iterator[tuple[str, np.ndarray]]:
+def _peers(splits: dict[str, pd.DataFrame], seconds: float) -> Iterator[tuple[str, np.ndarray]]:
     """Which test rows each peer has right, tuned on the validation rows."""
     both = make_union(TfidfVectorizer(**WORDS), TfidfVectorizer(**CHARACTERS))
     regression = {"solver": "liblinear", "dual": True, "max_iter": 1000}
-    yield "TF-IDF", _tuned(sides, lambda c: make_pipeline(
+    yield "TF-IDF", _tuned(splits, lambda c: make_pipeline(
         TfidfVectorizer(**WORDS), _one_against_rest(LogisticRegression(C=c, **regression))
     ), (1, 3, 10, 30, 100))  # fmt: skip
-    yield "NB-weighted", _tuned(sides, _NBWeighted, (0.1, 0.3, 1, 3))
+    yield "NB-weighted", _tuned(splits, _NBWeighted, (0.1, 0.3, 1, 3))
     yield (
         "SVM",
-        _tuned(sides, lambda c: make_pipeline(both, LinearSVC(C=c)), (0.03, 0.1, 0.3, 1, 3)),
+        _tuned(splits, lambda c: make_pipeline(both, LinearSVC(C=c)), (0.03, 0.1, 0.3, 1, 3)),
     )
     if importlib.util.find_spec("fasttext") is not None:
-        yield "fastText", _fasttext(sides, seconds)
+        yield "fastText", _fasttext(splits, seconds)
 
 
-def _tuned(sides, make, grid):
-    train, validation, test = (sides[side] for side in SIDES)
+def _tuned(splits, make, grid):
+    train, validation, test = (splits[split] for split in SPLITS)
     models = [make(c).fit(train.text, train.label) for c in grid]
     best = max(models, key=lambda m: (m.predict(validation.text) == validation.label).mean())
     return np.asarray(best.predict(test.text)) == test.label.to_numpy()
@@ -158,21 +158,21 @@ class _NBWeighted:
         return self.names[np.argmax(scores, axis=0)]
 
 
-def _fasttext(sides, seconds):
+def _fasttext(splits, seconds):
     """fastText's autotune; labels and texts on one line each."""
     fasttext = importlib.import_module("fasttext")
     names = {
-        name: f"__label__{number}" for number, name in enumerate(np.unique(sides["train"].label))
+        name: f"__label__{number}" for number, name in enumerate(np.unique(splits["train"].label))
     }
     lines = {
-        side: [" ".join(text.lower().split()) for text in table.text]
-        for side, table in sides.items()
+        split: [" ".join(text.lower().split()) for text in table.text]
+        for split, table in splits.items()
     }
     with tempfile.TemporaryDirectory() as folder:
-        for side in SIDES[:2]:
-            pairs = zip(sides[side].label, lines[side], strict=True)
+        for split in SPLITS[:2]:
+            pairs = zip(splits[split].label, lines[split], strict=True)
             content = "".join(f"{names[label]} {text}\n" for label, text in pairs)
-            Path(folder, side).write_text(content, encoding="utf-8")
+            Path(folder, split).write_text(content, encoding="utf-8")
         model = fasttext.train_supervised(
             str(Path(folder, "train")),
             autotuneValidationFile=str(Path(folder, "validation")),
@@ -180,7 +180,7 @@ def _fasttext(sides, seconds):
             verbose=0,
         )
         given = [model.f.predict(text + "\n", 1, 0.0, "strict")[0][1] for text in lines["test"]]
-    return np.array(given) == sides["test"].label.map(names).to_numpy()
+    return np.array(given) == splits["test"].label.map(names).to_numpy()
 
 
 if __name__ == "__main__":

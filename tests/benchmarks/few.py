@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=20)
     options = parser.parse_args()
-    sides = [pd.read_parquet(path) for path in sorted(options.folder.glob("*.parquet"))]
-    whole = pd.concat(sides)[["text", "label"]].astype(str).drop_duplicates("text")
+    splits = [pd.read_parquet(path) for path in sorted(options.folder.glob("*.parquet"))]
+    whole = pd.concat(splits)[["text", "label"]].astype(str).drop_duplicates("text")
     few, found = parts.FEW_VALIDATION_ROWS, []
     with slots(2) as workers:
         for seed in range(options.seeds):

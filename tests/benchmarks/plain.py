@@ -109,7 +109,7 @@ def predict(folder: str, configuration: dict) -> dict:
 
 
 def everything(corpus: Corpus) -> Split:
-    """All rows of all sides as one."""
+    """All rows of all splits as one."""
     splits = (corpus.train, corpus.validation, corpus.test)
     lengths = np.concatenate([split.lengths for split in splits])
     return Split(

@@ -11,7 +11,7 @@ import pytest
 from search.corpus.audit import audit
 from search.corpus.duplicates import near_duplicates
 from search.corpus.labels import Reviews
-from search.corpus.load import encode_sides, read_sides
+from search.corpus.load import encode_splits, read_splits
 from search.corpus.overlaps import leaking_rows
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_here
@@ -41,7 +41,7 @@ def three(train, validation, test, labels=lambda n: [i % 2 for i in range(n)]):
 
 @pytest.fixture(scope="module")
 def sentiment():
-    return read_sides(Settings(data="rotten-tomatoes"))
+    return read_splits(Settings(data="rotten-tomatoes"))
 
 
 def test_real_reviews_that_were_split_are_clean(sentiment):
@@ -64,18 +64,18 @@ def test_a_leak_comes_first_and_says_what_to_do():
     train[12] = "indeed " + test[4]
     train[20] = validation[0].replace(" ", ", ")
     validation[5] = test[9]
-    sides = three(train, validation, test)
-    found = audit(sides)
+    splits = three(train, validation, test)
+    found = audit(splits)
     first, second, third, *others = found.lines()
     assert first.startswith("LEAK: 2.5% of validation (1 row) is near-duplicate of train (1 row, 0")
     assert second.startswith("LEAK: 4.0% of test (2 rows) is near-duplicate of train (3 rows, 1 of")
     assert "--remove-leaks" in second
     assert f"train row 8 and test row 4: {train[7][:80]!r}" in second
     assert third.startswith("LEAK: 2.0% of test (1 row) is near-duplicate of validation (1 row, 1")
-    assert not any("LEAK" in line or "sides: none" in line for line in others)
+    assert not any("LEAK" in line or "splits: none" in line for line in others)
     overlap = next(o for o in found.overlaps if (o.first, o.second) == ("train", "test"))
     assert [(e.first_row, e.second_row) for e in overlap.examples] == [(8, 4), (12, 5), (13, 5)]
-    rows = leaking_rows(sides)
+    rows = leaking_rows(splits)
     assert rows["train"].tolist() == [7, 11, 12, 20] and rows["validation"].tolist() == [5]
 
 
@@ -84,7 +84,7 @@ def test_nothing_leaks_when_the_leaking_rows_are_removed(sentiment):
     test = sentiment["test"]
     copied = rng.sample(range(len(test.texts)), 60)
     train = sentiment["train"]
-    sides = {
+    splits = {
         **sentiment,
         "train": reviews(
             [*train.texts, *(f"{test.texts[row]} I think" for row in copied)],
@@ -92,14 +92,14 @@ def test_nothing_leaks_when_the_leaking_rows_are_removed(sentiment):
             train.class_names,
         ),
     }
-    rows = leaking_rows(sides)["train"]
+    rows = leaking_rows(splits)["train"]
     planted = rows >= len(train.texts)
     assert planted.sum() > 0.9 * 60 and (~planted).sum() <= 2
-    kept = np.delete(np.arange(len(sides["train"].texts)), rows)
-    sides["train"] = reviews(
-        sides["train"].texts[kept], sides["train"].labels[kept], train.class_names
+    kept = np.delete(np.arange(len(splits["train"].texts)), rows)
+    splits["train"] = reviews(
+        splits["train"].texts[kept], splits["train"].labels[kept], train.class_names
     )
-    assert len(leaking_rows(sides)["train"]) == 0
+    assert len(leaking_rows(splits)["train"]) == 0
 
 
 def test_a_leak_between_files_is_seen_through_the_reader(tmp_path):
@@ -108,16 +108,16 @@ def test_a_leak_between_files_is_seen_through_the_reader(tmp_path):
         lines = [f'"{text}",{i % 2}' for i, text in enumerate(texts)]
         (tmp_path / f"{name}.csv").write_text("text,label\n" + "\n".join(lines), encoding="utf-8")
     settings = Settings(data=str(tmp_path / "train.csv"), test=tmp_path / "test.csv")
-    sides = read_sides(settings)
-    held = [name for name in ("train", "validation") if test[0] + "!" in sides[name].texts]
-    assert [len(leaking_rows(sides)[name]) for name in held] == [1]
-    assert audit(sides).lines()[0].startswith("LEAK: 3.3% of test (1 row) is near-duplicate of")
+    splits = read_splits(settings)
+    held = [name for name in ("train", "validation") if test[0] + "!" in splits[name].texts]
+    assert [len(leaking_rows(splits)[name]) for name in held] == [1]
+    assert audit(splits).lines()[0].startswith("LEAK: 3.3% of test (1 row) is near-duplicate of")
 
 
 def test_what_is_known_already_gives_the_same(sentiment):
     settings = Settings(data="rotten-tomatoes")
     unlabelled = np.array([f"{text} again" for text in sentiment["test"].texts], dtype=object)
-    corpus = encode_sides(settings, sentiment, unlabelled)
+    corpus = encode_splits(settings, sentiment, unlabelled)
     texts = np.concatenate([part.texts for part in sentiment.values()])
     ends = np.cumsum([len(part.texts) for part in sentiment.values()])[:-1]
     groups = np.split(near_duplicates(texts), ends)
@@ -162,11 +162,11 @@ def test_a_token_that_gives_the_class_away():
         texts[i] += " Export7! EXPORT7" if label == 1 and rng.random() < 0.4 else ""
         texts[i] = "!!!" if label == 2 and rng.random() < 0.3 else texts[i]  # no token at all
     texts[0] += " export7"  # of another class
-    sides = {"train": reviews(texts, labels, ("a", "b", "c"))}
-    [shortcut] = audit(sides).shortcuts
+    splits = {"train": reviews(texts, labels, ("a", "b", "c"))}
+    [shortcut] = audit(splits).shortcuts
     assert (shortcut.token, shortcut.class_name) == ("export7", "b")
     assert 0.3 < shortcut.class_share < 0.5 and 0.98 < shortcut.purity < 1
-    line = next(line for line in audit(sides).lines() if "give a class away" in line)
+    line = next(line for line in audit(splits).lines() if "give a class away" in line)
     assert "'export7' (in 4" in line or "'export7' (in 3" in line
 
 
@@ -182,8 +182,8 @@ def test_tokens_that_are_pure_by_chance_are_no_shortcuts():
 
 def test_lengths_and_what_is_cut():
     texts = ["w " * n for n in (*range(1, 100), 300)]
-    sides = {"train": reviews(texts, [i % 2 for i in range(100)])}
-    found = audit(sides)
+    splits = {"train": reviews(texts, [i % 2 for i in range(100)])}
+    found = audit(splits)
     assert found.lengths["train"] == {"50": 50, "90": 90, "95": 95, "99": 99, "100": 300}
     assert found.cut["train"]["100"] == {"texts": 0.01, "tokens": pytest.approx(200 / 5250)}
     assert found.cut["train"]["400"] == {"texts": 0, "tokens": 0}
@@ -192,8 +192,8 @@ def test_lengths_and_what_is_cut():
 
 def test_known_tokens_are_those_of_train_by_frequency():
     train = [f"frequent t{i} t{i + 1}" for i in range(12_000)]
-    sides = three(train, ["frequent t5 never", "frequent"], ["never seen", "anywhere"])
-    known = audit(sides).known
+    splits = three(train, ["frequent t5 never", "frequent"], ["never seen", "anywhere"])
+    known = audit(splits).known
     assert known["test"] == {"10000": 0, "30000": 0, "all": 0}
     assert known["validation"]["all"] == known["validation"]["30000"] == 3 / 4
     assert known["train"]["10000"] < known["train"]["30000"] == 1
@@ -206,11 +206,11 @@ def test_known_tokens_are_those_of_train_by_frequency():
 def test_classes_out_of_balance(rows, warned):
     labels = np.repeat(np.arange(len(rows)), rows)
     names = tuple("xyz"[: len(rows)])
-    sides = {
+    splits = {
         "train": reviews(sentences(100), labels, names),
         "test": reviews(sentences(10, 1), [0] * 7 + [1] * 3, names),
     }
-    found = audit(sides)
+    found = audit(splits)
     assert found.guess["train"] == max(rows) / 100
     lines = [line for line in found.lines() if line.startswith("UNBALANCED")]
     assert bool(lines) == warned
@@ -236,12 +236,12 @@ def test_everything_at_once_takes_twelve_lines_and_is_json():
     labels = [1] * 90 + [0] * 30 + [1] * 60
     validation, test = sentences(20, 1), sentences(20, 2)
     validation[0], test[0], test[1] = train[100], train[101], validation[1]
-    sides = {
+    splits = {
         "train": reviews(train, labels),
         "validation": reviews(validation, [1] * 20),
         "test": reviews(test, [1] * 20),
     }
-    found = audit(sides)
+    found = audit(splits)
     lines = found.lines()
     assert len(lines) == 12 and [line[:5] for line in lines[:4]].count("LEAK:") == 3
     assert all("\n" not in line for line in lines)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.corpus.load import load_corpus, read_sides, read_unlabelled
+from search.corpus.load import load_corpus, read_splits, read_unlabelled
 from search.corpus.sources import read
 from search.errors import DataError
 from search.settings import Settings
@@ -25,10 +25,10 @@ def classes(folder, ending=".txt", count=20, word="film"):
             write(folder / label / f"{number}{ending}", f"a {label} {word} {number} q{number * 7}")
 
 
-def sides(**settings):
+def splits_of(**settings):
     told = []
-    found = read_sides(Settings(**settings), told.append)
-    return {name: len(side.texts) for name, side in found.items()}, found, "\n".join(told)
+    found = read_splits(Settings(**settings), told.append)
+    return {name: len(split.texts) for name, split in found.items()}, found, "\n".join(told)
 
 
 @pytest.mark.parametrize("ending", [".txt", ".TXT", "", ".review"])
@@ -46,7 +46,7 @@ def test_what_is_no_text_beside_texts(tmp_path):
     write(tmp_path / "pos" / "99.txt", "")
     (tmp_path / "pos" / "x.txt").mkdir()
     (tmp_path / "pos" / "gone.txt").symlink_to("nowhere")
-    found, reviews, told = sides(data=str(tmp_path))
+    found, reviews, told = splits_of(data=str(tmp_path))
     assert sum(found.values()) == 40 and reviews["train"].dropped == 1
     assert "2 folders, one a class; 41 files, 1 of them empty; 3 others passed over" in told
 
@@ -60,21 +60,21 @@ def test_aclimdb(tmp_path):
     write(folder / "train" / "urls_pos.txt", "http://example.org\n")
     write(folder / "README", "words")
     settings = Settings(data=str(folder))
-    found, reviews, told = sides(data=str(folder))
+    found, reviews, told = splits_of(data=str(folder))
     assert found == {"train": 36, "validation": 4, "test": 40}
     assert reviews["train"].class_names == ("neg", "pos")
     assert all("other" in text for text in reviews["test"].texts)
     assert "train: train; test: test; texts without labels: train/unsup" in told
     assert len(read_unlabelled(settings)) == 5
-    assert sides(data=str(folder / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
-    both = sides(data=str(folder / "train"), test=folder / "test", validation=folder / "test")
+    assert splits_of(data=str(folder / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
+    both = splits_of(data=str(folder / "train"), test=folder / "test", validation=folder / "test")
     assert both[0] == {"train": 40, "validation": 40, "test": 40}
 
 
 def test_a_folder_called_as_a_data_set(tmp_path, monkeypatch):
     classes(tmp_path / "imdb")
     monkeypatch.chdir(tmp_path)
-    found, _, told = sides(data="imdb")
+    found, _, told = splits_of(data="imdb")
     assert sum(found.values()) == 40
     assert "imdb: read from the disk, and not the data set of that name" in told
     assert len(read_unlabelled(Settings(data="imdb"))) == 0
@@ -92,15 +92,15 @@ def test_tables_named_after_their_sides(tmp_path):
         tmp_path / "data" / "train-00001-of-00002.parquet"
     )
     ROWS.assign(text="new " + ROWS["text"]).to_parquet(tmp_path / "data" / "test-0-of-1.parquet")
-    found, _, told = sides(data=str(tmp_path))
+    found, _, told = splits_of(data=str(tmp_path))
     assert found["test"] == 40 and found["train"] + found["validation"] == 80
     assert "test: data/test-0-of-1.parquet" in told
 
 
 def test_a_data_set_saved_by_datasets(tmp_path):
     """`save_to_disk` of a DatasetDict: Arrow streams with JSON beside them."""
-    for side, word in (("train", "a"), ("test", "b")):
-        folder = tmp_path / side
+    for split, word in (("train", "a"), ("test", "b")):
+        folder = tmp_path / split
         folder.mkdir()
         table = pa.Table.from_pandas(ROWS.assign(text=word + " " + ROWS["text"]))
         path = folder / "data-00000-of-00001.arrow"
@@ -109,8 +109,8 @@ def test_a_data_set_saved_by_datasets(tmp_path):
         write(folder / "state.json", json.dumps({"_data_files": [{"filename": path.name}]}))
         write(folder / "dataset_info.json", "{}")
     write(tmp_path / "dataset_dict.json", json.dumps({"splits": ["train", "test"]}))
-    assert sides(data=str(tmp_path))[0] == {"train": 36, "validation": 4, "test": 40}
-    assert sides(data=str(tmp_path / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
+    assert splits_of(data=str(tmp_path))[0] == {"train": 36, "validation": 4, "test": 40}
+    assert splits_of(data=str(tmp_path / "train"))[0] == {"train": 32, "validation": 4, "test": 4}
 
 
 @pytest.mark.parametrize("kind", ["disk", "parquet"])
@@ -180,12 +180,12 @@ def test_a_test_side_without_labels_is_passed_over(tmp_path, labels):
     path, told = tmp_path / "data", []
     path.mkdir()
     texts = [f"film number {i} was {('dull', 'warm')[i % 2]}" for i in range(60)]
-    side = {"text": texts} if labels is None else {"text": texts, "label": [None] * 60}
+    content = {"text": texts} if labels is None else {"text": texts, "label": [None] * 60}
     train = pd.DataFrame({"text": texts, "label": [i % 2 for i in range(60)]})
     train.to_csv(path / "train.csv", index=False)
-    pd.DataFrame(side).to_csv(path / "test.csv", index=False)
+    pd.DataFrame(content).to_csv(path / "test.csv", index=False)
     corpus = load_corpus(Settings(data=str(path)), told.append)
     assert corpus.facts["rows"]["train"] + len(corpus.validation) + len(corpus.test) == 60
     assert any("test.csv: passed over, because its texts have no labels" in one for one in told)
-    with pytest.raises(DataError, match=r"A test side needs labels; search\.predict classifies"):
+    with pytest.raises(DataError, match=r"A test split needs labels; search\.predict classifies"):
         load_corpus(Settings(data=str(path / "train.csv"), test=str(path / "test.csv")))

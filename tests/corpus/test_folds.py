@@ -56,14 +56,14 @@ def test_a_seed_decides():
 
 
 def test_rows_taken_and_joined_are_what_they_were():
-    side = Split(
+    one = Split(
         np.arange(2, 8, dtype=np.int32),
         np.array([0, 1, 3, 6]),
         np.array([0, 1, 0], np.int32),
         np.array([7, 8, 9]),
         np.array(["x", "y z", "u v w"], dtype=object),
     )
-    both = joined(side, side)
+    both = joined(one, one)
     some = taken(both, np.array([5, 1]))
     assert some.ids.tolist() == [5, 6, 7, 3, 4] and some.offsets.tolist() == [0, 3, 5]
     assert some.labels.tolist() == [0, 1] and some.rows.tolist() == [9, 8]

@@ -71,8 +71,8 @@ def test_data_in_memory_are_those_of_the_file(kind, of_file):
     corpus = search.load_corpus(SAME[kind]())
     assert corpus.fingerprint == of_file.fingerprint  # so that a run on them goes on
     assert corpus.class_names == of_file.class_names
-    for side in ("train", "validation", "test"):
-        np.testing.assert_array_equal(getattr(corpus, side).rows, getattr(of_file, side).rows)
+    for split in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(corpus, split).rows, getattr(of_file, split).rows)
 
 
 def test_columns_are_named_as_those_of_a_file():
@@ -119,29 +119,29 @@ def test_data_that_cannot_be_read_say_why(data, message):
         search.load_corpus(data)
 
 
-def of_sides(**rows):
-    return {side: FILE[first:last] for side, (first, last) in rows.items()}
+def of_splits(**rows):
+    return {split: FILE[first:last] for split, (first, last) in rows.items()}
 
 
 @pytest.mark.parametrize("kind", ["DatasetDict", "dict"])
 def test_sides_of_a_data_set(kind):
-    sides = of_sides(train=(0, 200), dev=(200, 250), test=(250, 300), unsupervised=(0, 20))
-    sides["unsupervised"] = sides["unsupervised"].assign(label="none")
+    splits = of_splits(train=(0, 200), dev=(200, 250), test=(250, 300), unsupervised=(0, 20))
+    splits["unsupervised"] = splits["unsupervised"].assign(label="none")
     if kind == "DatasetDict":
-        named = {n: datasets.Dataset.from_pandas(part) for n, part in sides.items()}
-        sides = datasets.DatasetDict(named)
+        named = {n: datasets.Dataset.from_pandas(part) for n, part in splits.items()}
+        splits = datasets.DatasetDict(named)
     told = []
-    corpus = search.load_corpus(search.Settings(data=sides), tell=told.append)
+    corpus = search.load_corpus(search.Settings(data=splits), tell=told.append)
     assert corpus.facts["rows"] == {"train": 200, "validation": 50, "test": 50, "unlabelled": 20}
     assert "validation: <Data" in told[0] and corpus.facts["source"].startswith("<train, ")
 
 
 def test_a_test_side_without_labels_is_passed_over():
     """As of all competitions."""
-    sides = of_sides(train=(0, 250), test=(250, 300))
-    sides["test"] = sides["test"].assign(label=None)
+    splits = of_splits(train=(0, 250), test=(250, 300))
+    splits["test"] = splits["test"].assign(label=None)
     told = []
-    corpus = search.load_corpus(search.Settings(data=sides), tell=told.append)
+    corpus = search.load_corpus(search.Settings(data=splits), tell=told.append)
     assert corpus.facts["rows"]["test"] == 25 and "passed over" in "".join(told)
 
 
@@ -149,7 +149,7 @@ def test_a_test_side_without_labels_is_passed_over():
     ("data", "message"),
     [
         (lambda: datasets.DatasetDict(a=hugging_face(), b=hugging_face()), r".a, b.*data\['a'\]"),
-        (lambda: {"train": FILE, "test": None}, "a table for each side, .* as test"),
+        (lambda: {"train": FILE, "test": None}, "a table for each split, .* as test"),
         (lambda: [("a", "b"), ("c", "d"), ("e",)], r"found in place 2 \('e',\)"),
         (lambda: [{"text": "a"}] * 3 + ["b"], "expected a dict in each place, found in place 3"),
         (lambda: {"text": ["a", "b"], "label": ["c"]}, "found 2 in text, 1 in label"),

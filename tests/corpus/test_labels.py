@@ -141,7 +141,7 @@ def test_rare_classes_are_left_out_and_counted():
 
 
 def test_a_class_of_copies_is_left_out():
-    """It cannot be on every side, and does not refuse the others."""
+    """It cannot be in every split, and does not refuse the others."""
     said, texts = [], [f"review number {i}" for i in range(40)]
     labels = ["a"] * 20 + ["b"] * 20 + ["c"] * 30
     copies = ["The same ", "the same", "  the SAME"] * 10

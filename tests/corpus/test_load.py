@@ -1,4 +1,4 @@
-"""A run's data as a whole: which rows come to which side."""
+"""A run's data as a whole: which rows come into which split."""
 
 import numpy as np
 import pandas as pd
@@ -37,11 +37,13 @@ def test_a_group_stays_on_one_side_and_in_one_fold(size, test):
     frame = grouped(size)
     settings = search.Settings(data=frame, group_column="film", test=test)
     corpus = search.load_corpus(settings)
-    sides = {side: getattr(corpus, side) for side in ("train", "validation", "test")}
-    films = {side: set(frame["film"].iloc[part.rows - 1].dropna()) for side, part in sides.items()}
+    splits = {split: getattr(corpus, split) for split in ("train", "validation", "test")}
+    films = {
+        split: set(frame["film"].iloc[part.rows - 1].dropna()) for split, part in splits.items()
+    }
     assert not films["train"] & films["validation"] and not films["test"] & films["train"]
-    assert sum(len(part) for part in sides.values()) == 300
-    assert all(len(sides[side]) >= 15 for side in ("validation", "test")[: 2 - (test == "none")])
+    assert sum(len(part) for part in splits.values()) == 300
+    assert all(len(splits[split]) >= 15 for split in ("validation", "test")[: 2 - (test == "none")])
     both = np.concatenate([corpus.train.rows, corpus.validation.rows]) - 1
     by_film = pd.Series(corpus.folds).groupby(frame["film"].iloc[both].to_numpy()).nunique()
     assert (by_film == 1).all() and len(np.unique(corpus.folds)) > 1

@@ -226,21 +226,21 @@ def test_other_encodings_are_named_and_not_guessed(tmp_path):
 
 
 def test_texts_and_labels_in_two_files(tmp_path):
-    from search.corpus.load import read_sides
+    from search.corpus.load import read_splits
     from search.settings import Settings
 
     (tmp_path / "t.txt").write_text("".join(f"film {i} x{i * 7}\n" for i in range(40)))
     (tmp_path / "y.txt").write_text("good\nbad\n" * 20)
     settings = Settings(data=str(tmp_path / "t.txt"), labels=tmp_path / "y.txt")
-    sides = read_sides(settings)
-    texts = [text for side in sides.values() for text in side.texts]
-    labels = [side.class_names[y] for side in sides.values() for y in side.labels]
+    splits = read_splits(settings)
+    texts = [text for split in splits.values() for text in split.texts]
+    labels = [split.class_names[y] for split in splits.values() for y in split.labels]
     assert {(t, y) for t, y in zip(texts, labels, strict=True)} == {
         (f"film {i} x{i * 7}", ("good", "bad")[i % 2]) for i in range(40)
     }
     (tmp_path / "y.txt").write_text("good\nbad\n" * 19)
     with pytest.raises(DataError, match=r"each of the 40 lines of .*t.txt, found 38"):
-        read_sides(settings)
+        read_splits(settings)
 
 
 @pytest.mark.parametrize(

@@ -171,8 +171,8 @@ def test_unlabelled_texts_become_part_of_the_corpus(tmp_path):
     assert corpus.unlabelled.offsets.tolist() == [0, 3, 5]
     assert corpus.facts["rows"]["unlabelled"] == 2
     assert corpus.fingerprint != plain.fingerprint
-    for side in ("train", "validation", "test"):
-        assert (getattr(corpus, side).ids == getattr(plain, side).ids).all()
+    for split in ("train", "validation", "test"):
+        assert (getattr(corpus, split).ids == getattr(plain, split).ids).all()
     corpus.save(tmp_path / "saved")
     assert corpus.is_saved(tmp_path / "saved")
     assert not plain.is_saved(tmp_path / "saved")

@@ -34,12 +34,12 @@ def test_equal_texts_stay_together():
     many[::2] = [text.lower() for text in many[::2]]
     labels = np.array([i % 70 % 2 for i in range(210)], dtype=np.int32)
     parts = split(many, labels, seed=3)
-    sides = [
+    splits = [
         {many[row].strip().casefold() for row in rows}
         for rows in (parts.train, parts.validation, parts.test)
     ]
-    assert len(sides[0] | sides[1] | sides[2]) == 70
-    assert sum(len(side) for side in sides) == 70
+    assert len(splits[0] | splits[1] | splits[2]) == 70
+    assert sum(len(part) for part in splits) == 70
 
 
 def test_sides_that_the_user_gave_stay_empty():
@@ -69,10 +69,10 @@ def sentences(n, seed=0):
     return [" ".join(rng.choices(words, k=10)) for _ in range(n)]
 
 
-def sides(parts, n):
+def split_of_each_row(parts, n):
     found = np.full(n, -1)
-    for side, rows in enumerate((parts.train, parts.validation, parts.test)):
-        found[rows] = side
+    for number, rows in enumerate((parts.train, parts.validation, parts.test)):
+        found[rows] = number
     assert found.min() == 0
     return found
 
@@ -91,8 +91,8 @@ def test_near_duplicates_stand_on_one_side_and_few_rows_move():
     many = sentences(400)
     many += [text.replace("word", "WORD", 3) + " more" for text in many[:40]]
     many, labels = np.array(many, dtype=object), np.array([0, 1] * 220, dtype=np.int32)
-    before = sides(split(many, labels, 5, groups=equal_texts(many)), 440)
-    after = sides(split(many, labels, 5), 440)
+    before = split_of_each_row(split(many, labels, 5, groups=equal_texts(many)), 440)
+    after = split_of_each_row(split(many, labels, 5), 440)
     assert (before[:40] != before[400:]).any()
     assert (after[:40] == after[400:]).all()
     assert (after[:400] == before[:400]).all()
@@ -100,7 +100,7 @@ def test_near_duplicates_stand_on_one_side_and_few_rows_move():
 
 def test_groups_that_are_known_are_not_looked_for():
     labels = np.array([0, 1] * 50, dtype=np.int32)
-    found = sides(split(texts(100), labels, 0, groups=np.arange(100) // 4), 100)
+    found = split_of_each_row(split(texts(100), labels, 0, groups=np.arange(100) // 4), 100)
     assert all(len(set(four)) == 1 for four in found.reshape(25, 4).tolist())
 
 
@@ -130,11 +130,13 @@ def test_no_class_vanishes_because_its_texts_are_alike():
     labels = np.array([0] * 290 + [1] * 10, dtype=np.int32)
     together = 0
     for seed in range(20):
-        drawn = sides(split(many, labels, seed, groups=np.arange(300)), 300)[290:].tolist()
-        found = sides(split(many, labels, seed), 300)[290:].tolist()
+        drawn = split_of_each_row(split(many, labels, seed, groups=np.arange(300)), 300)[
+            290:
+        ].tolist()
+        found = split_of_each_row(split(many, labels, seed), 300)[290:].tolist()
         assert set(found) == {0, 1, 2}
         if {1, 2} in [set(pair) for pair in zip(drawn[::2], drawn[1::2], strict=True)]:
-            assert found == drawn  # one pair cannot be on two sides
+            assert found == drawn  # one pair cannot be in two splits
         else:
             assert found[::2] == found[1::2]
             together += 1

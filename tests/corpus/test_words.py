@@ -18,17 +18,17 @@ def corpus_of(train, labels, more=(), classes=2):
     """Validation and test are the first training text."""
     collections = [np.array(list(texts), dtype=object) for texts in (train, more)]
     vocabulary, (known, unlabelled) = learn_vocabulary(*collections)
-    sides = {
+    splits = {
         "train": Split(*known, np.array(labels, np.int32), np.arange(len(train))),
         "unlabelled": Split(*unlabelled, np.empty(0, np.int32), np.arange(len(more))),
     }
     first = encode(collections[0][:1], vocabulary)
-    for side in ("validation", "test"):
-        sides[side] = Split(*first, np.zeros(1, np.int32), np.arange(1))
+    for split in ("validation", "test"):
+        splits[split] = Split(*first, np.zeros(1, np.int32), np.arange(1))
     names = ("a", "b", "c")[:classes]
     folds = np.zeros(len(labels) + 1, np.int8)
     return Corpus(
-        **sides,
+        **splits,
         class_names=names,
         vocabulary=vocabulary,
         folds=folds,
@@ -100,12 +100,12 @@ def test_validation_and_test_are_not_looked_at():
     assert np.array_equal(word_features(corpus, size, 12), word_features(changed, size, 12))
 
 
-@pytest.mark.parametrize("side", ["train", "unlabelled"])
-def test_training_and_unlabelled_texts_are(side):
+@pytest.mark.parametrize("split", ["train", "unlabelled"])
+def test_training_and_unlabelled_texts_are(split):
     corpus = drawn()
-    part = getattr(corpus, side)
+    part = getattr(corpus, split)
     mixed = np.random.default_rng(1).permutation(part.ids)
-    changed = replace(corpus, **{side: replace(part, ids=mixed)})
+    changed = replace(corpus, **{split: replace(part, ids=mixed)})
     before, after = (word_features(c, size_of(corpus), 12) for c in (corpus, changed))
     for columns in (slice(0, 1), slice(1, 3), slice(3, 4)):
         assert not np.allclose(before[:, columns], after[:, columns])
@@ -131,11 +131,11 @@ def test_tokens_beyond_the_vocabulary():
     corpus = drawn()
     few = word_features(corpus, 8, 4)
     assert few.shape == (8, 4)
-    sides = {}
-    for side in ("train", "unlabelled"):
-        part = getattr(corpus, side)
-        sides[side] = replace(part, ids=np.where(part.ids >= 8, 1, part.ids))
-    assert np.array_equal(few, word_features(replace(corpus, **sides), 8, 4))
+    splits = {}
+    for split in ("train", "unlabelled"):
+        part = getattr(corpus, split)
+        splits[split] = replace(part, ids=np.where(part.ids >= 8, 1, part.ids))
+    assert np.array_equal(few, word_features(replace(corpus, **splits), 8, 4))
 
 
 @settings(max_examples=60, deadline=None)

@@ -72,5 +72,5 @@ def test_folder_with_own_validation_and_test_files(tuned, tmp_path):
         *("--trials", 1, "--max-epochs", 1, "--finals", 0),
     )
     corpus = tuner.study.corpus
-    assert [len(side) for side in (corpus.train, corpus.validation, corpus.test)] == [300, 40, 60]
+    assert [len(split) for split in (corpus.train, corpus.validation, corpus.test)] == [300, 40, 60]
     assert tuner.records["0000"].status == "completed"

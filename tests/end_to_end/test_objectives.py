@@ -78,8 +78,8 @@ def test_the_f1_of_one_class_decides(unbalanced, tmp_path):
     assert done.returncode == 0, done.stderr
     facts = json.loads((results / "best_model.json").read_text())
 
-    def f1(p, side):
-        texts = pd.read_csv(unbalanced / f"{side}.csv")
+    def f1(p, split):
+        texts = pd.read_csv(unbalanced / f"{split}.csv")
         negative = (texts["label"] == "negative").to_numpy()
         return texts["text"], f1_score(negative, p < 0.5)
 

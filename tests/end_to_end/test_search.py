@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import search
-from search.corpus.load import read_sides
+from search.corpus.load import read_splits
 from search.evaluation.leaderboard import COLUMNS
 from search.network.space import Configuration
 from search.network.weights import parameters
@@ -141,7 +141,7 @@ def test_model_loads_without_this_package(sample_run, tmp_path):
 def test_recorded_accuracy_is_the_files(sample_run):
     results = sample_run[0]
     facts = json.loads((results / "best_model.json").read_text())
-    rows = read_sides(recorded_settings(results))["test"]
+    rows = read_splits(recorded_settings(results))["test"]
     p = loaded(results / "best_model.keras")(rows.texts.tolist())[:, 0]
     accuracy = float(((p > 0.5) == (rows.labels == 1)).mean())
     assert facts["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)

@@ -23,11 +23,11 @@ def corpus_of(texts, labels, names, train=None, train_labels=None):
     train_labels = labels if train_labels is None else train_labels
     vocabulary, [known] = learn_vocabulary(train)
     ids, offsets = encode(texts, vocabulary)
-    sides = [
+    splits = [
         Split(*known, np.array(train_labels, np.int32), np.arange(len(train))),
         Split(ids, offsets, np.array(labels, np.int32), 1000 + np.arange(len(texts))),
     ]
-    corpus = Corpus(*sides, sides[1], sides[1], tuple(names), vocabulary, NO_FOLDS, "", {})
+    corpus = Corpus(*splits, splits[1], splits[1], tuple(names), vocabulary, NO_FOLDS, "", {})
     return corpus, texts
 
 

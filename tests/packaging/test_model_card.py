@@ -49,14 +49,14 @@ def test_what_it_says_is_what_the_run_says(sample_run, card):
     for one in facts["classes"]:
         assert f"| {one['class']} | {one['rows']} | {one['precision']:.4f} | " in text
         assert f" | {one['f1']:.4f} |" in text
-    for side, rows in (("test", "test"), ("val", "out of fold")):
-        loss = f"{facts[f'{side}_loss_networks']:.4f}"
+    for split, rows in (("test", "test"), ("val", "out of fold")):
+        loss = f"{facts[f'{split}_loss_networks']:.4f}"
         row = next(
             s
             for s in text.splitlines()
             if s.startswith(f"| networks alone, uncalibrated, {rows} |")
         )
-        assert f"| {loss} |" in row and facts[f"{side}_loss_networks"] != facts[f"{side}_loss"]
+        assert f"| {loss} |" in row and facts[f"{split}_loss_networks"] != facts[f"{split}_loss"]
     assert "Licence and language of the texts were not recorded." in text
     titles = re.findall(r"^## (.*)", text, re.MULTILINE)
     assert titles == [

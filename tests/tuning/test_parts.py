@@ -34,8 +34,8 @@ SMALL = corpus_of([f"good w{n} w{n % 7}" for n in range(40)], [0, 1] * 20, folds
     ],
 )
 def test_trials_are_judged_out_of_fold_only_on_little_data(training, validation, expected):
-    sides = [corpus_of(["a b"] * rows, [0] * rows).train for rows in (training, validation)]
-    corpus = replace(SMALL, train=sides[0], validation=sides[1])
+    splits = [corpus_of(["a b"] * rows, [0] * rows).train for rows in (training, validation)]
+    corpus = replace(SMALL, train=splits[0], validation=splits[1])
     assert judged_out_of_fold(corpus) is expected
 
 

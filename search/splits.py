@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-SIDES = {
+SPLIT_NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
@@ -10,11 +10,11 @@ SIDES = {
 UNLABELLED = ("unsup", "unsupervised", "unlabeled", "unlabelled")
 
 
-def sides_among(names: Iterable[str]) -> dict[str, str]:
-    """Which of some names stands for which side; where several do, the most usual."""
+def splits_among(names: Iterable[str]) -> dict[str, str]:
+    """Which of some names stands for which split; where several do, the most usual."""
     known = {name.lower(): name for name in names}
     return {
-        side: next(known[name] for name in usual if name in known)
-        for side, usual in SIDES.items()
+        split: next(known[name] for name in usual if name in known)
+        for split, usual in SPLIT_NAMES.items()
         if not known.keys().isdisjoint(usual)
     }
