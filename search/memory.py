@@ -165,8 +165,8 @@ def _columns(value: Mapping[Any, Any]) -> InMemory | None:
     columns = {str(name): _flat(part) for name, part in zip(value, parts, strict=True)}
     rows = {name: len(column) for name, column in columns.items()}
     if len(set(rows.values())) > 1:
-        told = ", ".join(f"{count} in {name}" for name, count in rows.items())
-        raise ValueError(f"expected columns with as many rows, found {told}")
+        counts = ", ".join(f"{count} in {name}" for name, count in rows.items())
+        raise ValueError(f"expected columns with as many rows, found {counts}")
     return InMemory(columns, "columns")
 
 

@@ -293,5 +293,5 @@ def _told(problem: Mapping[str, Any], settings: type[BaseModel]) -> str:
     }.get(kind, problem["msg"].replace("Input should be", "expected"))
     flag = "--" + name.rstrip("_").replace("_", "-")
     found = problem["input"]
-    told = repr(found) if len(repr(found)) <= LONGEST_SHOWN else f"a {type(found).__name__}"
-    return f"{flag}: {expected}" + ("" if ", found " in expected else f", found {told}")
+    shown = repr(found) if len(repr(found)) <= LONGEST_SHOWN else f"a {type(found).__name__}"
+    return f"{flag}: {expected}" + ("" if ", found " in expected else f", found {shown}")

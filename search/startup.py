@@ -109,7 +109,7 @@ def _check(what: str, modules: Sequence[str], wanted: str | None) -> None:
 
 def at_home(path: Any) -> Any:
     """A path in the user's home where it begins with "~/", which no shell has seen."""
-    told = str(path)
-    if not isinstance(path, str | Path) or not told.startswith("~/") or Path(told).exists():
+    text = str(path)
+    if not isinstance(path, str | Path) or not text.startswith("~/") or Path(text).exists():
         return path
-    return type(path)(os.path.expanduser(told))  # noqa: PTH111  (the other raises without a home)
+    return type(path)(os.path.expanduser(text))  # noqa: PTH111  (the other raises without a home)

@@ -1,7 +1,7 @@
 """What the statistics say, held against worlds whose truth is known. Nothing is trained.
 
 Rows are right or wrong as those of the real trials on 853 sentences are: the correlation of two
-trials' rights is 0.65, and a tenth of the rows is where two trials differ.
+trials' correct rows is 0.65, and a tenth of the rows is where two trials differ.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from search.evaluation.statistics import (
 )
 
 ROWS = 853
-ALIKE = 0.87  # two trials' difficulties of a row: the rights then are correlated by 0.65
+ALIKE = 0.87  # two trials' difficulties of a row: the correct rows then are correlated by 0.65
 
 
 @pytest.fixture(autouse=True)

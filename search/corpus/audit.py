@@ -176,14 +176,14 @@ class Audit:
         if len({name for found in many.values() for name in found} - {DIGITS, SYMBOLS}) < 2:
             return
         for what, splits in (("share", many), ("unknown", {**many, "train": {}})):
-            told = "; ".join(
+            shares = "; ".join(
                 f"{split} "
                 + ", ".join(f"{name} {found[what]:.1%}" for name, found in there.items())
                 for split, there in splits.items()
                 if there
             )
-            if told:
-                yield f"{'scripts of tokens' if what == 'share' else 'unknown tokens'}: {told}"
+            if shares:
+                yield f"{'scripts of tokens' if what == 'share' else 'unknown tokens'}: {shares}"
 
     def _rows(self, split: str) -> str:
         total = sum(self.classes[split].values())

@@ -41,6 +41,11 @@ def marked(head: bytes) -> str | None:
     return next((encoding for mark, encoding in MARKS if head.startswith(mark)), None)
 
 
+def shown(encoding: str) -> str:
+    """The name of an encoding for messages, such as UTF-8."""
+    return encoding.removesuffix("-sig").upper()
+
+
 def checked_encoding(name: str) -> str:
     """The usual name of an encoding that a user named.
 
@@ -104,7 +109,7 @@ def decoded(name: str, content: bytes, asked: str | None = None) -> tuple[str, s
         )
     if not text.strip():
         raise DataError(f"{name}: the file is empty")
-    return text, encoding.removesuffix("-sig").upper()
+    return text, shown(encoding)
 
 
 def refuse_binary(name: str, head: bytes) -> None:
@@ -113,9 +118,9 @@ def refuse_binary(name: str, head: bytes) -> None:
     Raises:
         DataError: it does; the message says what it is, whatever its name says.
     """
-    for begin, told in KINDS.items():
+    for begin, what in KINDS.items():
         if head.startswith(begin):
-            raise DataError(f"{name}: this is no text, but {told}")
+            raise DataError(f"{name}: this is no text, but {what}")
 
 
 def not_decoded(
@@ -133,20 +138,12 @@ def not_decoded(
     """
     line = before + line_ends(content[:start]) + 1
     byte = f"0x{content[start]:02x}" if start < len(content) else "no end"
-    told = encoding.removesuffix("-sig").upper()
+    problem = f"{name}: line {line} has the byte {byte}, which is not {shown(encoding)}"
     if asked is not None:
-        return DataError(
-            f"{name}: line {line} has the byte {byte}, which is not {told}; name another --encoding"
-        )
+        return DataError(f"{problem}; name another --encoding")
     if encoding == PLAIN and _is_mostly(PLAIN, content):
-        return DataError(
-            f"{name}: line {line} has the byte {byte}, which is not {told}, as the rest of the "
-            "file is; mend that line"
-        )
-    return DataError(
-        f"{name}: line {line} has the byte {byte}, which is not {told}"
-        f"{_likeliest(content, start)}; or save the file as UTF-8"
-    )
+        return DataError(f"{problem}, as the rest of the file is; mend that line")
+    return DataError(f"{problem}{_likeliest(content, start)}; or save the file as UTF-8")
 
 
 def line_ends(text: bytes | str) -> int:

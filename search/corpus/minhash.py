@@ -73,27 +73,27 @@ def _smallest(words: Any, offsets: Any, factors: Any) -> Any:
 
 
 def candidates(
-    signed: Signatures, least: float, progress: Callable[[int], None] = lambda bands: None
+    hashes: Signatures, least: float, progress: Callable[[int], None] = lambda bands: None
 ) -> tuple[npt.NDArray[np.int64], ...]:
     """Pairs of texts that may be near-duplicates, by falling estimate of their similarity.
 
     Args:
-        signed: what `signatures` returned.
+        hashes: what `signatures` returned.
         least: estimate from which on a pair is one.
         progress: called with the number of bands that were looked at.
 
     Returns:
         The first and the second text of each pair, (pairs,) each.
     """
-    equal = int(np.ceil(least * signed.shape[1]))
+    equal = int(np.ceil(least * hashes.shape[1]))
 
     def of_band(band: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]:
-        bucket = signed[:, band * BAND].astype(np.uint64) << _UPPER | signed[:, band * BAND + 1]
+        bucket = hashes[:, band * BAND].astype(np.uint64) << _UPPER | hashes[:, band * BAND + 1]
         order = np.argsort(bucket, kind="stable")  # so that the lower row comes first
         bucket = bucket[order]
         most = sum(int((bucket[n:] == bucket[:-n]).sum()) for n in range(1, NEIGHBOURS + 1))
         pairs, alike = np.empty(most, np.int64), np.empty(most, np.int16)
-        found = _neighbours(bucket, order, signed, equal, pairs, alike)
+        found = _neighbours(bucket, order, hashes, equal, pairs, alike)
         return pairs[:found].copy(), alike[:found].copy()
 
     with ThreadPoolExecutor(THREADS) as side_by_side:
@@ -106,11 +106,11 @@ def candidates(
     pairs = pairs[order]
     once = np.ones(len(pairs), bool)
     once[1:] = pairs[1:] != pairs[:-1]
-    return np.divmod(pairs[once], max(len(signed), 1))
+    return np.divmod(pairs[once], max(len(hashes), 1))
 
 
 @numba.njit(cache=True, nogil=True)
-def _neighbours(bucket: Any, order: Any, signed: Any, equal: int, pairs: Any, alike: Any) -> int:
+def _neighbours(bucket: Any, order: Any, hashes: Any, equal: int, pairs: Any, alike: Any) -> int:
     """Writes pairs, first · texts + second, of texts in one bucket that are equal in so many
     hashes, and in how many; returns how many pairs there are."""
     found = 0
@@ -120,8 +120,8 @@ def _neighbours(bucket: Any, order: Any, signed: Any, equal: int, pairs: Any, al
                 break
             first, second = order[place], order[other]
             hits = 0
-            for number in range(signed.shape[1]):
-                hits += signed[first, number] == signed[second, number]
+            for number in range(hashes.shape[1]):
+                hits += hashes[first, number] == hashes[second, number]
             if hits >= equal:
                 pairs[found], alike[found] = first * len(order) + second, hits
                 found += 1

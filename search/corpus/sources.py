@@ -290,7 +290,7 @@ def check_kind(path: PurePath, ending: str) -> None:
     if path.suffix.lower() in ARCHIVES or ending in ARCHIVES:
         raise DataError(f"{path}: is an archive; unpack it, and name the file or the folder")
     if ending not in READERS:
-        remedy = next((told for endings, told in REMEDIES.items() if ending in endings), None)
+        remedy = next((advice for endings, advice in REMEDIES.items() if ending in endings), None)
         inside = (
             f" with {ending or 'a file without ending'} in it"
             if path.suffix.lower() != ending
@@ -373,10 +373,10 @@ def _classes(path: Path, form: Form, tell: Say) -> pd.DataFrame:
             text = _file_text(file, form)
             empty += not text
             rows.append((str(file), text or None, folder.name))
-    told = f"{path}: {counted(len(folders), 'folder')}, one a class; {counted(len(rows), 'file')}"
-    told += f", {empty} of them empty" if empty else ""
-    told += f"; {counted(passed, 'other')} passed over" if passed else ""
-    tell(told)
+    found = f"{path}: {counted(len(folders), 'folder')}, one a class; {counted(len(rows), 'file')}"
+    found += f", {empty} of them empty" if empty else ""
+    found += f"; {counted(passed, 'other')} passed over" if passed else ""
+    tell(found)
     return pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
 
 

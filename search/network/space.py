@@ -236,19 +236,21 @@ def declare(hp: Any, space: Space = CORE) -> Configuration:
     return Configuration(**{name: _declared(hp, name, spec) for name, spec in space.items()})
 
 
-def starting_points(space: Space, told: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+def starting_points(
+    space: Space, requested: Sequence[Mapping[str, Value]]
+) -> list[dict[str, Value]]:
     """Returns the configurations to try first: the user's, then `KNOWN_GOOD`.
 
     Args:
         space: what is searched; where a value is not in it, the default of the space takes its
             place.
-        told: the user's, hyperparameters by name; those left out have their defaults.
+        requested: the user's, hyperparameters by name; those left out have their defaults.
 
     Returns:
         Distinct configurations, each with all hyperparameters of the space.
     """
     found: list[dict[str, Value]] = []
-    for point in (*told, *KNOWN_GOOD):
+    for point in (*requested, *KNOWN_GOOD):
         values = {
             name: point[name]
             if name in point and inside(point[name], spec)

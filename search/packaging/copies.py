@@ -19,7 +19,7 @@ from search.corpus.cells import LONGEST_TEXT, text_of, texts_of
 from search.corpus.columns import JOINED, TEXT_COLUMNS, chosen_columns
 from search.corpus.compression import content, kind, member_kind, opened, packed
 from search.corpus.dialect import Form, recognised
-from search.corpus.encodings import chosen_encoding, refuse_binary
+from search.corpus.encodings import chosen_encoding, refuse_binary, shown
 from search.corpus.objects import fields, json_object
 from search.corpus.parquet import flattened, parquet
 from search.corpus.readers import READERS, lines_or_table
@@ -127,8 +127,8 @@ def _delimited(job: Job, file: IO[bytes]) -> list[str]:
         places = job.columns(header, advice)
     names = _new_columns(path, header)
     with job.opened() as (_, encoding):
-        told = encoding.removesuffix("-sig").upper()
-    job.tell(f"{path}: {told}, {dialect.described()}; text: {', '.join(header[n] for n in places)}")
+        name = shown(encoding)
+    job.tell(f"{path}: {name}, {dialect.described()}; text: {', '.join(header[n] for n in places)}")
 
     def texts() -> Iterator[Row]:
         for row in rows if dialect.header else itertools.chain([first], rows):

@@ -183,9 +183,7 @@ def _metrics(best: dict[str, Any]) -> list[str]:
             if best["test_rows"]
         ),
         "",
-        f"On the test rows {best['verdict']}."
-        if best["test_rows"]
-        else f"{best['verdict'][:1].upper()}{best['verdict'][1:]}.",
+        f"On the test rows {best['verdict']}." if best["test_rows"] else _sentence(best["verdict"]),
     ]
     finals, mean = best["finals"], ""
     if best["networks"] > 1:
@@ -205,10 +203,9 @@ def _metrics(best: dict[str, Any]) -> list[str]:
             f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."
         )
     if (bias := best["selection_bias"]) is not None:
-        told = describe_bias(best["objective"], bias)
-        lines.append(f"{told[:1].upper()}{told[1:]}.")
+        lines.append(_sentence(describe_bias(best["objective"], bias)))
     if (gap := describe_gap(best["objective"], best)) is not None:
-        lines.append(f"{gap[:1].upper()}{gap[1:]}.")
+        lines.append(_sentence(gap))
     error = best["calibration_error"]
     lines.append(
         f"The expected calibration error was {error['before']:.4f} before the networks were mixed "
@@ -234,6 +231,10 @@ def _metrics(best: dict[str, Any]) -> list[str]:
         ),
     ]
     return lines
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
 
 
 def _before_mixing(best: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from search.tuning.exact import with_exact_steps
 from search.tuning.objective import to_score
 from search.tuning.records import Epoch, TrialRecord, now
 from search.tuning.study import Study
-from search.tuning.warm_start import winners
+from search.tuning.warm_start import best_configurations
 
 
 class Proposals:
@@ -61,16 +61,16 @@ class Proposals:
             oracle.allowed = lambda values: (
                 parameters(Configuration.of(values), study.shape) <= limit
             )
-        told = [self._tried(text) for text in settings.try_]
+        requested = [self._tried(text) for text in settings.try_]
         if settings.warm_start is not None:
-            told += winners(settings.warm_start)
+            requested += best_configurations(settings.warm_start)
         if settings.tuner in ("grid", "hyperband"):  # both go by a plan of their own
-            if told:
+            if requested:
                 raise SettingsError(
                     f"--try and --warm-start have no meaning with --tuner {settings.tuner}"
                 )
             return
-        points = starting_points(study.space, told)
+        points = starting_points(study.space, requested)
         oracle.first = [values for values in points if oracle.allowed(values)]
 
     def _tried(self, text: str) -> dict[str, Any]:

@@ -184,13 +184,13 @@ def _seeds(task: TrainTask, networks: int) -> list[int]:
     return [int(seed) for seed in drawn]
 
 
-_given: dict[str, Any] = {}
+_payload: dict[str, Any] = {}
 """What came over a network instead of files: corpus and features by their paths."""
 
 
 def give(contents: dict[str, Any]) -> None:
     """Has this process train with contents, by path, instead of reading files."""
-    _given.update(contents)
+    _payload.update(contents)
     for cached in (open_corpus, _parts, _batches_to_score):
         cached.cache_clear()
 
@@ -198,7 +198,7 @@ def give(contents: dict[str, Any]) -> None:
 @lru_cache(maxsize=1)
 def open_corpus(folder: str) -> Corpus:
     """Returns the run's corpus, mapped once per process."""
-    found: Corpus = _given[folder] if folder in _given else Corpus.open(Path(folder))
+    found: Corpus = _payload[folder] if folder in _payload else Corpus.open(Path(folder))
     return found
 
 
@@ -258,7 +258,7 @@ def _new_engine(task: TrainTask, part: Part, seed: int) -> Engine:
 def _features(task: TrainTask, part: Part) -> Any:
     assert task.features is not None
     path, corpus = task.features, open_corpus(task.corpus)
-    features = _given[path] if path in _given else mapped(Path(path))
+    features = _payload[path] if path in _payload else mapped(Path(path))
     if task.fold is None or task.configuration.embedding_init != "words":
         return features
     # Those of the run are learned from labels that this network must not have seen.

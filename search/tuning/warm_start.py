@@ -10,7 +10,7 @@ from search.tuning.trialdir import readable_records
 WARM_STARTS = 3  # trials of the earlier run that are tried first
 
 
-def winners(results: Path) -> list[dict[str, Any]]:
+def best_configurations(results: Path) -> list[dict[str, Any]]:
     """The hyperparameters of another run's best trials, best first.
 
     Raises:

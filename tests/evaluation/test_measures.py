@@ -45,7 +45,7 @@ def test_an_interval_is_around_the_value(objective):
         assert (low, high) == wilson_interval(correct(p, labels).sum(), 200)
 
 
-def test_only_the_accuracy_is_compared_by_rights():
+def test_only_the_accuracy_is_compared_by_correct_rows():
     p, labels, _ = predictions(2)
     assert values_of("val_accuracy", p, labels).dtype == np.bool_
     assert values_of("val_loss", p, labels).max() < 0, "a loss counts with its sign turned"
