@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
-from search.corpus.dialect import clear_columns
+from search.corpus.headers import clear_columns
 from search.corpus.objects import table_of_objects
 from search.corpus.readers import arrow_table, with_classes
 from search.corpus.table import Table

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from search.corpus.columns import TEXT_COLUMNS, usual_among
-from search.corpus.dialect import clear_columns
+from search.corpus.headers import clear_columns
 from search.corpus.table import Source, Table, numbered_columns
 from search.errors import DataError
 

@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
-from search.corpus.dialect import DELIMITERS, MOST_ABOVE, clear_columns, header_place, recognised
+from search.corpus.detection import recognised
+from search.corpus.dialect import DELIMITERS
+from search.corpus.headers import MOST_ABOVE, clear_columns, header_place
 from search.corpus.objects import json_file, json_lines
 from search.corpus.parquet import flattened, parquet
 from search.corpus.table import Source, Table, numbered_columns

@@ -18,7 +18,8 @@ from search import untrusted
 from search.corpus.cells import LONGEST_TEXT, text_of, texts_of
 from search.corpus.columns import JOINED, TEXT_COLUMNS, chosen_columns
 from search.corpus.compression import content, kind, member_kind, opened, packed
-from search.corpus.dialect import Form, recognised
+from search.corpus.detection import recognised
+from search.corpus.dialect import Form
 from search.corpus.encodings import chosen_encoding, refuse_binary, shown
 from search.corpus.objects import fields, json_object
 from search.corpus.parquet import flattened, parquet
