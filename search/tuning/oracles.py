@@ -46,10 +46,12 @@ class FromTrials(keras_tuner.Oracle):
     Attributes:
         first: hyperparameters of the first trials, before the algorithm is asked.
         allowed: whether hyperparameters may be proposed.
+        cost: floating-point operations of an epoch, for those that avoid expensive trials.
     """
 
     first: Sequence[dict[str, Any]] = ()
     allowed: Callable[[dict[str, Any]], bool] = staticmethod(lambda values: True)
+    cost: Callable[[dict[str, Any]], float] = staticmethod(lambda values: 0.0)
 
     @one_thread
     def create_trial(self, tuner_id: str) -> Any:

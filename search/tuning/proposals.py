@@ -6,11 +6,12 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from search.corpus.batches import EPOCH_ROWS
 from search.errors import SettingsError
 from search.files import write_json
 from search.network.space import Configuration, inside, smallest, starting_points
 from search.network.spacefile import values_of
-from search.network.weights import parameters
+from search.network.weights import operations, parameters
 from search.tuning import oracles
 from search.tuning.exact import with_exact_steps
 from search.tuning.objective import to_score
@@ -47,7 +48,7 @@ class Proposals:
             self._apply_settings(oracle)
 
     def _apply_settings(self, oracle: oracles.FromTrials) -> None:
-        """Tells the oracle what to try first, and which networks are too large."""
+        """Tells the oracle what to try first, which networks are too large, and what each costs."""
         study, settings = self._study, self._study.settings
         limit = settings.max_parameters
         if limit is not None:
@@ -61,6 +62,11 @@ class Proposals:
             oracle.allowed = lambda values: (
                 parameters(Configuration.of(values), study.shape) <= limit
             )
+        lengths = study.corpus.train.lengths
+        share = min(1.0, EPOCH_ROWS / max(1, len(lengths)))
+        oracle.cost = lambda values: (
+            share * operations(Configuration.of(values), study.shape, lengths)
+        )
         requested = [self._tried(text) for text in settings.try_]
         if settings.warm_start is not None:
             requested += best_configurations(settings.warm_start)

@@ -1,12 +1,14 @@
 """The weights a network starts from: Keras' own, but a seed means the same on any machine."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from search.network.build import build
 from search.network.space import Configuration
-from search.network.weights import Shape, initial_weights
+from search.network.weights import Shape, initial_weights, operations
 
 SHAPE = Shape(vocabulary_size=50, classes=2, max_length=20)
 CONFIGURATION = Configuration(embedding_dim=8, lstm_units=6)
@@ -22,6 +24,15 @@ def test_they_fit_and_follow_the_seed():
     other = initial_weights(CONFIGURATION, SHAPE, 2)
     assert all(np.array_equal(a, b) for a, b in zip(weights, again, strict=True))
     assert not np.array_equal(weights[0], other[0])
+
+
+def test_operations_are_those_of_the_kernels_for_the_tokens_that_are_read():
+    kernels = 2 * (8 * 4 * 6 + 6 * 4 * 6)
+    lengths = np.array([3, 25])  # 20 of which are read
+    assert operations(CONFIGURATION, SHAPE, lengths) == 6 * kernels * 23
+    shorter = replace(CONFIGURATION, max_length=10, layers=2)
+    second = 2 * (12 * 4 * 6 + 6 * 4 * 6)
+    assert operations(shorter, SHAPE, lengths) == 6 * (kernels + second) * 13
 
 
 def test_they_are_distributed_as_keras():

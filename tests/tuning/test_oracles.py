@@ -308,6 +308,30 @@ def test_tpe_knows_what_is_being_trained():
     assert len({str(sorted(values.items())) for values in at_once}) == 6
 
 
+def units_proposed(cheap, seed):
+    """The LSTM units of TPE's proposals, if an epoch of so many units is cheap."""
+    oracle = oracle_for("tpe", trials=20, seed=seed)
+    oracle.cost = lambda values: tpe.CHEAP * values["lstm_units"] / cheap
+    return [values["lstm_units"] for values in search(oracle)]
+
+
+def test_tpe_hardly_proposes_large_networks_where_an_epoch_takes_long(monkeypatch):
+    def slightly_better_if_large(values):
+        return 0.8 + 0.4 * tpe.DOUBLING * np.log2(values["lstm_units"])
+
+    monkeypatch.setitem(globals(), "result", slightly_better_if_large)
+
+    def large(cheap):
+        return sum(units > 32 for seed in range(3) for units in units_proposed(cheap, seed)[5:])
+
+    assert large(cheap=32) <= 6, "of 45"
+    assert large(cheap=128) >= 20
+
+
+def test_tpe_proposes_as_ever_where_all_epochs_are_short():
+    assert units_proposed(128, seed=0) == units_proposed(10**6, seed=0)
+
+
 def test_hyperband_continues_the_better_trials():
     values = search(oracle_for("hyperband", trials=20))
     continued = [v for v in values if v.get("tuner/round")]
