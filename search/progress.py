@@ -5,11 +5,18 @@ from collections.abc import Callable
 
 Say = Callable[[str], None]
 
+MANY_TEXTS = 100_000  # from which on every step is told of
 SECONDS = 4.0  # of silence, after which a line is welcome
 
 
 def silent(message: str) -> None:
     """Ignores a message."""
+
+
+def tell_step(tell: Say, what: str, texts: int) -> None:
+    """Tells what is done next, if so many texts make it long."""
+    if texts >= MANY_TEXTS:
+        tell(f"{what} {texts:,} texts")
 
 
 class Progress:

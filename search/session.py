@@ -90,7 +90,8 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         for worker in here:
             worker.warm_up()
         from search.corpus.batches import EPOCH_ROWS
-        from search.corpus.load import encode_splits, read_splits, read_unlabelled
+        from search.corpus.load import encode_splits
+        from search.corpus.reading import read_splits, read_unlabelled
         from search.corpus.store import without_texts
         from search.corpus.words import word_features
         from search.network.space import features_size, starts_from_words

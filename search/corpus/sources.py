@@ -4,57 +4,29 @@
 `search.corpus.readers`. Everything that was detected is reported to `tell`.
 """
 
-import glob
-import io
-from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.addresses import fetched, file_name, is_address
 from search.corpus.cells import refuse_impossible, texts_of, whole
 from search.corpus.columns import JOINED, LABEL_COLUMNS, TEXT_COLUMNS, chosen_columns
-from search.corpus.compression import (
-    ARCHIVES,
-    TABLES,
-    content,
-    content_of,
-    kind,
-    member_kind,
-)
+from search.corpus.compression import TABLES, kind
 from search.corpus.dialect import Form
-from search.corpus.encodings import decoded
+from search.corpus.folder_texts import file_text, lines_of_class_files, texts_of_class_folders
 from search.corpus.folders import class_files, class_folders, tables, text_files
 from search.corpus.frames import table_of
 from search.corpus.named import NAMED, is_named, movie_reviews
-from search.corpus.readers import ENDINGS, READERS, text_lines
+from search.corpus.readers import READERS, text_lines
+from search.corpus.source_files import content_and_ending, source_files
 from search.corpus.table import Source, Table
-from search.display import counted
 from search.errors import DataError
 from search.memory import InMemory
 from search.progress import Say, silent
-from search.untrusted import content_of as content_of_file
-from search.untrusted import opened
-
-REMEDIES = {
-    (".xls", ".xlsb", ".xlsm", ".numbers"): "save it as .xlsx or .csv",
-    (".db", ".sqlite", ".sqlite3", ".mdb", ".accdb"): "save its table as .csv or .parquet",
-    (".gsheet",): "it is only a link to a table of Google; download that as .csv",
-    (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx"): "save its texts as .csv",
-    (".html", ".htm", ".xml", ".yaml", ".yml", ".md", ".ipynb"): "save its texts as .csv",
-    (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pt", ".h5", ".hdf5", ".rds", ".rdata"): (
-        "save it as .csv or .parquet with the program that wrote it"
-    ),
-    (".sav", ".dta", ".sas7bdat", ".orc", ".avro", ".tfrecord"): (
-        "save it as .csv or .parquet with the program that wrote it"
-    ),
-}
-"""What to do with files of other kinds that texts are kept in, by their endings."""
 
 ANY_FORM = Form()
-SHOWN_FILES = 3
 
 
 def read(
@@ -97,11 +69,11 @@ def read(
         path = Path(source)
         if path.is_dir() and class_folders(path):
             _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
-            return _mended(str(path), _classes(path, form, tell), tell)
+            return _mended(str(path), texts_of_class_folders(path, form, tell), tell)
         if path.is_dir() and (classes := class_files(path)):
             _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
-            return _mended(str(path), _lines_of_classes(path, classes, form, tell), tell)
-        files = _files(source, form, (text_column, label_column, group_column), labelled=True)
+            return _mended(str(path), _together(lines_of_class_files(classes, form, tell)), tell)
+        files = source_files(source, form, (text_column, label_column, group_column), labelled=True)
         named_tables = ((file.name, _read(file, READERS)) for file in files)
     parts = []
     for name, table in named_tables:
@@ -161,7 +133,7 @@ def read_texts(
         table = movie_reviews(source)[["text"]]
     elif path.is_dir() and (files := text_files(path)[0]) and not tables(path):
         table = pd.DataFrame(
-            {"text": [_file_text(file, form) or None for file in files]},
+            {"text": [file_text(file, form) or None for file in files]},
             index=[str(file) for file in files],
             dtype=object,
         )
@@ -169,7 +141,7 @@ def read_texts(
         raise DataError(f"{source}: expected .txt files, one text each, found none")
     else:
         parts = []
-        for file in _files(source, form, (text_column,)):
+        for file in source_files(source, form, (text_column,)):
             is_plain = file.ending == ".txt"
             read_as = _read(file, {**READERS, ".txt": text_lines})
             wanted = None if is_plain else text_column
@@ -209,7 +181,7 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
         path = Path(name)
         if kind(path) in TABLES:
             raise DataError(f"{name}: with --labels, texts and labels are lines of two files")
-        plain = text_lines(Source(name, _content(path)[0], ".txt", form))
+        plain = text_lines(Source(name, content_and_ending(path)[0], ".txt", form))
         lines = [str(line).strip() for line in plain.column(0)]
         columns.append(lines if lines[-1] else lines[:-1])
         tell(f"{name}: {plain.description}")
@@ -221,85 +193,6 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
         )
     table = pd.DataFrame({"text": texts, "label": found}, dtype=object)
     return _mended(source, _together([(source, table)]), tell)
-
-
-def _files(
-    source: str, form: Form, wanted: tuple[str | None, ...], *, labelled: bool = False
-) -> Iterator[Source]:
-    """Yields the files of a source."""
-    named = tuple(name for column in wanted if column for name in (column, *column.split(",")))
-    if is_address(source):
-        for address, whole_file in fetched(source).items():
-            found = _unpacked(file_name(address), address, whole_file)
-            yield Source(*found, form, named, labelled)
-        return
-    for path in _paths(source):
-        yield Source(str(path), *_content(path), form, named, labelled)
-
-
-def _content(path: Path) -> tuple[bytes, str]:
-    """Content and ending of a file on the disk."""
-    try:
-        with opened(path) as file:
-            ending = member_kind(file, path)
-        check_kind(path, ending)
-        return content(path), ending
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _unpacked(path: PurePath, name: str, packed: bytes) -> tuple[str, bytes, str]:
-    """Name, content and ending of a file that was fetched."""
-    ending = member_kind(io.BytesIO(packed), path)
-    check_kind(path, ending)
-    return name, content_of(io.BytesIO(packed), path, name), ending
-
-
-def _paths(source: str) -> list[Path]:
-    """The paths that a source names: itself, the tables in a folder, a pattern's, or several."""
-    path = Path(source)
-    if path.is_dir():
-        if found := tables(path):
-            return found
-        raise DataError(
-            f"{path}: expected one folder of .txt files for each class "
-            f"(such as {path / 'positive'}), or files of data, found neither"
-        )
-    if path.exists():
-        return [path]
-    if source == "-":
-        raise DataError(
-            "-: the standard input is not read, because a run that goes on reads its data again; "
-            "save them as a file"
-        )
-    if glob.has_magic(source):
-        if found := sorted(Path(name) for name in glob.glob(source) if Path(name).is_file()):  # noqa: PTH207  (a pattern may be absolute)
-            return found
-        raise DataError(f"{source}: no file has a name of this pattern")
-    parts = [part.strip() for part in source.split(",")]
-    if len(parts) > 1 and all(parts):
-        return [path for part in parts for path in _paths(part)]
-    known = ", ".join(NAMED)
-    raise DataError(
-        f"{path}: no such file or folder, and no data set of that name (known: {known})"
-    )
-
-
-def check_kind(path: PurePath, ending: str) -> None:
-    """Checks that a file is of a known format."""
-    if path.suffix.lower() in ARCHIVES or ending in ARCHIVES:
-        raise DataError(f"{path}: is an archive; unpack it, and name the file or the folder")
-    if ending not in READERS:
-        remedy = next((advice for endings, advice in REMEDIES.items() if ending in endings), None)
-        inside = (
-            f" with {ending or 'a file without ending'} in it"
-            if path.suffix.lower() != ending
-            else ""
-        )
-        raise DataError(
-            f"{path}: expected a file ending in {ENDINGS} (or those with .gz, .bz2, .xz, .zst or "
-            f".zip), found {path.suffix}{inside}" + (f"; {remedy}" if remedy else "")
-        )
 
 
 def _read(source: Source, readers: "dict[str, Callable[[Source], Table]]") -> Table:
@@ -353,53 +246,3 @@ def _refuse_columns(source: str, *columns: str | None) -> None:
         raise DataError(
             f"--text-column, --label-column and --group-column have no meaning for {source}"
         )
-
-
-def _classes(path: Path, form: Form, tell: Say) -> pd.DataFrame:
-    """Reads CLASS/*.txt, one review a file."""
-    rows, passed, empty = list[tuple[str, str | None, str]](), 0, 0
-    folders = class_folders(path)
-    for folder in folders:
-        files, others = text_files(folder)
-        passed += others
-        if not files:
-            raise DataError(f"{folder}: expected .txt files, one review each, found none")
-        if kind(files[0]) in (".parquet", ".arrow"):
-            raise DataError(
-                f"{folder}: expected .txt files, one review each, found {files[0].name}; is one of "
-                f"the folders the data, such as --data {folder}?"
-            )
-        for file in files:
-            text = _file_text(file, form)
-            empty += not text
-            rows.append((str(file), text or None, folder.name))
-    found = f"{path}: {counted(len(folders), 'folder')}, one a class; {counted(len(rows), 'file')}"
-    found += f", {empty} of them empty" if empty else ""
-    found += f"; {counted(passed, 'other')} passed over" if passed else ""
-    tell(found)
-    return pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
-
-
-def _lines_of_classes(path: Path, classes: dict[str, Path], form: Form, tell: Say) -> pd.DataFrame:
-    """Reads a file for each class, one review a line."""
-    parts = []
-    for label, file in classes.items():
-        plain = text_lines(Source(str(file), content(file), ".txt", form))
-        texts = [str(line).strip() for line in plain.column(0)]
-        texts = [text for text in texts if text]
-        tell(f"{file}: {plain.description}, all of them {label!r}")
-        columns = {"text": texts, "label": [label] * len(texts)}
-        parts.append((str(file), pd.DataFrame(columns, dtype=object)))
-    return _together(parts)
-
-
-def _file_text(file: Path, form: Form) -> str:
-    """The text that a whole file is; nothing where it is empty."""
-    try:
-        found = content_of_file(file)
-    except OSError as error:
-        raise DataError(
-            f"{file}: cannot be read: {error.strerror or error}; expected a text file, so move "
-            "anything else to another folder"
-        ) from error
-    return decoded(str(file), found, form.encoding)[0] if found.strip() else ""

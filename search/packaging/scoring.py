@@ -18,7 +18,8 @@ from search.corpus.compression import ending, kind, member_kind, opened
 from search.corpus.dialect import Form
 from search.corpus.encodings import not_decoded
 from search.corpus.readers import ENDINGS
-from search.corpus.sources import ANY_FORM, check_kind
+from search.corpus.source_files import check_kind
+from search.corpus.sources import ANY_FORM
 from search.errors import DataError
 from search.files import write_atomically
 from search.packaging.classifier import Answers, Classifier

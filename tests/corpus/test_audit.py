@@ -11,8 +11,9 @@ import pytest
 from search.corpus.audit import audit
 from search.corpus.duplicates import near_duplicates
 from search.corpus.labels import Reviews
-from search.corpus.load import encode_splits, read_splits
+from search.corpus.load import encode_splits
 from search.corpus.overlaps import leaking_rows
+from search.corpus.reading import read_splits
 from search.settings import Settings
 from tests.conftest import SAMPLE, run_here
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.corpus.load import load_corpus, read_splits, read_unlabelled
+from search.corpus.load import load_corpus
+from search.corpus.reading import read_splits, read_unlabelled
 from search.corpus.sources import read
 from search.errors import DataError
 from search.settings import Settings

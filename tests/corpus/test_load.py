@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import search
-from search.corpus import load
+from search import progress
 from search.errors import DataError
 from search.tuning.objective import check_measurable
 from tests.conftest import SAMPLE
@@ -73,6 +73,6 @@ def test_with_many_rows_every_step_is_told_of(monkeypatch):
     lines = []
     search.load_corpus(search.Settings(data=SAMPLE), lines.append)
     assert not any(line.startswith(("splitting", "encoding", "auditing")) for line in lines)
-    monkeypatch.setattr(load, "MANY_ROWS", 300)
+    monkeypatch.setattr(progress, "MANY_TEXTS", 300)
     search.load_corpus(search.Settings(data=SAMPLE), lines.append)
     assert lines[-3:] == ["splitting 300 texts", "encoding 300 texts", "auditing 300 texts"]

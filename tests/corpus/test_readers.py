@@ -226,7 +226,7 @@ def test_other_encodings_are_named_and_not_guessed(tmp_path):
 
 
 def test_texts_and_labels_in_two_files(tmp_path):
-    from search.corpus.load import read_splits
+    from search.corpus.reading import read_splits
     from search.settings import Settings
 
     (tmp_path / "t.txt").write_text("".join(f"film {i} x{i * 7}\n" for i in range(40)))

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import zstandard
 
-from search.corpus.load import load_corpus, read_unlabelled
+from search.corpus.load import load_corpus
+from search.corpus.reading import read_unlabelled
 from search.corpus.sources import read, read_texts
 from search.errors import DataError
 from search.settings import Settings

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import search
-from search.corpus.load import read_splits
+from search.corpus.reading import read_splits
 from search.evaluation.leaderboard import COLUMNS
 from search.network.space import Configuration
 from search.network.weights import parameters
