@@ -21,8 +21,8 @@ from search.reporting.notebook import Live, is_notebook
 from search.reporting.report import Rewriting
 from search.reporting.tensorboard import Board, check_installed
 from search.settings import Settings
-from search.tuning.executors import Slots
 from search.tuning.records import TrialRecord
+from search.tuning.slots import Slots
 from search.tuning.study import Study
 from search.tuning.tuner import SearchTuner
 

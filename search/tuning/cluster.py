@@ -24,7 +24,8 @@ import cloudpickle
 from search.errors import ClusterError, one_line
 from search.tuning import training
 from search.tuning.connection import LONGEST, connected
-from search.tuning.executors import TRIALS_A_WORKER, MachineLost, import_training
+from search.tuning.slots import TRIALS_A_WORKER, MachineLost
+from search.tuning.worker import import_training
 
 SAME = ("ray", "numpy", "numba", "scipy")
 """Packages that must be of the same version everywhere: arrays and results travel."""
@@ -57,7 +58,7 @@ class Trainer:
 
 
 class ClusterSlot:
-    """A slot with one Ray actor: see `search.tuning.executors.Slot`.
+    """A slot with one Ray actor: see `search.tuning.slots.Slot`.
 
     Attributes:
         started: the result of `Trainer.start`; None until it has started.
@@ -200,7 +201,7 @@ class ClusterSlots:
             ) from error
 
     def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
-        """See `search.tuning.executors.Slots`."""
+        """See `search.tuning.slots.Slots`."""
         if hypermodel is not None:
             _travels_by_value(hypermodel)
             if not self.keras:
@@ -213,7 +214,7 @@ class ClusterSlots:
         self.refresh()
 
     def refresh(self) -> None:
-        """See `search.tuning.executors.Slots`.
+        """See `search.tuning.slots.Slots`.
 
         Raises:
             ClusterError: a node cannot train, or the cluster is gone.

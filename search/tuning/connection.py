@@ -13,7 +13,7 @@ from typing import Any
 import search
 from search.errors import ClusterError, SettingsError, one_line
 from search.startup import check_modules
-from search.tuning.executors import environment
+from search.tuning.worker import environment
 
 REACH_SECONDS = 10.0  # in which an address must answer
 LONGEST = 300  # characters of an error of Ray's that are shown

@@ -1,12 +1,10 @@
-"""Slots, in which trials are trained: each has one worker process of its own.
+"""The slots of this machine: each a `concurrent.futures` executor with a single process.
 
-On this machine a slot is a `concurrent.futures` executor with a single process. An executor whose
-process dies is broken for good; with one process per slot it is clear which trial it was training.
-The slots of a cluster are in `search.tuning.cluster`.
+An executor whose process dies is broken for good; with one process per slot it is clear which trial
+it was training.
 """
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -15,24 +13,20 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from search.startup import give_temporary_directory, tensorflow_silenced
 from search.tuning.machine import cores, free_memory
+from search.tuning.slots import TRIALS_A_WORKER
+from search.tuning.worker import import_training, start_worker
 
-if TYPE_CHECKING:  # a worker imports this module before its environment is set
+if TYPE_CHECKING:  # slow to import, and slots are made first
     from search.tuning.training import TrainTask
 
-TRIALS_A_WORKER = 200  # then its process is replaced: Keras leaks a little with every network
 WORKER_GROWTH = 1_000_000_000  # bytes over its first trial; then its process is replaced too
 WORKER_MEMORY = 1_500_000_000  # bytes that a worker is reckoned to need
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def default_workers(work: int) -> int:
@@ -42,60 +36,6 @@ def default_workers(work: int) -> int:
         work: number of trials or finals to train.
     """
     return max(1, min(cores(), free_memory() // WORKER_MEMORY, work))
-
-
-class MachineLost(BrokenProcessPool):
-    """A worker was lost with its machine or its connection: the trial is not to blame."""
-
-
-class Slot(Protocol):
-    """A worker process that trains one trial at a time.
-
-    Attributes:
-        holds: the network in the process's memory, as `TrainTask.at` gives it; None for none.
-    """
-
-    holds: "TrainTask | None"
-
-    @property
-    def ready(self) -> bool:
-        """Whether the process has started and can train."""
-
-    def threads(self, trials: int) -> int:
-        """The number of threads per trial if `trials` are trained at a time."""
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        """Runs a function in the process; it raises BrokenProcessPool if that dies."""
-
-    def kill(self) -> None:
-        """Ends the process at once; whatever it was running raises BrokenProcessPool."""
-
-    def replace(self) -> None:
-        """Ends the process and makes room for a new one."""
-
-    def trial_ended(self) -> None:
-        """Replaces the process after many trials."""
-
-
-class Slots(Protocol):
-    """All slots of a run; on a cluster their number may change with every `refresh`."""
-
-    def __iter__(self) -> Iterator[Slot]: ...
-
-    def __len__(self) -> int: ...
-
-    def prepare(self, given: Callable[[], dict[str, Any]], hypermodel: Any) -> None:
-        """Prepares all worker processes for training.
-
-        Args:
-            given: returns the contents of the files that training reads, by path, for machines
-                that do not share a file system: see `training.give`.
-            hypermodel: the HyperModel whose networks are trained by Keras; None if the compiled
-                code trains.
-        """
-
-    def refresh(self) -> None:
-        """Updates which slots there are."""
 
 
 class LocalSlots(list["LocalSlot"]):
@@ -135,7 +75,7 @@ class LocalSlot:
         return ProcessPoolExecutor(
             1,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
+            initializer=start_worker,
             initargs=(self._threads,),
         )
 
@@ -227,58 +167,6 @@ def threads_for(trials: int) -> int:
     """
     most = int(os.environ.get("TF_NUM_INTEROP_THREADS", 2))
     return max(1, min(most, cores() // max(1, trials)))
-
-
-def _start_worker(threads: int = 2) -> None:
-    """Runs first in every worker process, before NumPy or TensorFlow is imported."""
-    for name, value in environment(threads).items():
-        os.environ.setdefault(name, value)
-    keep_memory()
-    give_temporary_directory(Path(os.environ.get("TMPDIR", ".")))
-    # Ctrl-C goes to the whole process group; only the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def keep_memory() -> None:
-    """Has glibc, if that is the C library, keep freed memory instead of returning it.
-
-    A training step on long texts allocates and frees tens of megabytes. By default they go back to
-    the kernel, which zeroes every page when it is touched again: a quarter of an IMDB epoch.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def environment(threads: int) -> dict[str, str]:
-    """Environment variables that a training process needs before it imports anything."""
-    return {
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-def import_training(keras: bool) -> None:
-    """Imports, or compiles, what the first trial of a process needs."""
-    import search.tuning.training
-
-    if keras:
-        with tensorflow_silenced():
-            import keras_tuner  # noqa: F401  (TensorFlow and Keras, seconds)
-    else:
-        search.tuning.training.warm_up()
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent is gone, however the parent ended."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from dataclasses import replace
 from search.errors import Interrupted, one_line
 from search.tuning.agenda import Agenda
 from search.tuning.endings import MOST_DEATHS, MOST_LOSSES, Endings
-from search.tuning.executors import MachineLost, Slot, Slots
 from search.tuning.foreign import packed
 from search.tuning.inputs import Inputs, payload_for_nodes
 from search.tuning.interrupts import StopRequest
@@ -24,6 +23,7 @@ from search.tuning.job import Job, save_job
 from search.tuning.objective import balanced_weights
 from search.tuning.proposals import Proposals
 from search.tuning.records import Status, TrialRecord
+from search.tuning.slots import MachineLost, Slot, Slots
 from search.tuning.study import Study
 from search.tuning.training import StateMissing, TrainResult, TrainTask, train
 

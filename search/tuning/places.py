@@ -7,7 +7,8 @@ from search.corpus.folds import FOLDS
 from search.errors import SettingsError
 from search.settings import Settings
 from search.tuning.cluster import cluster_slots
-from search.tuning.executors import Slots, default_workers, slots
+from search.tuning.executors import default_workers, slots
+from search.tuning.slots import Slots
 
 
 def slots_for(

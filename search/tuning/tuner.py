@@ -26,7 +26,7 @@ from search.tuning import oracles
 from search.tuning.agenda import Agenda
 from search.tuning.algorithms import make_oracle
 from search.tuning.callbacks import Callbacks
-from search.tuning.executors import LocalSlots, Slots
+from search.tuning.executors import LocalSlots
 from search.tuning.inputs import save_inputs
 from search.tuning.interrupts import stop_requests
 from search.tuning.loop import Loop
@@ -34,6 +34,7 @@ from search.tuning.objective import check_measurable
 from search.tuning.places import slots_for
 from search.tuning.proposals import Proposals
 from search.tuning.records import TrialRecord
+from search.tuning.slots import Slots
 from search.tuning.study import Study, whole_shape
 
 Listener = Callable[["SearchTuner", TrialRecord], None]

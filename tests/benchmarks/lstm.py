@@ -8,12 +8,12 @@ import json
 import os
 import time
 
-from search.tuning.executors import _start_worker
+from search.tuning.worker import start_worker
 
 if __name__ == "__main__":
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # they may say another CPU
         os.environ.pop(name, None)
-    _start_worker()  # a worker's threads, before TensorFlow is imported
+    start_worker()  # a worker's threads, before TensorFlow is imported
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np

@@ -7,10 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from search.tuning.executors import _start_worker
+from search.tuning.worker import start_worker
 
 if __name__ == "__main__":
-    _start_worker()  # a worker's threads, before TensorFlow is imported
+    start_worker()  # a worker's threads, before TensorFlow is imported
 
 import numpy as np
 import psutil
