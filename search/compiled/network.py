@@ -8,74 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from search.blas import one_thread
 from search.compiled import recurrence
 from search.compiled.adam import Rows
+from search.compiled.embedding import look_up, token_gradients
+from search.compiled.loss import Floats, Ids, activated, cross_entropies, targets_of
 from search.compiled.pooling import average, largest, to_average, to_largest
 from search.compiled.threads import side_by_side
-from search.compiled.vectors import LANES, compiled, load, store
 from search.network.space import Configuration
 from search.network.weights import Shape, Weights, sizes
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int32]
-
 NO_OUTPUTS = np.empty(0, np.float32)  # in place of a gradient of the outputs of all steps
-
-
-@compiled
-def _look_up(
-    table,  # (vocabulary, width), flat
-    width,
-    ids,  # (batch, time)
-    lengths,  # (batch,)
-    scale,  # (batch, width), flat: the spatial dropout
-    x,  # (batch, time, width), flat: the result; its padding is not written
-):
-    """Looks embeddings up, and applies spatial dropout."""
-    batch, time = ids.shape
-    for r in range(batch):
-        for t in range(lengths[r]):
-            source, target = ids[r, t] * width, (r * time + t) * width
-            k = 0
-            while k + LANES <= width:
-                store(x, target + k, load(table, source + k) * load(scale, r * width + k))
-                k += LANES
-            while k < width:
-                x[target + k] = table[source + k] * scale[r * width + k]
-                k += 1
-
-
-@compiled
-def _token_gradients(
-    first,  # (batch, time, width), flat: the gradient of x by the forward direction
-    second,  # (batch, time, width), flat: by the backward direction
-    width,
-    ids,  # (batch, time)
-    lengths,  # (batch,)
-    scale,  # (batch, width), flat: the spatial dropout
-    tokens,  # (tokens,): the result: the ids of the batch without its padding
-    rows,  # (tokens, width), flat: the result: a gradient for each of them
-):
-    """Computes the gradient of the embedding, sparse: a row for each token of the batch."""
-    batch, time = ids.shape
-    n = 0
-    for r in range(batch):
-        for t in range(lengths[r]):
-            tokens[n] = ids[r, t]
-            source, target = (r * time + t) * width, n * width
-            k = 0
-            while k + LANES <= width:
-                total = load(first, source + k) + load(second, source + k)
-                store(rows, target + k, total * load(scale, r * width + k))
-                k += LANES
-            while k < width:
-                rows[target + k] = first[source + k] + second[source + k]
-                rows[target + k] *= scale[r * width + k]
-                k += 1
-            n += 1
 
 
 @dataclass
@@ -134,7 +78,7 @@ class FastNetwork:
             Probabilities, (batch, outputs).
         """
         hidden, _ = self._read(ids, _lengths(ids), None)
-        return _activated(hidden @ self.weights[-2] + self.weights[-1])
+        return activated(hidden @ self.weights[-2] + self.weights[-1])
 
     @one_thread
     def loss_and_gradients(
@@ -157,8 +101,8 @@ class FastNetwork:
         hidden, passes = self._read(ids, lengths, generator)
         hidden_scale = _dropped(generator, self.configuration.dropout, *hidden.shape)
         hidden = hidden * hidden_scale
-        probabilities = _activated(hidden @ kernel + bias)
-        targets = _targets(labels, probabilities.shape[1], self.configuration.label_smoothing)
+        probabilities = activated(hidden @ kernel + bias)
+        targets = targets_of(labels, probabilities.shape[1], self.configuration.label_smoothing)
         counts = self._class_weights[labels]
         d: Floats = (probabilities - targets) * counts[:, None] / np.float32(len(labels))
         dense = [hidden.T @ d, d.sum(axis=0)]
@@ -166,11 +110,11 @@ class FastNetwork:
         tokens = np.empty(int(lengths.sum()), np.int32)
         width = self.weights[0].shape[1]
         rows = np.empty((len(tokens), width), np.float32)
-        _token_gradients(
+        token_gradients(
             *(inputs[0].reshape(-1), inputs[1].reshape(-1), width, ids, lengths),
             *(passes[0].scale.reshape(-1), tokens, rows.reshape(-1)),
         )
-        loss = float((_cross_entropies(probabilities, targets) * counts).mean())
+        loss = float((cross_entropies(probabilities, targets) * counts).mean())
         return loss, [(tokens, rows), *lstm, *dense]
 
     def _read(
@@ -188,7 +132,7 @@ class FastNetwork:
         rate = configuration.dropout if rate < 0 else rate
         x = np.empty((*ids.shape, width), np.float32)
         scale = _dropped(generator, rate, len(ids), width)
-        _look_up(table.reshape(-1), width, ids, lengths, scale.reshape(-1), x.reshape(-1))
+        look_up(table.reshape(-1), width, ids, lengths, scale.reshape(-1), x.reshape(-1))
         passes = []
         for layer in range(configuration.layers):
             last = layer == configuration.layers - 1
@@ -288,47 +232,3 @@ def _dropped(generator: np.random.Generator | None, rate: float, rows: int, colu
 def _lengths(ids: Ids) -> Ids:
     lengths: Ids = np.count_nonzero(ids, axis=1).astype(np.int32)
     return lengths
-
-
-def _activated(logits: Floats) -> Floats:
-    """Sigmoid of one output, softmax of several."""
-    result: Floats
-    if logits.shape[1] == 1:
-        with np.errstate(over="ignore"):  # exp of a large number is infinite, and 1 / inf is 0
-            result = np.float32(1) / (np.float32(1) + np.exp(-logits))
-    else:
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        result = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result
-
-
-def cross_entropy(probabilities: npt.NDArray[np.floating[Any]], labels: Ids) -> float:
-    """The mean cross-entropy.
-
-    Args:
-        probabilities: shape (rows, 1), of the second of two classes, or (rows, classes).
-        labels: class indices, shape (rows,).
-    """
-    targets = _targets(labels, probabilities.shape[1], 0.0)
-    return float(_cross_entropies(probabilities, targets).mean())
-
-
-def _targets(labels: Ids, outputs: int, smoothing: float) -> Floats:
-    """Target probabilities, (rows, outputs), with label smoothing."""
-    classes = max(2, outputs)
-    targets = np.full((len(labels), classes), smoothing / classes, np.float32)
-    targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
-    return targets if outputs > 1 else targets[:, 1:]
-
-
-def _cross_entropies(
-    probabilities: npt.NDArray[np.floating[Any]], targets: Floats
-) -> npt.NDArray[np.float64]:
-    """The cross-entropy of each row, (rows,)."""
-    p = probabilities.astype(np.float64)
-    # maximum() passes NaN on; the bound is that of Keras.
-    sums = targets * np.log(np.maximum(p, 1e-7))
-    if p.shape[1] == 1:
-        sums += (1 - targets) * np.log(np.maximum(1 - p, 1e-7))
-    losses: npt.NDArray[np.float64] = -sums.sum(axis=1)
-    return losses

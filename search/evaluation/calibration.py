@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from search.compiled.network import cross_entropy
+from search.compiled.loss import cross_entropy
 from search.evaluation.statistics import wilson_interval
 from search.tuning.objective import SMALLEST, Correct, Floats, Labels, Numbers, by_class, correct
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, softmax
 
-from search.compiled.network import cross_entropy
+from search.compiled.loss import cross_entropy
 from search.evaluation.calibration import (
     LARGEST,
     abstain_threshold,

@@ -11,7 +11,7 @@ from sklearn.metrics import (
 )
 from sklearn.utils.class_weight import compute_class_weight
 
-from search.compiled.network import cross_entropy
+from search.compiled.loss import cross_entropy
 from search.errors import SettingsError
 from search.settings import Settings
 from search.tuning.objective import (
