@@ -45,8 +45,8 @@ def metrics_section(best: dict[str, Any]) -> list[str]:
     else:
         measure = display_name(best["objective"], best["positive"])
         lines.append(
-            f"{mean} Alone they have a {measure} of {finals['mean']:.4f} on average "
-            f"(standard deviation {finals['std']:.4f}) on the fold that they had not seen."
+            f"{mean} Alone, their {measure} on the fold that they had not seen is "
+            f"{finals['mean']:.4f} on average (standard deviation {finals['std']:.4f})."
         )
     if (bias := best["selection_bias"]) is not None:
         lines.append(_sentence(describe_bias(best["objective"], bias)))
