@@ -65,7 +65,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tuner: the search algorithm: tpe, random, grid, bayesian or hyperband.
         max_epochs: maximum number of epochs of a trial.
         max_parameters: maximum number of trainable parameters of a network.
-        finals: number of trials that are cross-validated.
+        finals: number of trials that are cross-validated; None for 2, or 1 where that takes long.
         folds: number of cross-validation folds.
         workers: number of trials in parallel; by default what cores and memory allow.
         results: a directory for all results. Fitting the same data again resumes the search there.
@@ -104,7 +104,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tuner: Algorithm = USUAL["tuner"],
         max_epochs: int = USUAL["max_epochs"],
         max_parameters: int | None = USUAL["max_parameters"],
-        finals: int = USUAL["finals"],
+        finals: int | None = USUAL["finals"],
         folds: int | None = USUAL["folds"],
         workers: int | None = USUAL["workers"],
         results: str | Path | None = None,

@@ -202,8 +202,13 @@ def main(
         typer.Option(min=0, help="Stop a trial after this many epochs without improvement."),
     ] = 2,
     finals: Annotated[
-        int, typer.Option(min=0, help="Cross-validate this many of the best trials; 0 for none.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Cross-validate this many of the best trials; 0 for none. "
+            "2 by default, or 1 where that takes long.",
+        ),
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option(

@@ -141,7 +141,9 @@ class Settings(BaseModel):
     patience: NonNegativeInt = Field(
         2, description="epochs in a row without a better one, after which a trial is over"
     )
-    finals: NonNegativeInt = Field(2, description="trials that are cross-validated; 0: none")
+    finals: NonNegativeInt | None = Field(
+        None, description="trials that are cross-validated; 0: none; None: 2, or 1 if that is long"
+    )
     folds: int | None = Field(
         None, ge=2, le=20, description="of cross-validation; None: 5, or 3 of much text"
     )

@@ -266,7 +266,7 @@ def _counted(study: "Study", finals: int, seconds: float) -> str:
         f"{status.count('pruned')} pruned, {status.count('failed')} failed"
     ]
     if finals:
-        parts.append(f"{finals} of {study.settings.finals * study.folds} finals")
+        parts.append(f"{finals} of {len(study.finals_wanted())} finals")
     if seconds > 0 and study.epochs_trained:
         parts.append(f"{study.epochs_trained / seconds:.2g} epochs/s")
     return "; ".join(parts)
@@ -292,8 +292,7 @@ def left(study: "Study", seconds: float) -> str:
     rest = epochs * max(0, settings.trials - len(ended))
     best = best_of(ended)
     if best is not None and best.best is not None:
-        finals = min(settings.finals, settings.trials) * study.folds
-        rest += best.best.epoch * (finals - study.finals_ended())
+        rest += best.best.epoch * (len(study.finals_wanted()) - study.finals_ended())
     rest *= seconds / study.epochs_trained
     if settings.timeout is not None:
         rest = min(rest, settings.timeout - seconds)

@@ -72,18 +72,11 @@ def parameters(configuration: Configuration, shape: Shape) -> int:
     return sum(math.prod(size) for size in sizes(configuration, shape))
 
 
-def operations(configuration: Configuration, shape: Shape, lengths: npt.NDArray[np.int64]) -> float:
-    """The floating-point operations of training on texts once, those of the LSTMs' products.
-
-    Args:
-        configuration: the hyperparameters.
-        shape: of the network.
-        lengths: tokens of each text, (texts,).
-    """
+def operations(configuration: Configuration, shape: Shape, tokens: float) -> float:
+    """The floating-point operations of training on so many tokens: the LSTMs' products."""
     kernels = sizes(configuration, shape)[1:-2]
     # A multiplication and an addition for each weight; forward, and twice as many backward.
-    per_token = 6 * sum(math.prod(size) for size in kernels if len(size) == 2)
-    return float(per_token) * float(np.minimum(lengths, shape.of(configuration).max_length).sum())
+    return 6.0 * tokens * sum(math.prod(size) for size in kernels if len(size) == 2)
 
 
 @one_thread

@@ -10,7 +10,7 @@ With `--single` each configuration is also trained once on all of these rows. Th
 exported then; its scores are still the out-of-fold ones.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ class FoldSummary:
     folds: int
 
 
+FINALISTS = 2  # at most, if it is not said how many
+LONG = 20e12  # floating-point operations; a core needs some five minutes for them
 NO_FOLD = -1  # the final number 0 holds no fold out: it is trained on all rows
 EVERY_FOLD = -2  # a trial that has a network for each fold; see `search.tuning.parts`
 
@@ -53,24 +55,47 @@ def fold_of(name: str) -> int | None:
     return int(number) - 1 if number else None
 
 
+def usual_finalists(requested: int | None) -> int:
+    """How many trials are cross-validated at most."""
+    return FINALISTS if requested is None else requested
+
+
 def wanted(
-    records: Iterable[TrialRecord], finalists: int, folds: int, *, single: bool = False
+    records: Iterable[TrialRecord],
+    finalists: int | None,
+    folds: int,
+    *,
+    single: bool = False,
+    cost: Callable[[TrialRecord], float] = lambda record: 0.0,
 ) -> list[str]:
     """The ids of all finals, in training order: the first fold of every finalist comes first.
 
     Args:
         records: of all trials.
         finalists: number of trials that are cross-validated; of trials with equal hyperparameters
-            only the best one is.
+            only the best one is. None for two, or one where the finals of the second are `LONG`:
+            what it could be better by is less than what the mean of the first one's networks gains.
         folds: number of folds.
         single: whether each finalist is also trained on all rows, last of all.
+        cost: floating-point operations of an epoch of a trial.
     """
     chosen: list[TrialRecord] = []
     for record in ranked(records):
-        if len(chosen) < finalists and _own(record) not in map(_own, chosen):
-            chosen.append(record)
+        if len(chosen) == usual_finalists(finalists):
+            break
+        if _own(record) in map(_own, chosen):
+            continue
+        if chosen and finalists is None and _is_long(record, folds, cost):
+            break
+        chosen.append(record)
     numbers = [*range(1, folds + 1), *([0] if single else [])]
     return [final_id(r.trial_id, number) for number in numbers for r in chosen]
+
+
+def _is_long(record: TrialRecord, folds: int, cost: Callable[[TrialRecord], float]) -> bool:
+    """Whether the finals of a trial, each on all folds but one, take long."""
+    epochs = 0 if record.best is None else record.best.epoch
+    return (folds - 1) * epochs * cost(record) > LONG
 
 
 def is_settled(final: TrialRecord | None, trial: TrialRecord) -> bool:

@@ -8,6 +8,7 @@ from search.errors import SettingsError
 from search.settings import Settings
 from search.tuning.cluster import cluster_slots
 from search.tuning.executors import default_workers, slots
+from search.tuning.finals import usual_finalists
 from search.tuning.slots import Slots
 
 
@@ -40,5 +41,5 @@ def slots_for(
 
 def worker_count(settings: Settings) -> int:
     """The number of workers on this machine: never more than there is work for."""
-    work = max(settings.trials, settings.finals * (settings.folds or FOLDS))
+    work = max(settings.trials, usual_finalists(settings.finals) * (settings.folds or FOLDS))
     return min(settings.workers or default_workers(work), work)

@@ -6,12 +6,11 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from search.corpus.batches import EPOCH_ROWS
 from search.errors import SettingsError
 from search.files import write_json
 from search.network.space import Configuration, inside, smallest, starting_points
 from search.network.spacefile import values_of
-from search.network.weights import operations, parameters
+from search.network.weights import parameters
 from search.tuning import oracles
 from search.tuning.exact import with_exact_steps
 from search.tuning.objective import to_score
@@ -62,11 +61,7 @@ class Proposals:
             oracle.allowed = lambda values: (
                 parameters(Configuration.of(values), study.shape) <= limit
             )
-        lengths = study.corpus.train.lengths
-        share = min(1.0, EPOCH_ROWS / max(1, len(lengths)))
-        oracle.cost = lambda values: (
-            share * operations(Configuration.of(values), study.shape, lengths)
-        )
+        oracle.cost = study.epoch_cost
         requested = [self._tried(text) for text in settings.try_]
         if settings.warm_start is not None:
             requested += best_configurations(settings.warm_start)

@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import keras_tuner
+import numpy as np
 
 from search.corpus import Corpus
+from search.corpus.batches import EPOCH_ROWS
 from search.corpus.folds import joined
 from search.corpus.store import Split
 from search.errors import ResultsError, one_line
@@ -19,7 +21,7 @@ from search.network.adopted import adopted
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import Configuration, Space, check_values
 from search.network.spacefile import spec_text
-from search.network.weights import Shape, sizes
+from search.network.weights import Shape, operations, sizes
 from search.settings import Settings
 from search.tuning import finals
 from search.tuning.early_stopping import Halving, RungTable
@@ -102,12 +104,15 @@ class Study:
         self.keeps_states = own_epochs
         reduction = 1 if own_epochs else settings.reduction
         self._may_judge_by_folds = self.compiled and not own_epochs and judged_out_of_fold(corpus)
-        self.judges_by_folds = self._may_judge_by_folds and settings.finals > 0
+        self.judges_by_folds = (
+            self._may_judge_by_folds and finals.usual_finalists(settings.finals) > 0
+        )
         self._halving = Halving(settings.min_epochs, reduction, settings.max_epochs)
         self.rungs = RungTable(self._halving)
         # Trials that may have such files, so that not every trial is checked after each one.
         self._with_weights: set[str] = set()
         self._with_state: set[str] = set()
+        self._tokens: dict[int, float] = {}  # of an epoch, by the longest text that is read whole
         self._entered: tuple[Any, Any] | None = None
 
     # -- taking up a run -------------------------------------------------------------------
@@ -277,7 +282,11 @@ class Study:
     def finals_wanted(self) -> list[str]:
         """The ids of all finals that the settings ask for, in training order."""
         settings, records = self.settings, self.records.values()
-        return finals.wanted(records, settings.finals, self.folds, single=settings.single)
+        return finals.wanted(
+            *(records, settings.finals, self.folds),
+            single=settings.single,
+            cost=lambda record: self.epoch_cost(record.values),
+        )
 
     def finals_in_force(self) -> dict[str, TrialRecord]:
         """The records of the finals that the settings ask for, as far as there are any."""
@@ -321,6 +330,18 @@ class Study:
     def networks_of(self, record: TrialRecord) -> int:
         """The number of networks that a trial or final trains side by side."""
         return self.folds if self.fold_of(record) == finals.EVERY_FOLD else 1
+
+    def epoch_cost(self, values: dict[str, Any]) -> float:
+        """The floating-point operations of an epoch; 0 if the network is not this project's own."""
+        if not self.ours:
+            return 0.0
+        configuration = Configuration.of(values)
+        longest = self.shape.of(configuration).max_length
+        if longest not in self._tokens:
+            lengths = self.corpus.train.lengths
+            share = min(1.0, EPOCH_ROWS / max(1, len(lengths)))
+            self._tokens[longest] = share * float(np.minimum(lengths, longest).sum())
+        return operations(configuration, self.shape, self._tokens[longest])
 
     # -- networks --------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 import search
 from search.settings import Settings
 from search.tuning.finals import (
+    LONG,
     NO_FOLD,
     final_ranking,
     finals_of,
@@ -49,6 +50,17 @@ FINALS = {
 def test_every_finalist_has_its_first_one_before_any_has_its_second():
     assert wanted(TRIALS, 2, 2) == ["0001-1", "0002-1", "0001-2", "0002-2"]
     assert wanted(TRIALS, 0, 3) == []
+
+
+def test_the_second_is_left_out_if_it_takes_long_and_was_not_asked_for():
+    def first_folds(finalists, operations):  # of all networks but those of the best one
+        ids = wanted(TRIALS, finalists, 3, cost=lambda r: operations * (r.trial_id != "0001"))
+        return ids[:2]
+
+    assert first_folds(None, LONG / 2) == ["0001-1", "0002-1"]  # on two folds, for one epoch
+    assert first_folds(None, 1.1 * LONG / 2) == ["0001-1", "0001-2"]
+    assert first_folds(2, 9 * LONG) == ["0001-1", "0002-1"]
+    assert wanted(TRIALS, None, 2, cost=lambda r: 9 * LONG) == ["0001-1", "0001-2"]
 
 
 def test_what_is_trained_on_all_rows_comes_last_and_is_no_measure():
