@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.commands import command, folder, run_and_leave, show
+from search.options import Debug
 from search.startup import check_whole
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def main(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, with whole values.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Compare two runs: settings, cost, results, and whose winner is better.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from search.commands import command, folder, run_and_leave, say, show
+from search.options import Debug
 from search.startup import check_whole
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -28,7 +29,7 @@ def main(
         ),
     ] = Path("results"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Export the best model of a search, and check the export in its own runtime.
 

@@ -12,7 +12,7 @@ from search.commands import command, folder, run_and_leave, say, show
 from search.corpus.dialect import Form
 from search.display import counted, visible
 from search.errors import DataError, SettingsError
-from search.settings import Quote
+from search.options import Debug, Delimiter, NoHeader, QuotationMarks, TextColumn
 from search.startup import check_modules
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -31,26 +31,14 @@ def main(
         Path | None,
         typer.Option(help="Where the file with answers goes; by default NAME.predicted.csv, …"),
     ] = None,
-    text_column: Annotated[
-        str | None,
-        typer.Option(help="The column with the text: review, 6, or title,review to join two."),
-    ] = None,
+    text_column: TextColumn = None,
     encoding: Annotated[
         str | None,
         typer.Option(help="Encoding of the file, such as windows-1252; UTF-8 by default."),
     ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(help="Delimiter between columns, such as ';' or tab; detected by default."),
-    ] = None,
-    quote: Annotated[
-        Quote | None,
-        typer.Option(help="Quotation marks around cells; detected by default."),
-    ] = None,
-    no_header: Annotated[
-        bool,
-        typer.Option("--no-header", help="The first line of a table is data, not column names."),
-    ] = False,
+    delimiter: Delimiter = None,
+    quote: QuotationMarks = None,
+    no_header: NoHeader = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object for each text; for a file, a summary.")
     ] = False,
@@ -68,7 +56,7 @@ def main(
         Path | None, typer.Option(help="Another .keras file that a search exported.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answers only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Classify texts: those given, those of a file, or the lines of the standard input.
 

@@ -7,6 +7,7 @@ import typer
 
 from search.commands import command, folder, run_and_leave, show
 from search.errors import ResultsError
+from search.options import Debug
 from search.startup import check_whole
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -20,7 +21,7 @@ def main(
     in_browser: Annotated[
         bool, typer.Option("--open", help="Open the report in a browser.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Write report.html from the records of a run: finished, killed, or going on.
 

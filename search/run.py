@@ -10,8 +10,9 @@ import typer
 
 from search.commands import command, folder, grouped, run_and_leave, say
 from search.errors import Interrupted, SettingsError
+from search.options import Debug, Delimiter, NoHeader, QuotationMarks, TextColumn
 from search.session import search, show_audit, show_space
-from search.settings import FEWEST_ROWS, Algorithm, Objective, Quote, Settings, duration
+from search.settings import FEWEST_ROWS, Algorithm, Objective, Settings, duration
 from search.startup import check_whole
 from search.summary import print_outcome
 from search.view import chosen_view, result_event
@@ -68,10 +69,7 @@ def main(
             "folder with one folder of texts for each class, a pattern, or an https:// address."
         ),
     ] = "rotten-tomatoes",
-    text_column: Annotated[
-        str | None,
-        typer.Option(help="The column with the text: review, 6, or title,review to join two."),
-    ] = None,
+    text_column: TextColumn = None,
     label_column: Annotated[
         str | None, typer.Option(help="The column with the label, such as sentiment or 1.")
     ] = None,
@@ -89,18 +87,9 @@ def main(
         str | None,
         typer.Option(help="Encoding of the files, such as windows-1252; UTF-8 by default."),
     ] = None,
-    delimiter: Annotated[
-        str | None,
-        typer.Option(help="Delimiter between columns, such as ';' or tab; detected by default."),
-    ] = None,
-    quote: Annotated[
-        Quote | None,
-        typer.Option(help="Quotation marks around cells; detected by default."),
-    ] = None,
-    no_header: Annotated[
-        bool,
-        typer.Option("--no-header", help="The first line of a table is data, not column names."),
-    ] = False,
+    delimiter: Delimiter = None,
+    quote: QuotationMarks = None,
+    no_header: NoHeader = False,
     min_class_rows: Annotated[
         int, typer.Option(min=FEWEST_ROWS, help="Classes with fewer rows are left out.")
     ] = FEWEST_ROWS,
@@ -289,7 +278,7 @@ def main(
             "--json", help="Print JSON to stdout, one object per line, instead of the table."
         ),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Search the hyperparameters of a text sentiment classifier.
 

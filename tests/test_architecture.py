@@ -39,6 +39,7 @@ COMMANDS = {
     "view",
     "summary",
     "commands",
+    "options",
 }
 COMMANDS |= {"__main__"}
 MODULES = sorted((ROOT / "search").rglob("*.py"))
