@@ -3,25 +3,12 @@
 import numpy as np
 import pytest
 
-import search
 from search.corpus.ngrams import Kind
 from search.corpus.store import Corpus
 from search.evaluation.baselines import Baseline, baselines
 from search.evaluation.mixture import ngram_scores
-from search.evaluation.ngram_models import Fitted, fitted_models
-from tests.conftest import SAMPLE
-
-EVEN = np.ones(2)
-
-
-@pytest.fixture(scope="module")
-def sample() -> Corpus:
-    return search.load_corpus(search.Settings(data=str(SAMPLE)))
-
-
-@pytest.fixture(scope="module")
-def models(sample: Corpus) -> dict[Kind, Fitted]:
-    return fitted_models(sample, EVEN)
+from search.evaluation.ngram_models import Fitted
+from tests.evaluation.conftest import EVEN
 
 
 @pytest.fixture(scope="module")

@@ -7,26 +7,12 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-import search
 from search.corpus.folds import joined
 from search.corpus.ngrams import KINDS, counted
-from search.corpus.store import Corpus
 from search.evaluation import ngram_models
-from search.evaluation.ngram_models import Fitted, fitted, fitted_models
-from tests.conftest import SAMPLE
+from search.evaluation.ngram_models import fitted, fitted_models
+from tests.evaluation.conftest import EVEN
 from tests.made import corpus_of
-
-EVEN = np.ones(2)
-
-
-@pytest.fixture(scope="module")
-def sample() -> Corpus:
-    return search.load_corpus(search.Settings(data=str(SAMPLE)))
-
-
-@pytest.fixture(scope="module")
-def models(sample: Corpus) -> dict[str, Fitted]:
-    return fitted_models(sample, EVEN)
 
 
 def test_tfidf_is_that_of_scikit_learn(sample, models):
