@@ -21,6 +21,7 @@ from typer.core import TyperCommand
 from search.display import visible
 from search.errors import InputError, SearchError, one_line
 from search.startup import at_home
+from search.tuning.interrupts import stop_signals
 
 NOT_OURS = (
     r"currentThread\(\) is deprecated",  # KerasTuner 1.4.8
@@ -68,12 +69,20 @@ def folder(text: str) -> Path:
 def say(message: str) -> None:
     """Prints one line of progress to stderr; stdout is for results.
 
-    A log that is full ends no search; a pipe that nobody reads does, as it ends other programs.
+    A log that is full or a terminal that was closed ends no search; a pipe that nobody reads does,
+    as it ends other programs.
     """
-    try:
+    with not_lost_with_the_log():
         print(fitted(message, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextlib.contextmanager
+def not_lost_with_the_log() -> Iterator[None]:
+    """Continues where progress cannot be written any more: a full disk, a closed terminal."""
+    try:
+        yield
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EIO):
             raise
 
 
@@ -148,11 +157,18 @@ def _check_current_directory() -> None:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, handled as Ctrl-C is."""
+    """SIGTERM or SIGHUP, handled as Ctrl-C is.
+
+    Args:
+        signal_number: which of them.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    raise Terminated(signal_number)
 
 
 @contextlib.contextmanager
@@ -165,11 +181,12 @@ def command(
 
     Args:
         debug: let errors through, with their traceback.
-        stopped: what to say after Ctrl-C or SIGTERM.
+        stopped: what to say after Ctrl-C, SIGTERM or SIGHUP.
     """
-    before = None
+    before = {}
     if threading.current_thread() is threading.main_thread():  # no other may have handlers
-        before = signal.signal(signal.SIGTERM, _terminate)
+        numbers = {*stop_signals()} - {signal.SIGINT}
+        before = {number: signal.signal(number, _terminate) for number in numbers}
     try:
         _check_current_directory()
         yield
@@ -201,7 +218,8 @@ def command(
         sys.exit(2)
     except KeyboardInterrupt as request:
         say(stopped)
-        sys.exit(143 if isinstance(request, Terminated) else 130)
+        number = request.signal_number if isinstance(request, Terminated) else signal.SIGINT
+        sys.exit(128 + number)
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

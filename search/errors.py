@@ -9,7 +9,7 @@ SearchError                      1
 │   └── ModelError               2   a model file: missing, damaged, changed, not of this project
 ├── ParityError                  1   an exported file gives other probabilities than the search
 ├── NothingUsable                1   every trial failed
-└── Interrupted            130/143   Ctrl-C or SIGTERM; everything is saved
+└── Interrupted        130/143/129   Ctrl-C, SIGTERM or SIGHUP; everything is saved
 
 A message says what was expected, what was found, and what to do.
 """
@@ -90,7 +90,7 @@ class Interrupted(SearchError):
 
     Args:
         message: what to tell the user.
-        signal_number: SIGINT or SIGTERM; the exit code is 128 + this, as shells expect.
+        signal_number: SIGINT, SIGTERM or SIGHUP; the exit code is 128 + this, as shells expect.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:

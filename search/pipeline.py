@@ -72,7 +72,7 @@ def tune(
         SettingsError: the settings contradict each other or the data.
         ResultsError: the directory is in use, unusable, or holds another run.
         NothingUsable: the first trials all failed in the same way.
-        Interrupted: Ctrl-C or SIGTERM; everything is saved.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; everything is saved.
 
     Example:
         >>> import search

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from search.commands import say
+from search.commands import not_lost_with_the_log, say
 from search.display import visible
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class LiveTable:
         """See `View`."""
         if self._live is not None and self._study is not None:
             self._draw(self._study)  # as it stands at the end
-            self._live.stop()
+            with not_lost_with_the_log():
+                self._live.stop()
             say("")
             self._live = None
 
@@ -149,10 +150,12 @@ class LiveTable:
             self._begun = time.monotonic()
             # Without a thread of its own: it would draw what this one is just changing.
             self._live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
-            self._live.start()
+            with not_lost_with_the_log():
+                self._live.start()
         self._study, began = study, time.monotonic()
         drawn = picture(study, self._live.console, began - self._begun)
-        self._live.update(drawn, refresh=True)
+        with not_lost_with_the_log():
+            self._live.update(drawn, refresh=True)
         # With thousands of trials drawing is slow: it gets a twentieth of the time at most.
         took = time.monotonic() - began
         self._next = began + max(REFRESH_SECONDS, 20 * took)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from search.tuning.interrupts import SIGNALS
 from search.tuning.machine import cores, free_memory
 from search.tuning.slots import TRIALS_A_WORKER
 from search.tuning.worker import import_training, start_worker
@@ -189,11 +190,11 @@ def _alone() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _blocked_interrupts() -> Iterator[None]:
-    """Processes that are started in this block inherit blocked SIGINT and SIGTERM."""
+    """Processes that are started in this block inherit `SIGNALS` blocked."""
     if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

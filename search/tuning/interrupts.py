@@ -1,10 +1,22 @@
-"""Ctrl-C and SIGTERM: the first stops after the epochs in flight, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first stops after the epochs in flight, the second at once."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []),  # its terminal is gone; not on Windows
+)
+"""What asks a process to stop."""
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Returns those of `SIGNALS` that this process does not ignore, as `nohup` has it."""
+    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
 
 
 class StopRequest:
@@ -31,7 +43,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Handles SIGINT and SIGTERM in a block; the third signal raises KeyboardInterrupt.
+    """Handles `stop_signals` in a block; the third signal raises KeyboardInterrupt.
 
     The second does not raise, because it could interrupt the saving of an epoch. Outside the main
     thread, where Python allows no signal handlers, a stop is never requested.
@@ -49,8 +61,7 @@ def stop_requests() -> Iterator[StopRequest]:
         else:
             request.signal_number = signal_number
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in stop_signals()}
     try:
         yield request
     finally:

@@ -151,7 +151,7 @@ class SearchTuner(keras_tuner.Tuner):
             SettingsError: data or options of `keras.Model.fit` are given.
             ResultsError: the directory is in use, unusable, or of another run.
             NothingUsable: the first trials all failed in the same way.
-            Interrupted: Ctrl-C or SIGTERM; everything is saved.
+            Interrupted: Ctrl-C, SIGTERM or SIGHUP; everything is saved.
         """
         check_search(data, options)
         timeout, study = self.settings.timeout, self.study

@@ -9,6 +9,7 @@ from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
 from search.startup import give_temporary_directory, tensorflow_silenced
+from search.tuning.interrupts import SIGNALS
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -20,8 +21,8 @@ def start_worker(threads: int = 2) -> None:
     keep_memory()
     give_temporary_directory(Path(os.environ.get("TMPDIR", ".")))
     # Ctrl-C goes to the whole process group; only the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

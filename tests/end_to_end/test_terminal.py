@@ -35,12 +35,13 @@ class Terminal(pyte.HistoryScreen):
         return [line.rstrip() for line in (*past, *self.display)]
 
 
-def started(results, size, *options, **environment):
+def started(results, size, *options, under=(), **environment):
     mine = ("TF_", "NO_COLOR", "COLUMNS", "LINES")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
+    command = [*under, sys.executable, "-m", "search.run", *SEARCH, *options]
     return pexpect.spawn(
-        sys.executable,
-        ["-m", "search.run", *SEARCH, *options, "--results", results.name],
+        command[0],
+        [*command[1:], "--results", results.name],
         cwd=str(results.parent),
         dimensions=size[::-1],
         env={**inherited, "TERM": "xterm-256color", **environment},
@@ -98,6 +99,29 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path):
     assert code == 128 + signal.SIGINT, output
     assert "The same command continues" in " ".join(output.split())
     assert "\x1b[?25h" in output and "Traceback" not in output
+
+
+def test_a_terminal_that_is_closed_ends_the_search_as_ctrl_c_does(tmp_path):
+    child = started(tmp_path / "r", (80, 24), "--trials", "500")
+    child.expect("of 500 trials")
+    workers = psutil.Process(child.pid).children(recursive=True)
+    child.ptyproc.fileobj.close()
+    child.wait()
+    assert child.exitstatus == 128 + signal.SIGHUP
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+@pytest.mark.slow
+def test_nohup_outlives_its_terminal(tmp_path):
+    """Also where nothing was redirected: what cannot be shown is lost, and nothing else."""
+    results = tmp_path / "r"
+    child = started(
+        results, (80, 24), "--finals", "0", under=("sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
+    )
+    child.expect("of 5 trials")
+    child.ptyproc.fileobj.close()
+    child.wait()
+    assert (results / "best_model.keras").is_file()
 
 
 def test_the_first_line_comes_at_once(tmp_path):

@@ -144,8 +144,12 @@ def test_workers_killed_often(tmp_path, reference, seed):
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-    ids=["Ctrl-C", "SIGTERM"],
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )
 def test_asked_to_stop(tmp_path, reference, tuned, number, code):
     results = tmp_path / "results"
