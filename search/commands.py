@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand
 
 from search.display import visible
-from search.errors import InputError, SearchError, one_line
+from search.errors import DISK_FULL, InputError, SearchError, one_line
 from search.startup import at_home
 from search.tuning.interrupts import stop_signals
 
@@ -32,7 +32,7 @@ NOT_OURS = (
 
 OTHER_OPTIONS = "Other options"  # of a command
 REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
+    **dict.fromkeys(DISK_FULL, "make room"),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow it, or name another place"),
 }
 """What to do about an error of a file, by its number."""

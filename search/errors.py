@@ -14,6 +14,11 @@ SearchError                      1
 A message says what was expected, what was found, and what to do.
 """
 
+import errno
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Numbers of errors that a full disk gives, without the name of a file."""
+
 
 def one_line(error: BaseException, longest: int = 500) -> str:
     """Returns an error message in one line of at most so many characters."""

@@ -5,17 +5,20 @@ over its final name; then the folder is flushed too, so that the name itself sur
 cut (POSIX rename is atomic; fsync of file and directory makes it durable).
 """
 
+import contextlib
 import errno
 import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from search.errors import DISK_FULL
 
 CANNOT_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 TEMPORARY = ".partial"  # the ending of every unfinished file; a run removes leftovers at its start
@@ -38,17 +41,47 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """
     # A name of this process: a report may be rewritten while the run rewrites it, too.
     unfinished = temporary(path)
-    try:
-        unfinished.unlink(missing_ok=True)  # of a process that had the same number
-        with unfinished.open("xb") as file:  # never through a link
-            write(file)
-            file.flush()
-            flush(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with errors_named(path, unfinished):
+        try:
+            unfinished.unlink(missing_ok=True)  # of a process that had the same number
+            with unfinished.open("xb") as file:  # never through a link
+                write(file)
+                file.flush()
+                flush(file.fileno())
+            unfinished.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # its folder is none, or read-only by now
+                unfinished.unlink(missing_ok=True)
+            raise
     flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Makes an unfinished folder beside `path`, and removes it at the end, if it is still there.
+
+    Raises:
+        OSError: it cannot be made or written; the error names `path`.
+    """
+    folder = temporary(path)
+    with errors_named(path, folder):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def errors_named(path: Path, unfinished: Path) -> Iterator[None]:
+    """Has errors of an unfinished file name the path that the user knows, or any at all."""
+    try:
+        yield
+    except OSError as error:
+        full = error.filename is None and error.errno in DISK_FULL
+        if not (full or str(error.filename).startswith(str(unfinished))):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -105,7 +105,8 @@ def in_memory(value: Any) -> InMemory | None:
         texts, labels = map(_flat, value)
         if len(texts) != len(labels):
             raise ValueError(
-                f"expected a label for each of {len(texts)} texts, found {len(labels)} labels"
+                f"expected a label for each of {counted(len(texts), 'text')}, found "
+                f"{counted(len(labels), 'label')}"
             )
         return InMemory((texts, labels), "pair")
     return _rows(value)

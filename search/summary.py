@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from search.commands import show
+from search.display import counted
 from search.settings import Objective
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def trial_line(study: "Study", record: "TrialRecord") -> str:
             f"{objective} {to_score(objective, record.best.score):.4f} "
             f"(best {to_score(objective, leader.best.score):.4f}, trial {leader.trial_id}), "
             f"{'stopped after ' if record.status == 'pruned' else ''}"
-            f"{len(record.history)} epochs, {sum(e.seconds for e in record.history):.1f} s"
+            f"{counted(len(record.history), 'epoch')}, "
+            f"{sum(e.seconds for e in record.history):.1f} s"
         )
     return f"[{len(ended)}/{total}] trial {record.trial_id}: {result}"
 
@@ -44,7 +46,7 @@ def final_line(study: "Study", record: "TrialRecord") -> str:
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
     elif number == "0":
-        result = f"trained for {len(record.history)} epochs"
+        result = f"trained for {counted(len(record.history), 'epoch')}"
     else:
         result = f"{objective} {to_score(objective, record.best.score):.4f}"
     part = f"fold {number}" if number != "0" else "all rows"

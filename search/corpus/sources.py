@@ -189,7 +189,7 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
     if len(texts) != len(found):
         raise DataError(
             f"{labels}: expected a label for each of the {len(texts)} lines of {source}, found "
-            f"{len(found)} lines"
+            f"{counted(len(found), 'line')}"
         )
     table = pd.DataFrame({"text": texts, "label": found}, dtype=object)
     return _mended(source, _together([(source, table)]), tell)

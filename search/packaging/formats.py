@@ -6,7 +6,6 @@ file, too.
 """
 
 import json
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from search.corpus.encode import decode
 from search.corpus.store import Corpus
 from search.errors import ResultsError
-from search.files import flush_folder, flush_tree, temporary, write_json, write_text
+from search.files import flush_folder, flush_tree, temporary_folder, write_json, write_text
 from search.packaging.classifier import load_classifier
 from search.packaging.description import DESCRIPTION, Description
 from search.packaging.modelfile import ModelFile
@@ -119,9 +118,7 @@ def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]
     expected = load_classifier(file.path).score(texts)
     run.artefacts.claim([name])
     folder = run.path / name
-    partial = temporary(folder)
-    partial.mkdir()
-    try:
+    with temporary_folder(folder) as partial:
         path, target = (str(place.absolute()) for place in (file.path, partial))
         metadata = onnx_metadata(file.description)
         started().ask(do="convert", format=name, path=path, target=target, metadata=metadata)
@@ -135,8 +132,6 @@ def _export(run: RunDirectory, file: ModelFile, name: Format, written: list[str]
             raise ResultsError(f"{other}: is not made by this run; move it away")
         run.artefacts.record(name, at=partial)
         partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     flush_folder(folder.parent)
     size = sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())
     return {**proof, "size_bytes": size}

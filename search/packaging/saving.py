@@ -1,6 +1,5 @@
 """Saves a trial's networks as one .keras file, with metadata, after a check of its output."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from search.evaluation.calibration import abstain_threshold
 from search.evaluation.measures import interval, with_all_rows
 from search.evaluation.ngram_models import Fitted
 from search.evaluation.statistics import wilson_interval
-from search.files import flush_folder, temporary
+from search.files import flush_folder, temporary_folder
 from search.packaging.description import describe, facts_of
 from search.packaging.ensemble import Ensemble, ensemble_of, records_behind
 from search.packaging.modelfile import ModelFile
@@ -106,9 +105,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         },
         "created_at": now(),
     }
-    folder = temporary(path)
-    folder.mkdir()
-    try:
+    with temporary_folder(path) as folder:
         partial = folder / path.name
         save_model(text_model(ensemble.networks, corpus.vocabulary, input_config, mixture), partial)
         describe(partial, facts, corpus.vocabulary)
@@ -123,8 +120,6 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
             ) from error
         partial.replace(path)
         path.with_name(UNPROVEN).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(folder)
     flush_folder(path.parent)
     return Saved(facts, proof)
 
