@@ -22,6 +22,7 @@ from search.corpus.named import NAMED, is_named, movie_reviews
 from search.corpus.readers import READERS, text_lines
 from search.corpus.source_files import content_and_ending, source_files
 from search.corpus.table import Source, Table
+from search.display import counted
 from search.errors import DataError
 from search.memory import InMemory
 from search.progress import Say, silent
