@@ -83,12 +83,11 @@ def _connect(address: str, threads: int) -> Any:
 
     # It prints dying processes to stdout; the tuner reports them.
     _private.worker._worker_logs_enabled = False
-    variables = {**environment(threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     package = str(Path(search.__file__).parent)
     try:
         ray.init(
             address,
-            runtime_env={"py_modules": [package], "env_vars": variables},
+            runtime_env={"py_modules": [package], "env_vars": environment(threads)},
             log_to_driver=False,
             logging_level=logging.ERROR,
         )

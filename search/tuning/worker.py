@@ -44,6 +44,8 @@ def environment(threads: int) -> dict[str, str]:
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": "1",
+        # Else the first process takes all memory of a GPU, and nothing is left for the others.
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
 
 

@@ -74,6 +74,8 @@ def test_threads_are_set_before_anything_is_imported(monkeypatch):
         assert worker.submit(environment, "TF_NUM_INTEROP_THREADS").result(timeout=60) == "1"
         assert worker.submit(environment, "TF_NUM_INTRAOP_THREADS").result(timeout=60) == "1"
         assert worker.submit(environment, "OPENBLAS_NUM_THREADS").result(timeout=60) == "1"
+        found = worker.submit(environment, "TF_FORCE_GPU_ALLOW_GROWTH").result(timeout=60)
+        assert found == "true"
     finally:
         worker.close()
 
