@@ -4,8 +4,7 @@ Only the loop changes it, through `put`. Evaluation, packaging and the view get 
 the tuner.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras_tuner
@@ -15,22 +14,18 @@ from search.corpus import Corpus
 from search.corpus.batches import EPOCH_ROWS
 from search.corpus.folds import joined
 from search.corpus.store import Split
-from search.errors import ResultsError, one_line
-from search.files import write_json
+from search.errors import ResultsError
 from search.network.adopted import adopted
 from search.network.hypermodel import SentimentHyperModel
-from search.network.space import Configuration, Space, check_values
-from search.network.spacefile import spec_text
-from search.network.weights import Shape, operations, sizes
+from search.network.space import Configuration, Space
+from search.network.weights import Shape, operations
 from search.settings import Settings
 from search.tuning import finals
 from search.tuning.early_stopping import Halving, RungTable
-from search.tuning.machine import machine_facts
 from search.tuning.objective import positive_class
 from search.tuning.parts import judged_out_of_fold
-from search.tuning.records import TrialRecord, now, ranked, run_id, trial_of
+from search.tuning.records import TrialRecord, ranked, trial_of
 from search.tuning.rundir import RunDirectory
-from search.version import __version__
 
 
 def whole_shape(corpus: Corpus) -> Shape:
@@ -57,6 +52,7 @@ class Study:
         run: the results directory.
         ours: whether the networks are this project's own, not those of a user's HyperModel.
         compiled: whether compiled code trains them, not Keras.
+        may_judge_by_folds: whether `judges_by_folds` is possible on this data with these networks.
         judges_by_folds: whether a trial has a network for each fold, and its scores are those of
             the out-of-fold predictions of all training and validation rows; otherwise of the
             validation rows. These are the judged rows. A run that is taken up stays as it was.
@@ -103,9 +99,9 @@ class Study:
         self.under_way: list[TrialRecord | None] = []
         self.keeps_states = own_epochs
         reduction = 1 if own_epochs else settings.reduction
-        self._may_judge_by_folds = self.compiled and not own_epochs and judged_out_of_fold(corpus)
+        self.may_judge_by_folds = self.compiled and not own_epochs and judged_out_of_fold(corpus)
         self.judges_by_folds = (
-            self._may_judge_by_folds and finals.usual_finalists(settings.finals) > 0
+            self.may_judge_by_folds and finals.usual_finalists(settings.finals) > 0
         )
         self._halving = Halving(settings.min_epochs, reduction, settings.max_epochs)
         self.rungs = RungTable(self._halving)
@@ -115,57 +111,23 @@ class Study:
         self._tokens: dict[int, float] = {}  # of an epoch, by the longest text that is read whole
         self._entered: tuple[Any, Any] | None = None
 
-    # -- taking up a run -------------------------------------------------------------------
+    # -- the directory ---------------------------------------------------------------------
 
-    def enter(self, searched: dict[str, Any], *, overwrite: bool = False) -> None:
-        """Starts the run in its directory, or resumes the same run there.
+    def restore(self, run: str, records: Iterable[TrialRecord]) -> None:
+        """Takes over what is in the directory: see `search.tuning.resumption`.
 
         Args:
-            searched: what the algorithm and its space add to the identity of a run.
-            overwrite: whether to move an older run aside first.
-
-        Raises:
-            ResultsError: the directory holds another run.
+            run: the `run_id` of the run there.
+            records: of its trials and finals.
         """
-        if not overwrite:
-            self._judge_as_begun(searched)
-        facts = self.facts(searched)
-        self.run.enter(facts, overwrite=overwrite)
-        self.run_id = run_id(facts["identity"])
-        self._entered = self._there()
-        write_json(self.run.path / "audit.json", self.corpus.facts.get("audit"))
-        found = self.run.records(self._check)
+        found = list(records)
+        self.run_id, self._entered = run, self.there()
         self.records = {record.trial_id: record for record in found if not record.is_final}
         self.finals = {record.trial_id: record for record in found if record.is_final}
         self.rungs = RungTable(self._halving, self.records.values())
         self._with_weights, self._with_state = set(self.records), set(self.records)
-        self._try_failed_again()
-        self._check_kept_weights()
-        self._forget_finals_without_trial()
-        self.remove_unneeded()
 
-    def _judge_as_begun(self, searched: dict[str, Any]) -> None:
-        """Judges trials as the run in the directory began to; where run.json is lost, by them.
-
-        Raises:
-            ResultsError: it is lost, and they are of a run with other settings or data.
-        """
-        begun, _ = self._there()
-        if begun is not None:
-            self.judges_by_folds = self._may_judge_by_folds and begun.get("judged_by") == "folds"
-            return
-        runs = {record.run for record in self.run.records()} - {None}
-        for judges in (self.judges_by_folds, not self.judges_by_folds):
-            self.judges_by_folds = judges and self._may_judge_by_folds
-            if not runs or run_id(self.facts(searched)["identity"]) in runs:
-                return
-        raise ResultsError(
-            f"{self.run.path}: holds trials of a run with other settings or other data, and its "
-            "run.json is lost. Start anew with --overwrite (the old run is moved aside), or choose "
-            "another directory with --results DIR"
-        )
-
-    def _there(self) -> tuple[Any, Any]:
+    def there(self) -> tuple[Any, Any]:
         """Identity and start of the run in the directory."""
         facts = self.run.read_json(self.run.run_file) or {}
         return facts.get("identity"), facts.get("started_at")
@@ -176,87 +138,12 @@ class Study:
         Raises:
             ResultsError: it was moved, removed, or another run was begun in its place.
         """
-        if self._entered is not None and self._there() != self._entered:
+        if self._entered is not None and self.there() != self._entered:
             raise ResultsError(
                 f"{self.run.path}: does not hold this run any more: it was moved or removed, or "
                 "another one was begun there with --overwrite. What is there now can be taken up "
                 "with its own settings"
             )
-
-    def facts(self, searched: dict[str, Any]) -> dict[str, Any]:
-        """The content of run.json; for `searched` see `enter`."""
-        return {
-            "identity": {
-                **self.settings.identity(),
-                "data_fingerprint": self.corpus.fingerprint,
-                **({"judged_by": "folds"} if self.judges_by_folds else {}),
-                **searched,
-                **{f"space.{name}": spec_text(spec) for name, spec in self.space.items()},
-                "shape": [self.shape.vocabulary_size, self.shape.classes, self.shape.max_length],
-            },
-            "settings": self.settings.model_dump(mode="json"),
-            "data": {name: fact for name, fact in self.corpus.facts.items() if name != "audit"},
-            "class_names": list(self.corpus.class_names),
-            "version": __version__,
-            "machine": machine_facts(),
-            "started_at": now(),
-        }
-
-    def _check(self, record: TrialRecord) -> None:
-        """Checks that a record belongs to this search.
-
-        Raises:
-            ValueError: its space cannot be read, or values are missing or out of bounds.
-        """
-        try:
-            keras_tuner.HyperParameters.from_config(record.space)
-        except Exception as error:  # whatever KerasTuner stumbles over
-            raise ValueError(f"its space cannot be read: {one_line(error)}") from error
-        if self.ours:
-            check_values(record.values)
-            if missing := self.space.keys() - record.values.keys():
-                raise ValueError(f"it has no {', '.join(sorted(missing))}")
-
-    def _fits(self, record: TrialRecord) -> bool:
-        """Whether a trial's weights are saved and have the shapes of its network."""
-        weights = self.run.trial(record.trial_id).load_weights()
-        if weights is None or not self.ours:
-            return weights is not None
-        wanted = sizes(self.configuration(record.values), self.shape)
-        return [weight.shape for weight in weights] == wanted * self.networks_of(record)
-
-    def _try_failed_again(self) -> None:
-        """Marks failed trials for a retry: those with a machine fault, or all with retry_failed.
-
-        Their files stay until they are started: a kill before leaves them as they were.
-        """
-        for record in (*self.records.values(), *self.finals_in_force().values()):
-            again = record.machine_fault or self.settings.retry_failed
-            if record.status == "failed" and again:
-                self.warn(f"trial {record.trial_id} is tried again: it failed with {record.error}")
-                fresh = replace(record, status="running", history=(), ended_at=None, error=None)
-                attempts = record.attempts + 1
-                self._remember(replace(fresh, machine_fault=False, attempts=attempts))
-
-    def _check_kept_weights(self) -> None:
-        """Marks leading trials and finals for training again if their weights are lost."""
-        leading = ranked(self.records.values())[: self.settings.keep]
-        there = self.finals_in_force().values()
-        for record in (*leading, *(final for final in there if final.status == "completed")):
-            if not self._fits(record):
-                self.warn(
-                    f"the weights of trial {record.trial_id} are missing: it is trained again"
-                )
-                self._remember(replace(record, status="running", history=(), ended_at=None))
-
-    def _forget_finals_without_trial(self) -> None:
-        """Drops unfinished finals whose trial is lost or is to be trained again."""
-        known = {name for name, record in self.records.items() if record.best is not None}
-        self.finals = {
-            name: final
-            for name, final in self.finals.items()
-            if final.status != "running" or trial_of(name) in known
-        }
 
     # -- how it stands ---------------------------------------------------------------------
 
@@ -381,9 +268,10 @@ class Study:
     def put(self, record: TrialRecord) -> None:
         """Writes and remembers the record of a trial or final."""
         self.run.trial(record.trial_id).save_record(record)
-        self._remember(record)
+        self.remember(record)
 
-    def _remember(self, record: TrialRecord) -> None:
+    def remember(self, record: TrialRecord) -> None:
+        """Remembers the record of a trial or final that is written already, or not yet."""
         if record.is_final:
             self.finals[record.trial_id] = record
             return

@@ -34,6 +34,7 @@ from search.tuning.objective import check_measurable
 from search.tuning.places import slots_for
 from search.tuning.proposals import Proposals
 from search.tuning.records import TrialRecord
+from search.tuning.resumption import take_up
 from search.tuning.slots import Slots
 from search.tuning.study import Study, whole_shape
 
@@ -162,7 +163,7 @@ class SearchTuner(keras_tuner.Tuner):
             searched = self._proposals.identity()
             if self._embeddings is not None:
                 searched["embeddings"] = fingerprint(self._embeddings.vectors)
-            study.enter(searched, overwrite=overwrite)
+            take_up(study, searched, overwrite=overwrite)
             inputs = save_inputs(study, self._embeddings, self._learned)
             self._proposals.restore(study.records.values())
             agenda = Agenda(study, self._proposals)

@@ -18,6 +18,7 @@ from search.tuning.finals import (
     wanted,
 )
 from search.tuning.records import Epoch, TrialRecord
+from search.tuning.resumption import take_up
 from search.tuning.tuner import SearchTuner
 from tests.conftest import CROSS_VALIDATED, run_here, trials_of
 
@@ -161,7 +162,7 @@ def test_a_final_whose_weights_are_gone_is_trained_again(finals_run, tmp_path):
     settings = Settings(**plain | {"results": copy})
     study = SearchTuner(settings, search.load_corpus(settings)).study
     with study.run.claimed():
-        study.enter(json.loads((copy / "run.json").read_text())["identity"])
+        take_up(study, json.loads((copy / "run.json").read_text())["identity"])
         assert study.next_final() is None
         name = sorted(study.finals)[0]
         study.run.trial(name).remove_weights()
