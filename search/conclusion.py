@@ -21,7 +21,7 @@ from search.evaluation.comparison import compared, smallest_of_equals
 from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
 from search.evaluation.measures import interval, of_each_class, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
-from search.evaluation.mixture import ngram_scores
+from search.evaluation.mixture import ngram_evidence, ngram_scores
 from search.evaluation.ngram_models import Fitted, fitted_models, number_of_fits
 from search.evaluation.statistics import verdict, wilson_interval
 from search.files import write_json
@@ -255,6 +255,7 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
         "weak_slices": error_analysis(study, ensemble, answers["model"], strongest),
         "size_bytes": path.stat().st_size,
+        "size_bytes_single": path.stat().st_size - ensemble.bytes_beyond_one,
         "sha256": sha256(path),
         "parity": saved.proof["parity"],
         "formats": {"keras": saved.proof},
@@ -282,8 +283,11 @@ def _tested(
         }
     study.run.open_test(weights_id(ensemble.records))
     objective = study.settings.objective
-    networks = ensemble.networks_say(test)
-    mine = ensemble.mixture.probabilities(networks, test.texts)
+    each, mixture = ensemble.networks_say(test), ensemble.mixture
+    networks = np.mean(each, axis=0)
+    ngrams = ngram_evidence(ngram_scores(mixture.models, test.texts))
+    mine = mixture.mix(networks, ngrams)
+    single = [evaluate("val_accuracy", mixture.mix(one, ngrams), test.labels) for one in each]
     accuracy = evaluate("val_accuracy", mine, test.labels)
     scores = ngram_scores((kind.model for kind in models.values()), test.texts)
     said = {baseline.name: baseline.predict(scores) for baseline in fitted}
@@ -298,6 +302,7 @@ def _tested(
         "test_rows": len(test),
         "test_accuracy_networks": evaluate("val_accuracy", networks, test.labels),
         "test_loss_networks": evaluate("val_loss", networks, test.labels),
+        "test_accuracy_single": float(np.mean(single)),
         "classes": of_each_class(mine, test.labels, study.corpus.class_names),
         "baselines": [_baseline_facts(study, baseline, said[baseline.name]) for baseline in fitted],
         "verdict": _compared(study, test.labels, mine, strongest, said[strongest.name]),

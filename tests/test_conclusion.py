@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pytest
 
 import search
 from search import conclusion
@@ -10,6 +11,8 @@ from search.corpus import batches, folds
 from search.evaluation import ngram_models
 from search.packaging import parity
 from search.packaging.ensemble import class_counts
+from search.packaging.modelfile import ModelFile
+from search.tuning.engine import FastEngine, predict
 from tests.conftest import SAMPLE
 
 
@@ -55,5 +58,21 @@ def test_very_many_rows(tune, tmp_path, monkeypatch):
     rows = {name: len(tuner.study.run.trial(name).load_predictions(45)) for name in finals}
     assert rows == dict.fromkeys(finals, 45) and len(finals) == 2
     assert outcome.best["val_rows"] == len(corpus.held_out) == 90
+    _check_single(outcome, corpus.test)
     kinds = outcome.leaderboard["kind"].tolist()
     assert kinds.count("baseline") == 8 and np.isfinite(outcome.leaderboard["val_accuracy"]).all()
+
+
+def _check_single(outcome, test):
+    """What is said of the model with one network is what its file gives with each, on average."""
+    file, best, right = ModelFile(outcome.model), outcome.best, []
+    mixture, description = file.mixture(), file.description
+    batches_of_test = batches.evaluation_batches(test, description.input_config)
+    for weights in file.networks():
+        engine = FastEngine(description.configuration, description.shape, seed=0)
+        engine.assign(weights)
+        said = mixture.probabilities(predict(engine, batches_of_test, len(test)), test.texts)
+        right.append(np.mean((said[:, 0] > 0.5) == test.labels))
+    assert len(right) == 2
+    assert best["test_accuracy_single"] == pytest.approx(np.mean(right))
+    assert best["size_bytes"] - best["size_bytes_single"] == sum(w.nbytes for w in weights)

@@ -103,9 +103,11 @@ class Mixture:
         Returns:
             float32, (texts, outputs), as a network gives them.
         """
-        scores = ngram_scores(self.models, texts)
-        members = [network_evidence(networks), *ngram_evidence(scores)]
-        return mixed(members, self.weights, self.bias)
+        return self.mix(networks, ngram_evidence(ngram_scores(self.models, texts)))
+
+    def mix(self, networks: Floats, ngrams: Sequence[Floats]) -> Probabilities:
+        """The same, from what `ngram_evidence` says of the texts."""
+        return mixed([network_evidence(networks), *ngrams], self.weights, self.bias)
 
 
 def network_evidence(probabilities: Floats) -> Floats:

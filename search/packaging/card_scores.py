@@ -34,6 +34,11 @@ def metrics_section(best: dict[str, Any]) -> list[str]:
     finals, mean = best["finals"], ""
     if best["networks"] > 1:
         mean = f"It is the mean of {best['networks']} networks, each trained on all folds but one."
+        if single := best.get("test_accuracy_single"):
+            mean += (
+                f" With one of them alone it has an accuracy of {single:.4f} on the test rows, on "
+                f"average, and {best['size_bytes_single']:,} bytes: see `--single`."
+            )
     elif finals is not None:
         mean = (
             "It is one network, trained on all training and validation rows. What is said of "

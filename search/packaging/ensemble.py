@@ -78,15 +78,18 @@ class Ensemble:
     answers: Probabilities
     left_out: float
 
-    def networks_say(self, split: Split) -> Probabilities:
-        """Returns the mean of the networks' probabilities, (rows, outputs)."""
-        answers = [_answers(engine, split, self.input_config) for engine in self.engines]
-        mean: Probabilities = np.mean(answers, axis=0)
-        return mean
+    def networks_say(self, split: Split) -> list[Probabilities]:
+        """Returns the probabilities of each network, (rows, outputs)."""
+        return [_answers(engine, split, self.input_config) for engine in self.engines]
+
+    @property
+    def bytes_beyond_one(self) -> int:
+        """How much smaller a file with one network would be, by the weights of the others."""
+        return sum(w.nbytes for network in self.networks[1:] for w in network.get_weights())
 
     def says(self, split: Split) -> Probabilities:
         """The model's probabilities of rows that come with their texts, (rows, outputs)."""
-        return self.mixture.probabilities(self.networks_say(split), split.texts)
+        return self.mixture.probabilities(np.mean(self.networks_say(split), axis=0), split.texts)
 
 
 def records_behind(study: Study, trial: TrialRecord) -> tuple[TrialRecord, ...]:

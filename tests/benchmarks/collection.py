@@ -88,6 +88,7 @@ def _searched(files, test, results, trials, seed):
         return {
             "rows": len(mine),
             "networks": 100 * best["test_accuracy_networks"],
+            "single": 100 * best["test_accuracy_single"],
             "model": 100 * mine.mean(),
             **found,
             "best_peer": strongest,

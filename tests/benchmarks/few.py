@@ -63,7 +63,7 @@ def _searched(drawn, rest, trials, seed, workers):
     texts = rest.text.to_numpy(dtype=object)
     labels = np.array([corpus.class_names.index(label) for label in rest.label], np.int32)
     split = Split(*encode(texts, corpus.vocabulary), labels, np.arange(len(rest)), texts)
-    networks = evaluate("val_accuracy", ensemble.networks_say(split), labels)
+    networks = evaluate("val_accuracy", np.mean(ensemble.networks_say(split), axis=0), labels)
     model = evaluate("val_accuracy", ensemble.says(split), labels)
     told = {"best_trial": max(scores), "networks": networks, "model": model}
     return {**{name: 100 * value for name, value in told.items()}, "seconds": seconds}
