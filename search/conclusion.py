@@ -1,15 +1,11 @@
 """The end of a search: exports the best model, and evaluates it once on the test rows."""
 
 import errno
-import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import numpy as np
 import pandas as pd
 
 from search.corpus.ngrams import Kind
@@ -19,11 +15,8 @@ from search.evaluation.baselines import Baseline, baselines
 from search.evaluation.calibration import expected_calibration_error
 from search.evaluation.comparison import compared, smallest_of_equals
 from search.evaluation.leaderboard import NOBODY, leaderboard, write_leaderboard
-from search.evaluation.measures import interval, of_each_class, unit, values_of
 from search.evaluation.mistakes import mistakes, slice_lines, slices
-from search.evaluation.mixture import ngram_evidence, ngram_scores
-from search.evaluation.ngram_models import Fitted, fitted_models, number_of_fits
-from search.evaluation.statistics import verdict, wilson_interval
+from search.evaluation.ngram_models import Fitted
 from search.files import write_json
 from search.packaging.deciding import deciding_words
 from search.packaging.ensemble import (
@@ -34,15 +27,16 @@ from search.packaging.ensemble import (
     restore_predictions,
 )
 from search.packaging.formats import export_best, remove_exports
+from search.packaging.judging import judge, strongest_of
 from search.packaging.model_card import write_card
-from search.packaging.parity import started
-from search.packaging.saving import measures, save_ensemble, save_runners_up, weights_id
+from search.packaging.preparation import prepared_models
+from search.packaging.saving import save_ensemble, save_runners_up, weights_id
 from search.packaging.text_model import sha256
-from search.progress import Progress, Say, silent
+from search.progress import Say, silent
 from search.reporting.report import read_report
 from search.tables import write_table
 from search.tuning.finals import fold_summary
-from search.tuning.objective import Labels, Numbers, evaluate, score, to_score
+from search.tuning.objective import Numbers, to_score
 from search.tuning.records import TrialRecord
 from search.tuning.study import Study
 
@@ -87,23 +81,6 @@ class Outcome:
         return read_report(self.table.parent)._repr_html_()
 
 
-@dataclass(frozen=True)
-class NgramFits:
-    """The n-gram models of a search that are being fitted in the background.
-
-    Attributes:
-        models: the models, when all are fitted.
-        done: as many entries as fits are done.
-    """
-
-    models: Future[dict[Kind, Fitted]]
-    done: list[None]
-
-
-_begun: "WeakKeyDictionary[Study, NgramFits]" = WeakKeyDictionary()
-"""Of each search that `prepare` was called for."""
-
-
 def record_leaderboard(
     study: Study,
     tied: Mapping[str, bool] = NOBODY,
@@ -128,39 +105,6 @@ def record_leaderboard(
             "another program, or write-protected? It is tried again"
         )
     return table
-
-
-def prepare(study: Study) -> None:
-    """Starts in the background, once per study, what `conclude` needs and no final influences.
-
-    That is the process that checks the exported file, which takes long to import TensorFlow, and
-    the n-gram models. While the last finals are trained, some cores are idle.
-    """
-    if study in _begun:
-        return
-    started()
-    fits = _begun[study] = NgramFits(Future(), [])
-
-    def fit() -> None:
-        try:
-            counts, done = class_counts(study), fits.done
-            fits.models.set_result(fitted_models(study.corpus, counts, lambda: done.append(None)))
-        except BaseException as error:
-            fits.models.set_exception(error)
-
-    # A daemon, unlike the threads of an executor: stopping a search does not wait for it.
-    threading.Thread(target=fit, daemon=True).start()
-
-
-def _prepared(study: Study, tell: Say) -> dict[Kind, Fitted]:
-    """The models that `prepare` has begun to fit, once they are fitted."""
-    prepare(study)
-    fits = _begun[study]
-    progress = Progress(tell, "fitting n-gram models", number_of_fits(study.corpus), "fits")
-    while not fits.models.done():
-        wait([fits.models], timeout=1)
-        progress(len(fits.done))
-    return fits.models.result()
 
 
 def conclude(study: Study, tell: Say = silent) -> Outcome:
@@ -192,7 +136,7 @@ def conclude(study: Study, tell: Say = silent) -> Outcome:
             chosen = smallest_of_equals(study, best_first)
 
         def models() -> dict[Kind, Fitted]:
-            return _prepared(study, tell)
+            return prepared_models(study, tell)
 
         facts = _exported(study, chosen) or _export(study, chosen, models())
         tied, bias = compared(study, best_first)
@@ -248,10 +192,10 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
     study.run.cache(corpus.fingerprint).save_answers(answers)
     kinds = (ensemble.unmixed, ensemble.answers)
     errors = (expected_calibration_error(p, ensemble.labels) for p in kinds)
-    strongest = _strongest(study, fitted)
+    strongest = strongest_of(study, fitted)
     return {
         **saved.facts,
-        **_tested(study, ensemble, models, fitted, strongest),
+        **judge(study, ensemble, models, fitted, strongest),
         "calibration_error": dict(zip(("before", "after"), errors, strict=True)),
         "weak_slices": error_analysis(study, ensemble, answers["model"], strongest),
         "size_bytes": path.stat().st_size,
@@ -260,104 +204,6 @@ def _export(study: Study, chosen: TrialRecord, models: Mapping[Kind, Fitted]) ->
         "parity": saved.proof["parity"],
         "formats": {"keras": saved.proof},
     }
-
-
-def _tested(
-    study: Study,
-    ensemble: Ensemble,
-    models: Mapping[Kind, Fitted],
-    fitted: list[Baseline],
-    strongest: Baseline,
-) -> dict[str, Any]:
-    """Evaluates model and baselines on the test rows: the only place that uses them."""
-    test = study.corpus.test
-    if not len(test):
-        theirs = strongest.answers[np.searchsorted(study.corpus.held_out, ensemble.rows)]
-        found = _compared(study, ensemble.labels, ensemble.answers, strongest, theirs)
-        return {
-            **dict.fromkeys(("test_accuracy", "test_accuracy_ci", "test_loss")),
-            "test_rows": 0,
-            "classes": of_each_class(ensemble.answers, ensemble.labels, study.corpus.class_names),
-            "baselines": [_baseline_facts(study, baseline, None) for baseline in fitted],
-            "verdict": f"out of fold, {found}; no rows were kept for a test",
-        }
-    study.run.open_test(weights_id(ensemble.records))
-    objective = study.settings.objective
-    each, mixture = ensemble.networks_say(test), ensemble.mixture
-    networks = np.mean(each, axis=0)
-    ngrams = ngram_evidence(ngram_scores(mixture.models, test.texts))
-    mine = mixture.mix(networks, ngrams)
-    single = [evaluate("val_accuracy", mixture.mix(one, ngrams), test.labels) for one in each]
-    accuracy = evaluate("val_accuracy", mine, test.labels)
-    scores = ngram_scores((kind.model for kind in models.values()), test.texts)
-    said = {baseline.name: baseline.predict(scores) for baseline in fitted}
-    return {
-        **measures(mine, test.labels, "test_", study.positive),
-        f"{objective.replace('val_', 'test_', 1)}_ci": interval(
-            objective, mine, test.labels, study.positive
-        ),
-        "test_accuracy": accuracy,
-        "test_accuracy_ci": wilson_interval(accuracy * len(test), len(test)),
-        "test_loss": evaluate("val_loss", mine, test.labels),
-        "test_rows": len(test),
-        "test_accuracy_networks": evaluate("val_accuracy", networks, test.labels),
-        "test_loss_networks": evaluate("val_loss", networks, test.labels),
-        "test_accuracy_single": float(np.mean(single)),
-        "classes": of_each_class(mine, test.labels, study.corpus.class_names),
-        "baselines": [_baseline_facts(study, baseline, said[baseline.name]) for baseline in fitted],
-        "verdict": _compared(study, test.labels, mine, strongest, said[strongest.name]),
-    }
-
-
-def _baseline_facts(study: Study, baseline: Baseline, tested: Numbers | None) -> dict[str, Any]:
-    """The facts of a baseline, for best_model.json.
-
-    Args:
-        study: the run.
-        baseline: the fitted baseline.
-        tested: its probabilities of the test rows, if there are any.
-    """
-    objective = study.settings.objective
-    test, judged = study.corpus.test, study.judged
-    known = baseline.answers[-len(judged) :], judged.labels
-    on_test: dict[str, float | None] = {"test_accuracy": None}
-    if tested is not None:
-        on_test["test_accuracy"] = evaluate("val_accuracy", tested, test.labels)
-        on_test |= measures(tested, test.labels, "test_", study.positive)
-    return {
-        "name": baseline.name,
-        objective: evaluate(objective, *known, study.positive),
-        "val_accuracy": evaluate("val_accuracy", *known),
-        "val_loss": evaluate("val_loss", *known),
-        **on_test,
-        "parameters": baseline.parameters,
-        "seconds": baseline.seconds,
-        "values": baseline.values,
-    }
-
-
-def _compared(
-    study: Study, labels: Labels, mine: Numbers, strongest: Baseline, theirs: Numbers
-) -> str:
-    """The verdict: a paired test of the model against the strongest baseline."""
-    objective, spent = study.settings.objective, (*study.records.values(), *study.finals.values())
-    return verdict(
-        values_of(objective, mine, labels, study.positive),
-        values_of(objective, theirs, labels, study.positive),
-        "the model",
-        strongest.name,
-        sum(epoch.seconds for record in spent for epoch in record.history),
-        strongest.seconds,
-        len(labels),
-        unit(objective, study.settings.positive),
-    )
-
-
-def _strongest(study: Study, fitted: list[Baseline]) -> Baseline:
-    """The baseline with the best out-of-fold score."""
-    corpus, objective, of = study.corpus, study.settings.objective, study.positive
-    labels = corpus.fold_labels[corpus.held_out]
-    return max(fitted, key=lambda baseline: score(objective, baseline.answers, labels, of))
 
 
 def error_analysis(

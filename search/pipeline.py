@@ -15,6 +15,7 @@ from search.corpus.words import Vectors
 from search.errors import Interrupted, NothingUsable, SettingsError
 from search.network.space import inside
 from search.network.spacefile import chosen_space
+from search.packaging.preparation import prepare
 from search.progress import Say, silent
 from search.reporting.mlflow_tracker import MLflowTracker
 from search.reporting.notebook import Live, is_notebook
@@ -108,7 +109,7 @@ def tune(
 
     def look(tuner: SearchTuner) -> None:
         if any(record is not None and record.is_final for record in tuner.study.under_way):
-            conclusion.prepare(tuner.study)
+            prepare(tuner.study)
         if live is not None:
             live(tuner.study)
         watch(tuner)

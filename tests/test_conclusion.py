@@ -1,45 +1,14 @@
-"""What the end of a search begins before it, and what it makes of very many rows."""
-
-from functools import cache
+"""What the end of a search makes of very many rows."""
 
 import numpy as np
 import pytest
 
 import search
-from search import conclusion
 from search.corpus import batches, folds
 from search.evaluation import ngram_models
-from search.packaging import parity
-from search.packaging.ensemble import class_counts
 from search.packaging.modelfile import ModelFile
 from search.tuning.engine import FastEngine, predict
 from tests.conftest import SAMPLE
-
-
-def test_what_no_final_decides_is_begun_while_they_are_trained(tmp_path, monkeypatch):
-    checking = cache(parity.Runtimes)  # that of the other tests goes on
-    monkeypatch.setattr(conclusion, "started", checking)
-    settings = search.Settings(
-        data=SAMPLE, trials=2, max_epochs=1, finals=1, folds=3, workers=1, results=tmp_path / "r"
-    )
-    corpus = search.load_corpus(settings)
-    begun = {}
-
-    class Noted:
-        def after_trial(self, tuner, record):
-            process = checking.cache_info().currsize
-            begun[record.trial_id] = tuner.study in conclusion._begun, bool(process)
-
-    tuner = search.tune(settings, corpus, callbacks=[Noted()])
-    finals = [name for name in begun if "-" in name]
-    assert len(finals) == 3 and all(begun[name] == (True, True) for name in finals)
-    assert not any(any(begun[name]) for name in begun if name not in finals)
-    early = conclusion._begun[tuner.study].models.result(timeout=60)
-    again = conclusion.fitted_models(corpus, class_counts(tuner.study))
-    assert {kind: model.presence.tobytes() for kind, model in early.items()} == {
-        kind: model.presence.tobytes() for kind, model in again.items()
-    }
-    checking().close()
 
 
 def test_very_many_rows(tune, tmp_path, monkeypatch):
