@@ -1,4 +1,4 @@
-"""Hyperparameter search for text sentiment classifiers.
+"""Hyperparameter search for text classifiers.
 
 As a scikit-learn classifier:
 

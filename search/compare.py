@@ -19,18 +19,21 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 LONGEST = 40  # characters of a value that are shown
 
 
-@app.command()
+@app.command(short_help="Compare two runs.")
 def main(
     a: Annotated[
         Path, typer.Argument(parser=folder, metavar="A", help="The results directory of one run.")
     ],
-    b: Annotated[Path, typer.Argument(parser=folder, metavar="B", help="That of the other.")],
+    b: Annotated[
+        Path,
+        typer.Argument(parser=folder, metavar="B", help="The results directory of the other run."),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, with whole values.")
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Compare two runs: settings, cost, results, and whose winner is better.
+    """Compare two runs: settings, cost, results, and and which model is better.
 
     Nothing is trained and the test rows are not looked at: the winners are compared on the
     validation rows that both runs have.
@@ -54,7 +57,7 @@ def _print(a: str, b: str, found: "Comparison") -> None:
     show("settings that differ:" if found.differences else "no setting differs")
     if found.differences:
         show(_columns([("", a, b), *((k, *v) for k, v in found.differences.items())]), table=True)
-    show("\nwhat came of it:")
+    show("\nresults:")
     show(_columns([("", a, b), *((k, *v) for k, v in found.facts.items())]), table=True)
     show(f"\n{found.verdict}")
 

@@ -12,12 +12,14 @@ from search.startup import check_whole
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
+@app.command(short_help="Export the best model to other formats.")
 def main(
     formats: Annotated[
         str,
         typer.Option(
-            "--format", help="saved_model, onnx or litert; several with commas between them."
+            "--format",
+            metavar="FORMATS",
+            help="saved_model, onnx or litert; several with commas between them.",
         ),
     ],
     results: Annotated[

@@ -8,11 +8,15 @@ from search.settings import Quote
 
 TextColumn = Annotated[
     str | None,
-    typer.Option(help="The column with the text: review, 6, or title,review to join two."),
+    typer.Option(
+        metavar="COLUMN", help="The column with the text: review, 6, or title,review to join two."
+    ),
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option(help="Delimiter between columns, such as ';' or tab; detected by default."),
+    typer.Option(
+        metavar="CHAR", help="Delimiter between columns, such as ';' or tab; detected by default."
+    ),
 ]
 QuotationMarks = Annotated[
     Quote | None,

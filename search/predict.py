@@ -20,21 +20,28 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 BETWEEN_REPORTS = 10  # seconds
 
 
-@app.command()
+@app.command(short_help="Classify texts, or the rows of a file.")
 def main(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="A file such as .csv, .jsonl, .parquet or .xlsx to add answers to."),
+        typer.Option(
+            metavar="FILE", help="A file to classify, such as .csv, .jsonl, .parquet or .xlsx."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where the file with answers goes; by default NAME.predicted.csv, …"),
+        typer.Option(
+            metavar="FILE",
+            help="Where to write the copy with answers, instead of NAME.predicted.csv.",
+        ),
     ] = None,
     text_column: TextColumn = None,
     encoding: Annotated[
         str | None,
-        typer.Option(help="Encoding of the file, such as windows-1252; UTF-8 by default."),
+        typer.Option(
+            metavar="NAME", help="Encoding of the file, such as windows-1252; UTF-8 by default."
+        ),
     ] = None,
     delimiter: Delimiter = None,
     quote: QuotationMarks = None,
@@ -53,15 +60,16 @@ def main(
         ),
     ] = Path("results"),
     model: Annotated[
-        Path | None, typer.Option(help="Another .keras file that a search exported.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Another .keras file that a search exported."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answers only.")] = False,
     debug: Debug = False,
 ) -> None:
     """Classify texts: those given, those of a file, or the lines of the standard input.
 
-    Prints label, probability, whether to abstain, and the text. To a file the columns label,
-    probability and abstain are added.
+    Prints label, probability, whether to abstain, and the text. With --file, writes a copy of the
+    file with the columns label, probability and abstain.
 
     Example: cat reviews.txt | python -m search.predict > answers.tsv
     """
@@ -77,11 +85,11 @@ def main(
                 ("--no-header", no_header or None),
             ):
                 if value is not None:
-                    raise SettingsError(f"{name} has no meaning without --file")
+                    raise SettingsError(f"{name} needs --file")
             classify_texts(path, texts, as_json=as_json, quiet=quiet, explain=explain)
             return
         if explain:
-            raise SettingsError("--explain has no meaning with --file")
+            raise SettingsError("--explain cannot be used with --file")
         if texts:
             raise SettingsError(f"expected texts or --file, found both: {texts[0]!r} and {file}")
         form = Form(encoding, delimiter, quote, no_header)
@@ -138,10 +146,11 @@ def classify_file(
     tell = (lambda message: None) if quiet else say
     found = score_file(file, target, classifier, text_column, progress, form, tell)
     if found["empty"] and not quiet:
-        say(f"{found['empty']} of {found['rows']} rows have no text; they are read as empty ones")
+        say(f"{found['empty']} of {found['rows']} rows have no text; each is read as an empty text")
     if found["abstained"] is None and not quiet:
         say(
-            f"no confidence was large enough on the validation rows: {found['columns'][2]} is empty"
+            f"there is no threshold above which 95% of the validation predictions were correct: "
+            f"the column {found['columns'][2]} is empty"
         )
     if as_json:
         typer.echo(json.dumps({"output": str(target), **found}))
@@ -149,7 +158,7 @@ def classify_file(
     for label, rows in sorted(found["labels"].items()):
         show(f"{label}: {counted(rows, 'row')}")
     if found["abstained"] is not None:
-        show(f"to abstain from: {counted(found['abstained'], 'row')}")
+        show(f"abstain: {counted(found['abstained'], 'row')}")
     show(f"answers: {target}")
 
 

@@ -13,7 +13,7 @@ from search.startup import check_whole
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command()
+@app.command(short_help="Write report.html from the records of a run.")
 def main(
     results: Annotated[
         Path, typer.Option(parser=folder, metavar="PATH", help="The results directory of a run.")
@@ -23,7 +23,7 @@ def main(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Write report.html from the records of a run: finished, killed, or going on.
+    """Write report.html from the records of a run: finished, killed or still running.
 
     Example: python -m search.report --results results --open
     """

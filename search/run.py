@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -19,6 +19,7 @@ from search.view import chosen_view, result_event
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+SCORES = f"{', '.join(get_args(Objective)[:-1])} or {get_args(Objective)[-1]}"
 GROUPS = {
     "Data": (
         *("data", "text_column", "label_column", "group_column", "labels", "encoding", "delimiter"),
@@ -60,54 +61,66 @@ class Run(grouped(GROUPS)):  # type: ignore[misc]
         return rest
 
 
-@app.command(cls=Run)
+@app.command(cls=Run, short_help="Search for the best classifier.")
 def main(
     data: Annotated[
         str,
         typer.Option(
+            metavar="DATA",
             help="rotten-tomatoes, imdb, a file such as .csv, .tsv, .jsonl, .parquet or .xlsx, a "
-            "folder with one folder of texts for each class, a pattern, or an https:// address."
+            "folder with one folder of texts for each class, a pattern, or an https:// address.",
         ),
     ] = "rotten-tomatoes",
     text_column: TextColumn = None,
     label_column: Annotated[
-        str | None, typer.Option(help="The column with the label, such as sentiment or 1.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column with the label, such as sentiment or 1."),
     ] = None,
     group_column: Annotated[
         str | None,
         typer.Option(
-            help="The column with what rows share, such as a film: it stays in one split."
+            metavar="COLUMN",
+            help="Rows with the same value here, such as reviews of one film, stay in one split.",
         ),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="A file of labels, one per line, if --data has texts only."),
+        typer.Option(
+            metavar="FILE", help="A file of labels, one per line, if --data has texts only."
+        ),
     ] = None,
     encoding: Annotated[
         str | None,
-        typer.Option(help="Encoding of the files, such as windows-1252; UTF-8 by default."),
+        typer.Option(
+            metavar="NAME", help="Encoding of the files, such as windows-1252; UTF-8 by default."
+        ),
     ] = None,
     delimiter: Delimiter = None,
     quote: QuotationMarks = None,
     no_header: NoHeader = False,
     min_class_rows: Annotated[
-        int, typer.Option(min=FEWEST_ROWS, help="Classes with fewer rows are left out.")
+        int,
+        typer.Option(metavar="N", min=FEWEST_ROWS, help="Classes with fewer rows are left out."),
     ] = FEWEST_ROWS,
     validation: Annotated[
         str | None,
-        typer.Option(help="A file or folder to validate on, instead of a tenth of the data."),
+        typer.Option(
+            metavar="PATH", help="A file or folder to validate on, instead of a tenth of the data."
+        ),
     ] = None,
     test: Annotated[
         str | None,
         typer.Option(
-            help="A file or folder to test on, instead of a tenth of the data; none: no test rows."
+            metavar="PATH",
+            help="A file or folder to test on, instead of a tenth of the data; none: no test rows.",
         ),
     ] = None,
     unlabelled: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="PATH",
             help="Further texts to learn words from, labels ignored: as --data, or a .txt file "
-            "with one text a line. By default those that come with a named data set; or none."
+            "with one text a line. By default those that come with a named data set; or none.",
         ),
     ] = None,
     remove_leaks: Annotated[
@@ -122,10 +135,14 @@ def main(
     ] = False,
     embeddings: Annotated[
         Path | None,
-        typer.Option(help="Word vectors to start from, in the text format of GloVe or fastText."),
+        typer.Option(
+            metavar="FILE",
+            help="Word vectors to start from, in the text format of GloVe or fastText.",
+        ),
     ] = None,
     trials: Annotated[
-        int, typer.Option(min=1, help="Total number of trials in the results directory.")
+        int,
+        typer.Option(metavar="N", min=1, help="Total number of trials in the results directory."),
     ] = 20,
     timeout: Annotated[
         float | None,
@@ -135,7 +152,7 @@ def main(
     ] = None,
     tuner: Annotated[Algorithm, typer.Option(help="The search algorithm.")] = "tpe",
     objective: Annotated[
-        Objective, typer.Option(help="The score to optimise, on the validation rows.")
+        Objective, typer.Option(metavar="SCORE", help=f"The score to optimise: {SCORES}.")
     ] = "val_accuracy",
     positive: Annotated[
         str | None,
@@ -148,10 +165,10 @@ def main(
         typer.Option(metavar="balanced", help="Give every class the same weight in training."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Random seed: the same seed gives the same results.")
+        int, typer.Option(metavar="N", help="Random seed: the same seed gives the same results.")
     ] = 0,
     space: Annotated[
-        str, typer.Option(help="The search space: core, wide or a .toml file.")
+        str, typer.Option(metavar="NAME", help="The search space: core, wide or a .toml file.")
     ] = "core",
     set: Annotated[
         list[str] | None,
@@ -173,26 +190,38 @@ def main(
         ),
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(help="Try the best configurations of an earlier run first.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Try the best configurations of an earlier run first."),
     ] = None,
     max_parameters: Annotated[
-        int | None, typer.Option(min=1, help="Exclude networks with more trainable parameters.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Exclude networks with more trainable parameters."),
     ] = None,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Most epochs of a trial.")] = 10,
+    max_epochs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Maximum number of epochs of a trial.")
+    ] = 10,
     min_epochs: Annotated[
-        int, typer.Option(min=1, help="Epochs before weak trials are pruned for the first time.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Epochs before weak trials are pruned for the first time."
+        ),
     ] = 1,
     reduction: Annotated[
         int,
-        typer.Option(min=1, help="Keep one in this many trials at each pruning; 1 prunes none."),
+        typer.Option(
+            metavar="N", min=1, help="Keep one in this many trials at each pruning; 1 prunes none."
+        ),
     ] = 2,
     patience: Annotated[
         int,
-        typer.Option(min=0, help="Stop a trial after this many epochs without improvement."),
+        typer.Option(
+            metavar="N", min=0, help="Stop a trial after this many epochs without improvement."
+        ),
     ] = 2,
     finals: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=0,
             help="Cross-validate this many of the best trials; 0 for none. "
             "2 by default, or 1 where that takes long.",
@@ -201,7 +230,10 @@ def main(
     folds: Annotated[
         int | None,
         typer.Option(
-            min=2, max=20, help="Cross-validation folds; 5 by default, or 3 for large data."
+            metavar="N",
+            min=2,
+            max=20,
+            help="Cross-validation folds; 5 by default, or 3 for large data.",
         ),
     ] = None,
     single: Annotated[
@@ -219,17 +251,24 @@ def main(
             help="Export the smallest network within one standard error of the best.",
         ),
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="Export this many of the best trials.")] = 1,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Export this many of the best trials.")
+    ] = 1,
     export: Annotated[
         str | None,
-        typer.Option(help="Further formats of the best model, such as saved_model,onnx,litert."),
+        typer.Option(
+            metavar="FORMATS",
+            help="Further formats of the best model, such as saved_model,onnx,litert.",
+        ),
     ] = None,
     results: Annotated[
         Path, typer.Option(parser=folder, metavar="PATH", help="Where everything is written.")
     ] = Path("results"),
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials in parallel; by default what cores and memory allow."),
+        typer.Option(
+            metavar="N", min=1, help="Trials in parallel; by default what cores and memory allow."
+        ),
     ] = None,
     cluster: Annotated[
         str | None,
@@ -238,11 +277,15 @@ def main(
             help="Train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.",
         ),
     ] = None,
-    cpus_per_trial: Annotated[float, typer.Option(help="Cluster cores per trial.")] = 1,
+    cpus_per_trial: Annotated[
+        float, typer.Option(metavar="N", help="Cluster cores per trial.")
+    ] = 1,
     gpus_per_trial: Annotated[
-        float, typer.Option(help="Cluster GPUs per trial, such as 0.25.")
+        float, typer.Option(metavar="N", help="Cluster GPUs per trial, such as 0.25.")
     ] = 0,
-    keep: Annotated[int, typer.Option(min=1, help="Keep the weights of this many trials.")] = 5,
+    keep: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Keep the weights of this many trials.")
+    ] = 5,
     trial_timeout: Annotated[
         float | None,
         typer.Option(parser=duration, metavar="TIME", help="Time limit of one trial, such as 10m."),
@@ -267,7 +310,7 @@ def main(
         str | None,
         typer.Option(
             metavar="[URI]",
-            help="Log the search to MLflow, such as http://127.0.0.1:5000; without a URI to "
+            help="Log the search to MLflow, such as http://127.0.0.1:5000; without a URI, at "
             "MLFLOW_TRACKING_URI.",
         ),
     ] = None,
@@ -280,7 +323,7 @@ def main(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Search the hyperparameters of a text sentiment classifier.
+    """Search for the best hyperparameters of a text classifier.
 
     Leaves leaderboard.csv, best_model.keras and best_model.json in the results directory. Running
     the same command again resumes the search.
@@ -292,7 +335,7 @@ def main(
         check_whole("search.run")
         settings = settings_of(options)
         if conclude and overwrite:
-            raise SettingsError("--conclude has no meaning with --overwrite")
+            raise SettingsError("--conclude cannot be used with --overwrite")
         if print_space:
             show_space(settings)
             return

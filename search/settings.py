@@ -260,7 +260,7 @@ class Settings(BaseModel):
     @classmethod
     def _is_of_f1(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("objective") != "val_f1":
-            raise ValueError("only the objective val_f1 is of one class")
+            raise ValueError("it needs the objective val_f1")
         return value
 
     def identity(self) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The lines that a search prints: one for each trial that has ended, and the result."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from search.commands import show
-from search.display import counted
+from search.display import counted, visible
 from search.settings import Objective
 
 if TYPE_CHECKING:
@@ -53,6 +54,17 @@ def final_line(study: "Study", record: "TrialRecord") -> str:
     return f"[final {study.finals_ended()}/{wanted}] trial {trial}, {part}: {result}"
 
 
+def values_line(values: Mapping[str, Any]) -> str:
+    """A trial's hyperparameters in one line, without the entries of KerasTuner's algorithms."""
+    return visible(
+        ", ".join(
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in values.items()
+            if not name.startswith("tuner/")
+        )
+    )
+
+
 def print_outcome(outcome: "Outcome") -> None:
     """Prints the result to stdout."""
     from search.evaluation.measures import describe_bias, describe_gap
@@ -82,6 +94,7 @@ def print_outcome(outcome: "Outcome") -> None:
         lines[0] += f", {mean if folds > 1 else 'one network trained on all rows'}"
         if best["mixture"]["models"]:
             lines[0] += ", and n-gram models"
+    lines.insert(1, f"hyperparameters: {values_line(best['hyperparameters'])}")
     if best["finals"] is not None:
         lines.append(
             f"its networks alone, on the fold held out: mean {best['finals']['mean']:.4f}, "

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from search.commands import not_lost_with_the_log, say
-from search.display import visible
+from search.summary import values_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -199,7 +199,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
             f"{(history[-1].epoch if history else 0) + 1}",
             shown_score(history[-1].score) if history else "",
             shown_score(best.score) if best else "",
-            _values(record),
+            values_line(record.values),
         )
         workers.add_row(*cells[:last])
     if len(shown) < len(study.under_way):
@@ -214,7 +214,7 @@ def picture(study: "Study", console: "Console", seconds: float) -> "RenderableTy
             shown_score(record.best.score),
             "" if found is None else shown_score(found.mean),
             str(len(record.history)),
-            _values(record),
+            values_line(record.values),
         )
         table.add_row(*cells[:last])
     lines = [_counted(study, len(finals), seconds)]
@@ -246,17 +246,6 @@ def _table(*columns: str, last: int | None) -> Any:
             ratio=1 if name == "with" else None,
         )
     return table
-
-
-def _values(record: "TrialRecord") -> str:
-    """A trial's hyperparameters in one line, without the entries of KerasTuner's algorithms."""
-    return visible(
-        ", ".join(
-            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in record.values.items()
-            if not name.startswith("tuner/")
-        )
-    )
 
 
 def _counted(study: "Study", finals: int, seconds: float) -> str:

@@ -35,9 +35,10 @@ def test_the_version_to_cite_is_this_one():
     assert f"\nversion: {search.__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in LINKING if page != "CHANGELOG.md"])
 def test_sentences_are_short(page):
-    long = [s for s in sentences(PAGES[page]) if len(s.split()) > LONGEST_SENTENCE]
+    text = (LINKING[page] / page).read_text(encoding="utf-8")
+    long = [s for s in sentences(text) if len(s.split()) > LONGEST_SENTENCE]
     assert not long
 
 

@@ -45,10 +45,16 @@ def test_it_is_the_console_script():
     assert name == "bilstm-search" and entry.load() is sys.modules["search.__main__"].leave
 
 
-def test_options_of_run_are_in_groups_and_lines_are_short(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("name", ["__main__", *NAMES])
+def test_help_fits_the_terminal(name, columns):
+    text = run_command(f"search.{name}", "--help", COLUMNS=str(columns)).stdout
+    assert max(map(len, text.splitlines())) <= columns
+    assert "..." not in text.partition("Commands:")[2]
+
+
+def test_options_of_run_are_in_groups():
     lines = run_here("search.run", "--help").stdout.splitlines()
-    assert max(map(len, lines)) <= 80
     others = lines[lines.index(f"{OTHER_OPTIONS}:") + 1 :]
     assert [line.split()[0] for line in others if line.strip()] == ["--help"]
     for parameter in get_command(app).params:

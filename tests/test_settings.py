@@ -60,7 +60,7 @@ def test_options_have_the_defaults_of_the_settings():
             {"data": {"text": "a"}},
             "--data: expected a path, a DataFrame.*, found {'text': 'a'}",
         ),
-        ({"data": (["a"], [1, 2])}, "--data: expected a label for each of 1 texts, found 2 labels"),
+        ({"data": (["a"], [1, 2])}, "--data: expected a label for each of 1 text, found 2 labels"),
         ({"test": [1, 2, 3]}, "--test: expected a path, a DataFrame"),
         ({"unlabelled": 7}, "--unlabelled: expected"),
         ({"set": 7}, "--set: expected a valid tuple, found 7"),

@@ -220,7 +220,7 @@ def _names(
     for line in merged[:MANY_CLASSES]:
         tell(line)
     if len(merged) > MANY_CLASSES:
-        tell(f"{source}: and so {len(merged) - MANY_CLASSES:,} other classes")
+        tell(f"{source}: the same in {len(merged) - MANY_CLASSES:,} other classes")
     if all(_NUMBER.fullmatch(key) for key in names):
         # A program wrote 1.0 where there was 1, because another row of the column had none.
         whole = {key: _WHOLE.sub(r"\1", names[key]) for key in names}

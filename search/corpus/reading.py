@@ -170,9 +170,9 @@ def _read(source: str | InMemory, laid: Settings, tell: Say) -> pd.DataFrame:
     form = form_of(laid)
     if source == laid.data and laid.labels is not None:
         if isinstance(source, InMemory):
-            raise DataError(f"--labels has no meaning for {source}: its labels come with it")
+            raise DataError(f"--labels cannot be used with {source}, which has its own labels")
         if laid.group_column is not None:
-            raise DataError("--group-column has no meaning with --labels: there are no columns")
+            raise DataError("--group-column cannot be used with --labels: there are no columns")
         return read_labelled_lines(source, laid.labels, form, tell)
     columns = (laid.text_column, laid.label_column)
     group = laid.group_column if source == laid.data else None

@@ -245,5 +245,5 @@ def _mended(source: str, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
 def _refuse_columns(source: str, *columns: str | None) -> None:
     if any(column is not None for column in columns):
         raise DataError(
-            f"--text-column, --label-column and --group-column have no meaning for {source}"
+            f"--text-column, --label-column and --group-column cannot be used with {source}"
         )

@@ -23,6 +23,7 @@ PARITY = 1e-5  # of a probability
 TEXTS = 500  # that a file is tried on, at least;
 MADE = 150  # of them, at least so many were never written by anybody
 SECONDS = 0.5  # for about how long single texts are timed
+VERBS = {"convert": "converting it to", "run": "running it as"}  # requests
 
 HARD = (
     *(
@@ -157,7 +158,7 @@ class Runtimes:
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SearchError(
-                f"{request['path']}: to {request['do']} it as {request['format']} failed with "
+                f"{request['path']}: {VERBS[request['do']]} {request['format']} failed: "
                 f"{answer['error']}"
             )
         return answer

@@ -133,8 +133,8 @@ class MLflowTracker(Callback):
             self._told = True
             tuner.study.warn(
                 f"MLflow at {_masked(self.uri)} does not take what it is sent "
-                f"({_masked(one_line(problem, 200))}); the search goes on. What is missing is sent "
-                "when it answers again, or by the same command later"
+                f"({_masked(one_line(problem, 200))}); the search continues. What is missing is "
+                "sent when it answers again, or by the same command later"
             )
 
 

@@ -14,7 +14,7 @@ class Callback:
 
     They are called in the process of the search, one at a time, and should be quick: the search
     waits for them. An exception in `before_search` ends the search, of which nothing is lost yet.
-    An exception in another method is reported once, and the search goes on.
+    An exception in another method is reported once, and the search continues.
 
     Example:
         >>> import search
@@ -124,7 +124,7 @@ class Callbacks:
                     self._failed.append(one)
                     self._warn(
                         f"{type(one).__name__}.{method} failed with {one_line(error)} "
-                        f"({_place(error)}); the search goes on, and no further error of this "
+                        f"({_place(error)}); the search continues, and no further error of this "
                         "callback is shown"
                     )
 

@@ -125,7 +125,7 @@ class Endings:
             f"the {'machine' if lost else 'worker'} of trial {job.record.trial_id} "
             f"{'was lost' if lost else 'died'} in epoch {epoch}"
             + (", when the system ran out of memory: --workers N takes less" if memory else "")
-            + "; the trial goes on from its last epoch"
+            + "; the trial resumes from its last epoch"
         )
         job.record = replace(job.record, attempts=job.record.attempts + 1)
         self._put(job.record)

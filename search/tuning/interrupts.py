@@ -15,8 +15,9 @@ SIGNALS = (
 
 
 def stop_signals() -> list[signal.Signals]:
-    """Returns those of `SIGNALS` that this process does not ignore, as `nohup` has it."""
-    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    """Returns `SIGNALS`, but without SIGHUP in a process that ignores it, as `nohup` has it."""
+    usual = SIGNALS[:2]  # also where a shell that starts it in the background had it ignore SIGINT
+    return [n for n in SIGNALS if n in usual or signal.getsignal(n) != signal.SIG_IGN]
 
 
 class StopRequest:

@@ -86,7 +86,7 @@ def locked(folder: Path, warn: Callable[[str], None]) -> Iterator[None]:
         # Whatever went wrong did so because its files are gone.
         raise ResultsError(
             f"{folder}: the results directory is gone: it was moved or removed while it was "
-            "written to. Put it back, and the same command goes on from there"
+            "written to. Put it back, and the same command resumes"
         ) from error
     finally:
         with contextlib.suppress(OSError):

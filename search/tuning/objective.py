@@ -80,7 +80,7 @@ def positive_class(settings: Settings, class_names: Sequence[str]) -> int | None
         return None
     if settings.positive not in class_names:
         raise SettingsError(
-            f"--positive {settings.positive!r} is none of the classes: "
+            f"--positive {settings.positive!r} is not one of the classes: "
             + ", ".join(map(repr, class_names))
         )
     return [*class_names].index(settings.positive)

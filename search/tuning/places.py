@@ -28,7 +28,7 @@ def slots_for(
         for name in ("cpus_per_trial", "gpus_per_trial"):
             if getattr(settings, name) != type(settings).model_fields[name].default:
                 option = name.replace("_", "-")
-                raise SettingsError(f"--{option} has no meaning without --cluster")
+                raise SettingsError(f"--{option} needs --cluster")
         return slots(worker_count(settings))
     return cluster_slots(
         settings.cluster,

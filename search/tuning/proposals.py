@@ -68,7 +68,7 @@ class Proposals:
         if settings.tuner in ("grid", "hyperband"):  # both go by a plan of their own
             if requested:
                 raise SettingsError(
-                    f"--try and --warm-start have no meaning with --tuner {settings.tuner}"
+                    f"--try and --warm-start cannot be used with --tuner {settings.tuner}"
                 )
             return
         points = starting_points(study.space, requested)

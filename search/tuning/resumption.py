@@ -107,7 +107,7 @@ def _try_failed_again(study: Study) -> None:
     for record in (*study.records.values(), *study.finals_in_force().values()):
         again = record.machine_fault or study.settings.retry_failed
         if record.status == "failed" and again:
-            study.warn(f"trial {record.trial_id} is tried again: it failed with {record.error}")
+            study.warn(f"trial {record.trial_id} is retried: it failed with {record.error}")
             fresh = replace(record, status="running", history=(), ended_at=None, error=None)
             attempts = record.attempts + 1
             study.remember(replace(fresh, machine_fault=False, attempts=attempts))

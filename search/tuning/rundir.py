@@ -7,7 +7,7 @@ One process at a time writes here (`search.tuning.lock`), and every file appears
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -146,8 +146,9 @@ class RunDirectory:
             if differences:
                 raise ResultsError(
                     f"{self.path}: holds a run with other settings: {'; '.join(differences)}. "
-                    "Start anew with --overwrite (the old run is moved aside), or choose another "
-                    "directory with --results DIR"
+                    "Start anew with --overwrite (the old run is moved aside), or in another "
+                    f"directory with --results DIR; --warm-start {self.path} tries the best of "
+                    "this run first"
                 )
             # What was done stays done, also if it is another process that goes on.
             kept = {name: earlier[name] for name in ("started_at", TEST_OPENED) if name in earlier}
@@ -209,5 +210,20 @@ class RunDirectory:
 def _short(value: object) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, dict) and "name" in value:  # a hyperparameter, as KerasTuner writes it
+        value = _searched(value)
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _searched(config: Mapping[str, Any]) -> str:
+    """The values of a hyperparameter, as `--set` takes them."""
+    if "values" in config:
+        return ",".join(map(str, config["values"]))
+    if "value" in config:
+        return str(config["value"])
+    ends = f"{config.get('min_value')}..{config.get('max_value')}"
+    step, scale = config.get("step"), config.get("sampling")
+    return (
+        ends + (f" in steps of {step}" if step else "") + (f", {scale}" if scale == "log" else "")
+    )

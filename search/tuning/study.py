@@ -141,7 +141,7 @@ class Study:
         if self._entered is not None and self.there() != self._entered:
             raise ResultsError(
                 f"{self.run.path}: does not hold this run any more: it was moved or removed, or "
-                "another one was begun there with --overwrite. What is there now can be taken up "
+                "another one was begun there with --overwrite. What is there now can be resumed "
                 "with its own settings"
             )
 

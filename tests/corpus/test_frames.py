@@ -176,7 +176,7 @@ def test_a_side_has_no_sides():
 
 def test_labels_in_another_file_are_for_files(tmp_path):
     settings = search.Settings(data=FILE, labels=tmp_path / "labels.txt")
-    with pytest.raises(DataError, match="--labels has no meaning for <DataFrame, 300 rows>"):
+    with pytest.raises(DataError, match="--labels cannot be used with <DataFrame, 300 rows>"):
         search.load_corpus(settings)
 
 

@@ -160,4 +160,4 @@ def test_a_column_of_texts_taken_for_labels_is_told_at_once():
     with pytest.raises(DataError, match="40,000 different labels"):
         clean(table, "r.csv", tell=told.append)
     assert time.process_time() - begun < 5
-    assert len(told) == 101 and told[-1] == "r.csv: and so 100 other classes"
+    assert len(told) == 101 and told[-1] == "r.csv: the same in 100 other classes"

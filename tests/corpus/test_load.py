@@ -63,7 +63,7 @@ def test_groups_that_cannot_be_divided(tmp_path):
     frame = pd.read_csv(SAMPLE).assign(film=lambda table: table["label"])
     with pytest.raises(DataError, match="the 2 groups cannot be divided so that every class is"):
         search.load_corpus(search.Settings(data=frame, group_column="film"))
-    with pytest.raises(DataError, match="--group-column have no meaning for rotten-tomatoes"):
+    with pytest.raises(DataError, match="--group-column cannot be used with rotten-tomatoes"):
         search.load_corpus(search.Settings(group_column="film"))
     with pytest.raises(DataError, match="there is no column 'movie'"):
         search.load_corpus(search.Settings(data=frame, group_column="movie"))

@@ -152,8 +152,8 @@ BAD = {
     "no file": (["--file", "b.csv"], "b.csv: no such file"),
     "another format": (["--file", "a.csv", "--output", "b.jsonl"], "must end in .csv"),
     "its own input": (["--file", "a.csv", "--output", "a.csv"], "is what is read"),
-    "an output without a file": (["--output", "b.csv", "x"], "--output has no meaning"),
-    "a column without a file": (["--text-column", "b", "x"], "--text-column has no meaning"),
+    "an output without a file": (["--output", "b.csv", "x"], "--output needs --file"),
+    "a column without a file": (["--text-column", "b", "x"], "--text-column needs --file"),
     "an unknown option": (["--modle", "x"], "No such option"),
 }
 

@@ -71,6 +71,9 @@ def test_console(sample_run):
     best = json.loads((results / "best_model.json").read_text())
     assert re.match(r" *rank +val_accuracy +trial_id +kind", stdout), "a score in 40 columns"
     assert f"out-of-fold accuracy: {best['val_accuracy']:.4f}" in stdout
+    assert (
+        f"\nhyperparameters: embedding_dim {best['hyperparameters']['embedding_dim']}, " in stdout
+    )
     assert "test accuracy: " in stdout
     assert str(results / "leaderboard.csv") in stdout
     assert str(results / "best_model.keras") in stdout

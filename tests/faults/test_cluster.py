@@ -142,7 +142,7 @@ def test_a_node_is_lost_and_another_joins(tmp_path, long_at_home):
         made.add_node(num_cpus=1)
         _, errors = running.communicate(timeout=300)
     assert running.returncode == 0, errors
-    told = [line for line in errors.splitlines() if "a time on" in line or "goes on" in line]
+    told = [line for line in errors.splitlines() if "a time on" in line or "resumes" in line]
     losses = [n for n, line in enumerate(told) if line.startswith("the machine of trial")]
     both = [n for n, line in enumerate(told) if line.startswith("2 trials at a time on 2 nodes")]
     assert len(losses) == 1 and both[0] < losses[0] < both[-1], told

@@ -80,4 +80,4 @@ def test_the_command_explains(model_file):
     assert (done.returncode, text) == (0, "warm and funny")
     assert {word.split()[1] for word in words.split(", ")} == {"warm", "and", "funny"}
     done = run_here("search.predict", "--explain", "--file", "r.csv")
-    assert done.returncode == 2 and "--explain has no meaning with --file" in done.stderr
+    assert done.returncode == 2 and "--explain cannot be used with --file" in done.stderr

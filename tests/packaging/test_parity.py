@@ -114,7 +114,7 @@ def test_what_only_this_process_knows_does_not_load_there(tmp_path):
     save_model(model, tmp_path / "model.keras")
     keras.models.load_model(tmp_path / "model.keras")  # here it does
     expected = model.predict(tf.constant(TEXTS), verbose=0)
-    with pytest.raises(SearchError, match=r"to run it as keras failed with .*Mine"):
+    with pytest.raises(SearchError, match=r"running it as keras failed: .*Mine"):
         check_parity(tmp_path / "model.keras", "keras", TEXTS, expected)
 
 

@@ -208,7 +208,7 @@ def test_one_that_vanishes_is_told_once_and_caught_up_with(tmp_path, quick_corpu
     tuner = tune(wanted, quick_corpus, callbacks=[Vanishes()], warn=said.append)
     assert len(tuner.records) == 3
     (sentence,) = (one for one in said if "MLflow" in one)
-    assert "the search goes on. What is missing is sent when it answers again" in sentence
+    assert "the search continues. What is missing is sent when it answers again" in sentence
     assert search.conclude(tuner).model.is_file()
     assert len([one for one in said if "MLflow" in one]) == 1
     shutil.rmtree(store, ignore_errors=True)  # MLflow may have been writing just then

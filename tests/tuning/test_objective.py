@@ -117,9 +117,9 @@ def test_the_positive_class_is_one_of_the_classes():
     check_measurable(settings, corpus)
     assert positive_class(settings, corpus.class_names) == 1
     assert positive_class(Settings(objective="val_f1"), corpus.class_names) is None
-    with pytest.raises(SettingsError, match="'Yes' is none of the classes: 'no', 'yes'"):
+    with pytest.raises(SettingsError, match="'Yes' is not one of the classes: 'no', 'yes'"):
         check_measurable(Settings(objective="val_f1", positive="Yes"), corpus)
-    with pytest.raises(SettingsError, match="only the objective val_f1 is of one"):
+    with pytest.raises(SettingsError, match="it needs the objective val_f1"):
         Settings(positive="yes")
 
 

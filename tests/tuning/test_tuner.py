@@ -133,7 +133,7 @@ def test_what_failed_with_the_machine_is_tried_again(tmp_path, corpus, tune):
     assert {(r.status, r.error, r.attempts) for r in tuner.records.values()} == {
         ("completed", None, 2)
     }
-    assert "trial 0001 is tried again: it failed with OSError: [Errno 24] Too many" in said[-1]
+    assert "trial 0001 is retried: it failed with OSError: [Errno 24] Too many" in said[-1]
     assert not (tmp_path / "r" / "trials" / "0000" / "error.txt").exists()
 
 
