@@ -25,6 +25,9 @@ class FastLSTM(keras.layers.LSTM):
     Args:
         units, …: those of keras.layers.LSTM.
 
+    Raises:
+        tf.errors.InvalidArgumentError: when it is called with padding on the left.
+
     Example:
         >>> import keras, search
         >>> text = keras.Input(shape=(None,), dtype="int32")

@@ -77,7 +77,7 @@ def _paths(source: str) -> list[Path]:
         return [path]
     if source == "-":
         raise DataError(
-            "-: the standard input is not read, because a run that goes on reads its data again; "
+            "-: the standard input is not read, because a resumed run reads its data again; "
             "save them as a file"
         )
     if glob.has_magic(source):
