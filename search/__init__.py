@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.errors import SearchError
 from search.settings import Settings
-from search.startup import tensorflow_silenced
+from search.startup import check_whole, tensorflow_silenced
 from search.version import __version__
 
 if TYPE_CHECKING:
@@ -84,8 +84,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        with tensorflow_silenced():
-            return getattr(import_module(_HOMES[name]), name)
+        try:
+            with tensorflow_silenced():
+                return getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError:
+            check_whole(f"search.{name}")
+            raise
     raise AttributeError(f"module 'search' has no attribute {name!r}")
 
 

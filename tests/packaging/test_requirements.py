@@ -26,6 +26,7 @@ COMMANDS = {
     "file": "import runpy; sys.argv[1:] = ['--model', {path!r}, '--file', 'x.csv']; "
     "runpy.run_module('search.predict', run_name='__main__')",
 }
+COMMANDS["tune"] = "import search; search.tune"
 COMMANDS |= {
     name: f"import runpy; sys.argv[1:] = {words!r}; "
     f"runpy.run_module('search.{name}', run_name='__main__')"
@@ -92,6 +93,14 @@ def test_what_other_commands_need_is_named(name):
     assert re.fullmatch(
         rf"error: search\.{name} needs cloudpickle, jinja2, keras, .*, tensorflow, zstandard, not "
         r"installed here: pip install -c constraints\.txt -e \.\n",
+        done.stderr,
+    )
+
+
+def test_what_python_names_need_is_named():
+    done = run("tune")
+    assert re.search(
+        r"\nsearch\.errors\.SettingsError: search\.tune needs cloudpickle, .* pip install -c .*\n$",
         done.stderr,
     )
 
