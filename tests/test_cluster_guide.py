@@ -71,7 +71,7 @@ def test_two_machines_by_hand(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    kept = "\n".join(line for line in head.splitlines() if not line.startswith("scp "))
+    kept = "\n".join(line for line in head.splitlines() if not line.startswith(("ssh ", "scp ")))
     script = "\n".join(["set -e", kept, other, command])
     script = script.replace("10.0.0.1", "127.0.0.1").replace("6379", str(port))
     more = f"--data {SAMPLE} --max-epochs 1 --finals 0 --results {tmp_path / 'results'}"
