@@ -105,7 +105,7 @@ OPTIONS = {
     "unknown text column": (["--data", "good.csv", "--text-column", "txt"], "text, label"),
     "unknown label column": (["--data", "good.csv", "--label-column", "stars"], "text, label"),
     "one column for both": (["--data", "good.csv", "--text-column", "label"], "cannot be both"),
-    "columns for a named set": (["--data", "imdb", "--text-column", "text"], "no meaning"),
+    "columns for a named set": (["--data", "imdb", "--text-column", "text"], "cannot be used"),
     "folder without classes": (["--data", "empty"], "one folder of .txt files"),
     "folder with an empty class": (["--data", "hollow"], "found none"),
     "folder with a file in Latin-1": (["--data", "latin"], "0xe9"),

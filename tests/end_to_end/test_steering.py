@@ -81,7 +81,7 @@ def test_no_network_is_larger_than_allowed(table_of, tmp_path):
         (["--set", "embedding_init=file"], "embedding_init = file needs --embeddings FILE"),
         (["--embeddings", "no.txt"], "no.txt: no such file"),
         (["--warm-start", "nowhere"], "--warm-start nowhere: there is no finished trial in it"),
-        (["--tuner", "grid", "--try", "dropout=0.5"], "no meaning with --tuner grid"),
+        (["--tuner", "grid", "--try", "dropout=0.5"], "cannot be used with --tuner grid"),
         (["--timeout", "soon"], "expected a time above 0, such as 90s, 30m or 2h, found 'soon'"),
         (["--timeout", "-3m"], "expected a time above 0"),
     ],

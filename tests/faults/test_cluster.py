@@ -129,7 +129,7 @@ def test_without_ray(tmp_path, monkeypatch):
 
 def test_options_that_need_a_cluster(tmp_path):
     done = run_here(*options(tmp_path / "results"), "--gpus-per-trial", "0.25")
-    assert done.returncode == 2 and "no meaning without --cluster" in done.stderr
+    assert done.returncode == 2 and "--gpus-per-trial needs --cluster" in done.stderr
 
 
 @pytest.mark.slow
