@@ -1,4 +1,5 @@
 import errno
+import gc
 import io
 import os
 import shlex
@@ -106,6 +107,14 @@ def test_keras_runs_on_tensorflow_whatever_is_said():
         cwd=ROOT, capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": "jax"},
     )  # fmt: skip
     assert done.stdout == "tensorflow\n", done.stderr
+
+
+def test_no_garbage_is_collected_while_tensorflow_is_imported():
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), tensorflow_silenced():
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+    assert gc.isenabled()
 
 
 def test_keras_on_something_else_is_told(monkeypatch):

@@ -12,6 +12,8 @@ does. `search.packaging.parity` starts it and talks to it: a JSON object a line,
         {"error": "…"}
 """
 
+import contextlib
+import gc
 import importlib
 import json
 import os
@@ -212,6 +214,10 @@ def main() -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     for name in ("pandas", "sklearn"):  # no model needs what Keras takes a second to import
         sys.modules[name] = None  # type: ignore[assignment]
+    gc.disable()  # among what imports make is no garbage, and to look for it takes its time
+    with contextlib.suppress(Exception):  # what fails here fails again, and is told, when asked
+        importlib.import_module("keras")  # seconds, in which nobody waits for it yet
+    gc.enable()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         work = convert if request.pop("do") == "convert" else run

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 import unicodedata
 from pathlib import Path
 
@@ -138,6 +139,16 @@ def test_it_imports_no_more_than_a_model_needs(model_file):
     check_parity(model_file, "keras", texts, load_classifier(model_file).score(texts))
     mapped = Path(f"/proc/{started()._process.pid}/maps").read_text()
     assert "/tensorflow/" in mapped and not re.search("/(sklearn|pandas)/", mapped)
+
+
+def test_it_imports_tensorflow_before_it_is_asked():
+    process = parity.Runtimes()._process
+    maps, end = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+    while "/tensorflow/" not in maps.read_text():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
 
 
 def test_a_model_is_traced_once(model_file, monkeypatch):
