@@ -7,6 +7,7 @@ decomposition (Levy, Goldberg & Dagan 2015).
 
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -122,29 +123,77 @@ def _first(
 def _near(
     ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], vocabulary_size: int
 ) -> sparse.csr_matrix:
-    """Co-occurrence counts of tokens within a window, symmetric."""
-    ids, text = _first(ids, offsets)
-    ids = np.where(ids >= vocabulary_size, OOV, ids)
-    shape = (vocabulary_size, vocabulary_size)
-    counts = sparse.csr_matrix(shape, dtype=np.float32)
-    for distance in range(1, min(WINDOW, len(ids) - 1) + 1):
-        first, second = ids[:-distance], ids[distance:]
-        near = (text[:-distance] == text[distance:]) & (first > OOV) & (second > OOV)
-        weight = np.full(int(near.sum()), 1 / distance, np.float32)
-        pairs = sparse.coo_matrix((weight, (first[near], second[near])), shape=shape)
-        counts = counts + pairs.tocsr()
-    return counts + counts.T
+    """Co-occurrence counts of tokens within a window, symmetric; columns in no order."""
+    ids, texts = _first(ids, offsets)
+    known = np.where(ids < vocabulary_size, ids, OOV)
+    return sparse.csr_matrix(
+        _counted_near(known, texts, vocabulary_size), shape=(vocabulary_size, vocabulary_size)
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _counted_near(ids: Any, texts: Any, vocabulary_size: int) -> Any:
+    """Data, columns and row offsets of the counts: row by row, so that one row is all it holds."""
+    # The places of each token, one token after another (counting sort).
+    begins = np.zeros(vocabulary_size + 1, np.int64)
+    for place in range(len(ids)):
+        begins[ids[place] + 1] += 1
+    begins = np.cumsum(begins)
+    places, free = np.empty(len(ids), np.int64), begins.copy()
+    for place in range(len(ids)):
+        places[free[ids[place]]] = place
+        free[ids[place]] += 1
+    counts = np.zeros(vocabulary_size)
+    offsets = np.zeros(vocabulary_size + 1, np.int64)
+    columns, data = np.empty(len(ids), np.int32), np.empty(len(ids), np.float32)
+    total = 0
+    for token in range(OOV + 1, vocabulary_size):
+        row = total
+        # Every context of a row is new at most once, so that there is room for a row beforehand.
+        most = min(vocabulary_size, 2 * WINDOW * (begins[token + 1] - begins[token]))
+        if row + most > len(columns):
+            columns = np.append(columns, np.empty(len(columns) + most, np.int32))
+            data = np.append(data, np.empty(len(data) + most, np.float32))
+        for number in range(begins[token], begins[token + 1]):
+            place = places[number]
+            for step in range(-WINDOW, WINDOW + 1):
+                other = place + step
+                if step == 0 or other < 0 or other >= len(ids) or texts[other] != texts[place]:
+                    continue
+                context = ids[other]
+                if context <= OOV:
+                    continue
+                if counts[context] == 0:
+                    columns[total] = context
+                    total += 1
+                counts[context] += 1 / abs(step)
+        for number in range(row, total):
+            data[number] = counts[columns[number]]
+            counts[columns[number]] = 0
+        offsets[token + 1] = total
+    return data[:total].copy(), columns[:total].copy(), offsets
 
 
 def _information(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     """Positive pointwise mutual information: max(0, log(P(a, b) / (P(a) P(b))))."""
-    pairs = counts.tocoo()
-    words = np.bincount(pairs.row, pairs.data, counts.shape[0])
-    contexts = np.bincount(pairs.col, pairs.data, counts.shape[1]) ** SMOOTHING
-    information = np.log(
-        pairs.data * contexts.sum() / (words[pairs.row] * contexts[pairs.col])
-    ).astype(np.float32)
-    positive = information > 0
-    return sparse.csr_matrix(
-        (information[positive], (pairs.row[positive], pairs.col[positive])), shape=counts.shape
-    )
+    words = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    contexts = np.bincount(counts.indices, counts.data, counts.shape[1]) ** SMOOTHING
+    found = _informative(counts.data, counts.indices, counts.indptr, words, contexts)
+    return sparse.csr_matrix(found, shape=counts.shape)
+
+
+@numba.njit(cache=True, nogil=True)
+def _informative(data: Any, columns: Any, offsets: Any, words: Any, contexts: Any) -> Any:
+    """Data, columns and row offsets of what is positive."""
+    information, where = np.empty(len(data), np.float32), np.empty(len(data), np.int32)
+    ends, total = np.zeros_like(offsets), 0
+    all_contexts = contexts.sum()
+    for row in range(len(words)):
+        for place in range(offsets[row], offsets[row + 1]):
+            column = columns[place]
+            value = np.log(data[place] * all_contexts / (words[row] * contexts[column]))
+            if value > 0:
+                information[total], where[total] = value, column
+                total += 1
+        ends[row + 1] = total
+    return information[:total].copy(), where[:total].copy(), ends

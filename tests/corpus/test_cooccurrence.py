@@ -1,5 +1,7 @@
 """Word vectors from texts alone: words near the same words, or in the same texts, are alike."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -55,6 +57,21 @@ def test_near_is_not_the_same_as_in_one_text():
     )
     assert alike(inside, vocabulary, "left", "right") > 0.99
     assert alike(near, vocabulary, "left", "right") < 0.5
+
+
+def test_near_counts_every_pair_of_a_window_by_its_distance():
+    generator = np.random.default_rng(5)
+    ids = generator.integers(0, 12, 400).astype(np.int32)
+    offsets = np.array([0, 3, 3, 150, 390, 400])
+    expected = np.zeros((10, 10))
+    for begin, end in pairwise(offsets):
+        text = ids[begin:end]
+        for i, j in np.ndindex(len(text), len(text)):
+            if 0 < abs(i - j) <= 5 and {text[i], text[j]} <= set(range(2, 10)):
+                expected[text[i], text[j]] += 1 / abs(i - j)
+    counts = cooccurrence._near(ids, offsets, 10)
+    np.testing.assert_allclose(counts.toarray(), expected, rtol=1e-6)
+    assert cooccurrence._near(ids[:0], np.array([0]), 10).nnz == 0
 
 
 def test_scale_and_special_tokens(learned):
