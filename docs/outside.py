@@ -1,7 +1,8 @@
-"""Links from the pages to files beside `docs/` work on GitHub and on the built site alike.
+"""What the built site has and GitHub has not: files beside `docs/`, and docstrings.
 
-The site gets a copy of every such file, and of what that links to, under its path in the
-repository.
+Links from the pages to such files work in both: the site gets a copy of each, and of what that
+links to, under its path in the repository. On the page of the API, the docstring of every public
+name stands below what the page says of it.
 """
 
 import posixpath
@@ -11,9 +12,23 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files, InclusionLevel
 
+import search
+
 ROOT = Path(__file__).parent.parent
+REFERENCE = "reference.md"
 FROM_PAGE = re.compile(r"\]\(\.\./([^)#\s]+)")
 ELSEWHERE = re.compile(r"\]\((?!https?:|#|docs/)([^)#\s]+)")
+
+
+def _with_docstrings(markdown: str) -> str:
+    """Adds to each section the directive of mkdocstrings for the name that is its heading."""
+    begin, *sections = re.split(r"^(?=## )", markdown, flags=re.MULTILINE)
+    whole = [begin]
+    for section in sections:
+        name = section.splitlines()[0].removeprefix("## ")
+        home = getattr(search, name).__module__
+        whole.append(f"{section.rstrip()}\n\n::: {home}.{name}\n\n")
+    return "".join(whole)
 
 
 def _is_page(file: File) -> bool:
@@ -49,5 +64,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Rewrites links: from a page to what is beside `docs/`, and from there to a page."""
     if _is_page(page.file):
+        if page.file.src_uri == REFERENCE:
+            markdown = _with_docstrings(markdown)
         return FROM_PAGE.sub(r"](\1", markdown)
     return markdown.replace("](docs/", "](" + "../" * page.file.src_uri.count("/"))

@@ -57,7 +57,7 @@ class Outcome:
         tested: how many models of this run were evaluated on the test rows.
         runners_up: paths of the exported runners-up, best first.
 
-    Example:
+    Examples:
         >>> import search
         >>> settings = search.Settings(data="reviews.csv", trials=3)
         >>> tuner = search.tune(settings, search.load_corpus(settings))

@@ -29,7 +29,7 @@ def one_line(error: BaseException, longest: int = 500) -> str:
 class SearchError(Exception):
     """Base class of the errors that are expected; the message says what to do.
 
-    Example:
+    Examples:
         >>> import search
         >>> try:
         ...     model = search.load("nowhere.keras")

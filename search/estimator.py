@@ -81,7 +81,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         report_: the report, displayed in a notebook; its HTML is `report_.html`.
         facts_: the content of best_model.json.
 
-    Example:
+    Examples:
         >>> import search
         >>> classifier = search.TextClassifier(trials=3).fit(texts, labels)
         >>> classifier.predict(["a warm and funny film"])
@@ -142,7 +142,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             X: texts: a list, Series, array, … of str. Texts without any word are left out.
             y: their labels, of any sortable type.
-            X_val, y_val: validation rows; by default a tenth of X.
+            X_val: texts to validate on; by default a tenth of X.
+            y_val: their labels.
             groups: the group of each text of X, such as its author, or None. Rows of one group are
                 never split between training and validation, nor between folds.
             unlabelled: further texts to learn word features from.
@@ -153,7 +154,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: another argument or a setting is invalid; the message says which.
             NothingUsable: no trial completed.
 
-        Example:
+        Examples:
             >>> classifier = search.TextClassifier(trials=3, results="mine")
             >>> classifier = classifier.fit(texts, labels)
             >>> classifier = classifier.fit(texts, labels)  # resumes it: nothing is left to do
@@ -223,7 +224,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             NotFittedError: `fit` was not called.
             TypeError: X is not a list of texts.
 
-        Example:
+        Examples:
             >>> classifier = search.TextClassifier(trials=3, results="mine").fit(texts, labels)
             >>> classifier.predict(["a warm and funny film"])
             array(['positive'], dtype='<U8')
@@ -238,7 +239,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns:
             float64, shape (texts, classes), in the order of `classes_`.
 
-        Example:
+        Examples:
             >>> classifier = search.TextClassifier(trials=3, results="mine").fit(texts, labels)
             >>> classifier.predict_proba(["a warm and funny film"])
             array([[0.1, 0.9]])
@@ -253,7 +254,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             NotFittedError: `fit` was not called.
             TypeError: it is not a text.
 
-        Example:
+        Examples:
             >>> classifier = search.TextClassifier(trials=3, results="mine").fit(texts, labels)
             >>> found = classifier.explain("a warm and funny film")
             >>> [word for word, weight in found.words]

@@ -75,7 +75,7 @@ def tune(
         NothingUsable: the first trials all failed in the same way.
         Interrupted: Ctrl-C, SIGTERM or SIGHUP; everything is saved.
 
-    Example:
+    Examples:
         >>> import search
         >>> settings = search.Settings(data="reviews.csv", trials=3)
         >>> corpus = search.load_corpus(settings)
@@ -196,7 +196,7 @@ def conclude(tuner: SearchTuner | Study, progress: Say = silent) -> Outcome:
         NothingUsable: no trial completed; no model is written.
         ParityError: the exported file does not give the probabilities that the search computed.
 
-    Example:
+    Examples:
         >>> import search
         >>> settings = search.Settings(data="reviews.csv", trials=3)
         >>> tuner = search.tune(settings, search.load_corpus(settings))

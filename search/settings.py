@@ -67,7 +67,7 @@ class Settings(BaseModel):
     Raises:
         SettingsError: options have invalid values; the message lists all of them.
 
-    Example:
+    Examples:
         >>> import search
         >>> settings = search.Settings(data="reviews.csv", trials=10, timeout="30m")
         >>> settings.timeout

@@ -123,6 +123,10 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    reference = (tmp_path / "site" / "reference" / "index.html").read_text(encoding="utf-8")
+    for name in {*search.__all__} - {"__version__"}:
+        said = inspect.getdoc(getattr(search, name)).split("`")[0].split("\n")[0]
+        assert said in reference, f"the docstring of {name}"
     for page in tmp_path.glob("site/**/index.html"):
         html = page.read_text(encoding="utf-8")
         for link in re.findall(r'(?:href|src)="([^"#:?]+)"', html):

@@ -22,13 +22,12 @@ class FastLSTM(keras.layers.LSTM):
     Weights, their order and every result are those of keras.layers.LSTM, so `get_weights` of one
     can be given to `set_weights` of the other.
 
-    Args:
-        units, …: those of keras.layers.LSTM.
+    Its parameters are those of keras.layers.LSTM.
 
     Raises:
         tf.errors.InvalidArgumentError: when it is called with padding on the left.
 
-    Example:
+    Examples:
         >>> import keras, search
         >>> text = keras.Input(shape=(None,), dtype="int32")
         >>> embedded = keras.layers.Embedding(1_000, 32, mask_zero=True)(text)

@@ -32,7 +32,7 @@ def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
         SettingsError: the settings are invalid.
         DataError: the data cannot be used; the message says where, and what to do.
 
-    Example:
+    Examples:
         >>> import pandas, search
         >>> corpus = search.load_corpus("reviews.csv")
         >>> corpus.facts["rows"]

@@ -67,7 +67,7 @@ class Corpus:
         fingerprint: SHA-256 of texts, labels and split.
         facts: metadata for run.json: number of rows, dropped rows, rows by class and split, audit.
 
-    Example:
+    Examples:
         >>> import search
         >>> corpus = search.load_corpus("reviews.csv")
         >>> corpus.class_names, len(corpus.train)

@@ -203,7 +203,7 @@ def read_leaderboard(results: Path | str = "results") -> pd.DataFrame:
     Raises:
         ResultsError: there is no leaderboard.csv, or it is damaged.
 
-    Example:
+    Examples:
         >>> import search
         >>> table = search.read_leaderboard("results")
         >>> trials = table[table["kind"] == "trial"]

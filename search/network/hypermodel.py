@@ -21,7 +21,7 @@ class SentimentHyperModel(keras_tuner.HyperModel):
         max_length: tokens of the longest text; the tuner of this package truncates longer ones.
         space: the search space.
 
-    Example:
+    Examples:
         >>> import keras_tuner, numpy, search
         >>> hypermodel = search.SentimentHyperModel(vocabulary_size=1_000, max_length=20)
         >>> tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=1)

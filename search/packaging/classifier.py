@@ -60,7 +60,7 @@ class Classifier:
         score: maps texts to probabilities, (texts, outputs).
         content: the bytes of its file.
 
-    Example:
+    Examples:
         >>> import search
         >>> model = search.load("results")
         >>> model.predict(["a warm and funny film", "dull, and far too long"])
@@ -75,7 +75,7 @@ class Classifier:
     def classes_(self) -> npt.NDArray[np.str_]:
         """The names of the classes, shape (classes,).
 
-        Example:
+        Examples:
             >>> search.load("results").classes_
             array(['negative', 'positive'], dtype='<U8')
         """
@@ -96,7 +96,7 @@ class Classifier:
         Raises:
             TypeError: `texts` is a single text, or contains something other than texts.
 
-        Example:
+        Examples:
             >>> model = search.load("results")
             >>> model.predict(["a warm and funny film"])
             array(['positive'], dtype='<U8')
@@ -111,7 +111,7 @@ class Classifier:
         Returns:
             float64, shape (texts, classes), in the order of `classes_`.
 
-        Example:
+        Examples:
             >>> search.load("results").predict_proba(["a warm and funny film"])
             array([[0.1, 0.9]])
         """
@@ -127,7 +127,7 @@ class Classifier:
         Raises:
             TypeError: it is not a text.
 
-        Example:
+        Examples:
             >>> found = search.load("results").explain("a warm and funny film")
             >>> found.label, found.probability
             ('positive', 0.9)
@@ -143,7 +143,7 @@ class Classifier:
         Raises:
             OSError: the file cannot be written; one that was there is unchanged.
 
-        Example:
+        Examples:
             >>> search.load("results").save("copy.keras")
         """
         write_atomically(Path(path), lambda file: file.write(self.content))
@@ -157,7 +157,7 @@ class Classifier:
         Raises:
             ModelError: the model is damaged.
 
-        Example:
+        Examples:
             >>> answers = search.load("results").classify(["a warm and funny film"])
             >>> answers.labels, answers.probability
             (['positive'], array([0.9]))
@@ -234,7 +234,7 @@ def load(path: str | Path) -> Classifier:
     Returns:
         The model: `predict`, `predict_proba`, `classify`, `explain`, `save` and `classes_`.
 
-    Example:
+    Examples:
         >>> import search
         >>> model = search.load("results")
         >>> model.predict(["a warm and funny film", "dull, and far too long"])

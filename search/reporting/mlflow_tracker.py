@@ -45,7 +45,7 @@ class MLflowTracker(Callback):
     Raises:
         SettingsError: MLflow is not installed, or does not answer there.
 
-    Example:
+    Examples:
         >>> import search
         >>> tracker = search.MLflowTracker("http://127.0.0.1:5000")
         >>> settings = search.Settings(data="reviews.csv", trials=3)

@@ -187,7 +187,7 @@ def read_report(results: Path | str = "results") -> Report:
     Raises:
         ResultsError: there is no run in the directory.
 
-    Example:
+    Examples:
         >>> import search
         >>> report = search.read_report("results")
         >>> report.write()

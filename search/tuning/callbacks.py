@@ -16,7 +16,7 @@ class Callback:
     waits for them. An exception in `before_search` ends the search, of which nothing is lost yet.
     An exception in another method is reported once, and the search continues.
 
-    Example:
+    Examples:
         >>> import search
         >>> class Progress(search.Callback):
         ...     def after_epoch(self, tuner, record):

@@ -70,7 +70,7 @@ class SearchTuner(keras_tuner.Tuner):
         study: the state of the run.
         callbacks: what calls the callbacks.
 
-    Example:
+    Examples:
         >>> import search
         >>> settings = search.Settings(data="reviews.csv", trials=3)
         >>> tuner = search.tune(settings, search.load_corpus(settings))
@@ -143,7 +143,8 @@ class SearchTuner(keras_tuner.Tuner):
         """Searches until there are `settings.trials` trials in the results directory.
 
         Args:
-            data, options: must be empty: what KerasTuner takes here is in settings and corpus.
+            *data: must be empty: what KerasTuner takes here is in settings and corpus.
+            **options: must be empty, likewise.
             workers: slots to train in; by default those of the settings, for this search only.
             overwrite: whether to move an older run in the directory aside first.
             train: False to train nothing: unfinished trials end with the epochs they have.
