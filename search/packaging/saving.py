@@ -59,6 +59,7 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
     objective, names = study.settings.objective, corpus.class_names
     accuracy = evaluate("val_accuracy", answers, labels)
     alone = evaluate("val_accuracy", ensemble.unmixed, labels)
+    of_model = ensemble.left_out, len(ensemble.networks)
     facts = {
         "trial_id": trial_of(first.trial_id),
         "weights": weights_id(ensemble.records),
@@ -76,11 +77,11 @@ def save_ensemble(study: Study, ensemble: Ensemble, path: Path) -> Saved:
         "class_weight": study.settings.class_weight,
         **measures(answers, labels, "val_", study.positive),
         f"{objective}_ci": with_all_rows(
-            objective, interval(objective, answers, labels, study.positive), ensemble.left_out
+            objective, interval(objective, answers, labels, study.positive), *of_model
         ),
         "val_accuracy": accuracy,
         "val_accuracy_ci": with_all_rows(
-            "val_accuracy", wilson_interval(accuracy * len(labels), len(labels)), ensemble.left_out
+            "val_accuracy", wilson_interval(accuracy * len(labels), len(labels)), *of_model
         ),
         "val_loss": evaluate("val_loss", answers, labels),
         "val_rows": len(labels),

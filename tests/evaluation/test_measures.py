@@ -31,6 +31,8 @@ def test_what_learned_from_more_rows_may_be_better():
     low, high = with_all_rows("val_accuracy", (0.7, 0.8), 0.2)
     assert low == 0.7 and 0.8 < high < 0.82
     assert with_all_rows("val_accuracy", (0.7, 0.8), 1 / 3)[1] > high
+    assert with_all_rows("val_accuracy", (0.7, 0.8), 0.2, networks=5)[1] > high
+    assert with_all_rows("val_accuracy", (0.7, 0.8), 0.0, networks=5) == (0.7, 0.804)
     assert with_all_rows("val_f1", (0.9, 1.0), 0.2) == (0.9, 1.0)
     low, high = with_all_rows("val_loss", (0.4, 0.5), 0.2)
     assert 0.37 < low < 0.4 and high == 0.5
