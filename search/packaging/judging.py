@@ -40,11 +40,12 @@ def judge(
     objective = study.settings.objective
     each, mixture = ensemble.networks_say(test), ensemble.mixture
     networks = np.mean(each, axis=0)
-    ngrams = ngram_evidence(ngram_scores(mixture.models, test.texts))
+    scores = ngram_scores((kind.model for kind in models.values()), test.texts)
+    of_kind = dict(zip(models, scores, strict=True))
+    ngrams = ngram_evidence([of_kind[model.kind] for model in mixture.models])
     mine = mixture.mix(networks, ngrams)
     single = [evaluate("val_accuracy", mixture.mix(one, ngrams), test.labels) for one in each]
     accuracy = evaluate("val_accuracy", mine, test.labels)
-    scores = ngram_scores((kind.model for kind in models.values()), test.texts)
     said = {baseline.name: baseline.predict(scores) for baseline in fitted}
     return {
         **measures(mine, test.labels, "test_", study.positive),
