@@ -56,11 +56,12 @@ def final_line(study: "Study", record: "TrialRecord") -> str:
 
 def values_line(values: Mapping[str, Any]) -> str:
     """A trial's hyperparameters in one line, without the entries of KerasTuner's algorithms."""
+    from search.tuning.records import of_network
+
     return visible(
         ", ".join(
             f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in values.items()
-            if not name.startswith("tuner/")
+            for name, value in of_network(values).items()
         )
     )
 

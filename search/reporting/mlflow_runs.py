@@ -18,7 +18,7 @@ from typing import Any
 
 from search.settings import Settings
 from search.tuning.objective import to_score
-from search.tuning.records import TrialRecord, trial_of
+from search.tuning.records import TrialRecord, of_network, trial_of
 
 SEARCH = "bilstm_search.id"  # tag of the parent: which search it is
 TRIAL = "trial_id"
@@ -101,8 +101,7 @@ class Runs:
             return
         child = self._child(record)
         if not child.described:
-            values = {n: v for n, v in record.values.items() if not n.startswith("tuner/")}
-            self._log_params(child.run_id, {**values, "seed": record.seed})
+            self._log_params(child.run_id, {**of_network(record.values), "seed": record.seed})
             child.described = True
         new = record.history[len(child.losses) :]
         now = _milliseconds()

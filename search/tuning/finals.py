@@ -12,11 +12,10 @@ exported then; its scores are still the out-of-fold ones.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from search.tuning.records import TrialRecord, ranked
+from search.tuning.records import TrialRecord, of_network, ranked
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def wanted(
     for record in ranked(records):
         if len(chosen) == usual_finalists(finalists):
             break
-        if _own(record) in map(_own, chosen):
+        if of_network(record.values) in [of_network(other.values) for other in chosen]:
             continue
         if chosen and finalists is None and _is_long(record, folds, cost):
             break
@@ -124,11 +123,6 @@ def begun(name: str, trial: TrialRecord, seed: int, at: str) -> TrialRecord:
         started_at=at,
         run=trial.run,
     )
-
-
-def _own(record: TrialRecord) -> dict[str, Any]:
-    """Hyperparameters without the entries of KerasTuner's algorithms."""
-    return {k: v for k, v in record.values.items() if not k.startswith("tuner/")}
 
 
 def fold_summary(trial_id: str, finals: Mapping[str, TrialRecord]) -> FoldSummary | None:

@@ -166,6 +166,11 @@ def trial_of(name: str) -> str:
     return name.partition("-")[0]
 
 
+def of_network(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters without the entries of KerasTuner's algorithms."""
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
 def best_epoch(history: tuple[Epoch, ...]) -> Epoch | None:
     """The epoch with the highest score; of equals, that with the lowest val_loss."""
     return min(history, key=lambda e: (-e.score, e.val_loss, e.epoch), default=None)
