@@ -42,7 +42,7 @@ def final_line(study: "Study", record: "TrialRecord") -> str:
     from search.tuning.objective import to_score
 
     objective = study.settings.objective
-    wanted = len(study.finals_wanted())
+    done, wanted = study.finals_progress()
     trial, _, number = record.trial_id.partition("-")
     if record.best is None or record.status == "failed":
         result = f"failed: {record.error}"
@@ -51,7 +51,7 @@ def final_line(study: "Study", record: "TrialRecord") -> str:
     else:
         result = f"{objective} {to_score(objective, record.best.score):.4f}"
     part = f"fold {number}" if number != "0" else "all rows"
-    return f"[final {study.finals_ended()}/{wanted}] trial {trial}, {part}: {result}"
+    return f"[final {done}/{wanted}] trial {trial}, {part}: {result}"
 
 
 def values_line(values: Mapping[str, Any]) -> str:

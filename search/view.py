@@ -284,7 +284,8 @@ def left(study: "Study", seconds: float) -> str:
     rest = epochs * max(0, settings.trials - len(ended))
     best = best_of(ended)
     if best is not None and best.best is not None:
-        rest += best.best.epoch * (len(study.finals_wanted()) - study.finals_ended())
+        done, wanted = study.finals_progress()
+        rest += best.best.epoch * (wanted - done)
     rest *= seconds / study.epochs_trained
     if settings.timeout is not None:
         rest = min(rest, settings.timeout - seconds)

@@ -53,8 +53,8 @@ def test_how_long_it_will_take(options, seconds, networks, told):
     running = record(3, status="running", history=())
     tuner = SimpleNamespace(
         settings=settings, records={r.trial_id: r for r in (*ended, running)},
-        finals_ended=lambda: 0, epochs_trained=3 * networks, networks_of=lambda record: networks,
-        finals_wanted=lambda: settings.finals * settings.folds * ["0000-1"],
+        epochs_trained=3 * networks, networks_of=lambda record: networks,
+        finals_progress=lambda: (0, settings.finals * settings.folds),
     )  # fmt: skip
     assert left(tuner, seconds) == told
 

@@ -66,7 +66,7 @@ def drawn(study: Study, most: int | None) -> str:
     line = f"{ended} of {counted(settings.trials, 'trial')}"
     line += f", {status.count('failed')} failed" if "failed" in status else ""
     if finals:
-        line += f"; {study.finals_ended()} of {len(study.finals_wanted())} finals"
+        line += "; {} of {} finals".format(*study.finals_progress())
     if under_way := [record.trial_id for record in study.under_way if record is not None]:
         line += f"; {', '.join(under_way)} under way"
     body = shown[:most].map(lambda cell: visible(cell) if isinstance(cell, str) else cell)

@@ -179,9 +179,11 @@ class Study:
         """The records of the finals that the settings ask for, as far as there are any."""
         return {name: self.finals[name] for name in self.finals_wanted() if name in self.finals}
 
-    def finals_ended(self) -> int:
-        """The number of wanted finals that have ended."""
-        return sum(final.status != "running" for final in self.finals_in_force().values())
+    def finals_progress(self) -> tuple[int, int]:
+        """How many of the wanted finals have ended, and how many are wanted."""
+        wanted = self.finals_wanted()
+        there = [self.finals[name] for name in wanted if name in self.finals]
+        return sum(final.status != "running" for final in there), len(wanted)
 
     def next_final(self) -> str | None:
         """The id of the next final to train; None if there is none."""
