@@ -38,15 +38,38 @@ REMEDIES = {
 """What to do about an error of a file, by its number."""
 
 
-def grouped(groups: Mapping[str, Sequence[str]]) -> type[TyperCommand]:
+def stray(option: str) -> type[TyperCommand]:
+    """Returns a command class that says what to do with a value that stands without its option.
+
+    Args:
+        option: the one that is likeliest meant.
+    """
+
+    class Stray(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            ctx.allow_extra_args = True
+            rest: list[str] = super().parse_args(ctx, args)
+            if ctx.args:
+                ctx.fail(
+                    f"unexpected argument {ctx.args[0]!r}: a value stands behind its option, such "
+                    f"as {option} {ctx.args[0]}; a pattern or a value with spaces needs quotation "
+                    "marks"
+                )
+            return rest
+
+    return Stray
+
+
+def grouped(groups: Mapping[str, Sequence[str]], option: str) -> type[TyperCommand]:
     """Returns a command class that prints its options in groups in --help.
 
     Args:
         groups: their titles, and the names of the parameters in each; all others come last.
+        option: as for `stray`.
     """
     titles = {name: title for title, names in groups.items() for name in names}
 
-    class Grouped(TyperCommand):
+    class Grouped(stray(option)):  # type: ignore[misc]
         def format_options(self, ctx: Any, formatter: Any) -> None:
             sections: dict[str, list[Any]] = {title: [] for title in (*groups, OTHER_OPTIONS)}
             for parameter in self.get_params(ctx):

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, folder, run_and_leave, say, show
+from search.commands import command, folder, run_and_leave, say, show, stray
 from search.options import Debug
 from search.startup import check_whole
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(short_help="Export the best model to other formats.")
+@app.command(cls=stray("--results"), short_help="Export the best model to other formats.")
 def main(
     formats: Annotated[
         str,

@@ -18,6 +18,7 @@ from search.startup import check_modules
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 BETWEEN_REPORTS = 10  # seconds
+LONGEST_NAME = 255  # characters of a file's name
 
 
 @app.command(short_help="Classify texts, or the rows of a file.")
@@ -104,6 +105,9 @@ def classify_texts(
     from search.packaging.lines import answer_lines, texts_of
 
     classifier = load_classifier(model)
+    for text in texts or ():
+        if not quiet and len(text) <= LONGEST_NAME and Path(text).is_file():
+            say(f"{text} is a file, of which only the name is classified; its rows: --file {text}")
     if not texts and sys.stdin.isatty() and not quiet:
         say("reading texts from the terminal, one a line; Ctrl-D ends")
     for some in [texts] if texts else texts_of(sys.stdin.fileno()):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import command, folder, run_and_leave, show
+from search.commands import command, folder, run_and_leave, show, stray
 from search.errors import ResultsError
 from search.options import Debug
 from search.startup import check_whole
@@ -13,7 +13,7 @@ from search.startup import check_whole
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(short_help="Write report.html from the records of a run.")
+@app.command(cls=stray("--results"), short_help="Write report.html from the records of a run.")
 def main(
     results: Annotated[
         Path, typer.Option(parser=folder, metavar="PATH", help="The results directory of a run.")

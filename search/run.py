@@ -49,7 +49,7 @@ GROUPS = {
 """Of the options, for --help."""
 
 
-class Run(grouped(GROUPS)):  # type: ignore[misc]
+class Run(grouped(GROUPS, "--data")):  # type: ignore[misc]
     """The command, of which one option may be without its value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -158,11 +158,9 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 def data_line(corpus: "Corpus") -> str:
     """The line that says how many rows and classes the data have."""
     rows, names = corpus.facts["rows"], corpus.class_names
-    dropped = corpus.facts["dropped_rows"]
     return (
         f"{rows['train']} training, {rows['validation']} validation, "
         f"{counted(rows['test'], 'test row')}; "
         + (f"{counted(rows['unlabelled'], 'further text')}; " if rows["unlabelled"] else "")
         + f"{len(names)} classes ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"
-        + (f"; {counted(dropped, 'row')} without text or label dropped" if dropped else "")
     )

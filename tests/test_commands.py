@@ -126,3 +126,20 @@ def test_keras_on_something_else_is_told(monkeypatch):
         tensorflow_silenced(),
     ):
         raise AssertionError
+
+
+@pytest.mark.parametrize("module", ["report", "export"])
+def test_a_directory_without_its_option(module, tmp_path):
+    given = ["--format", "onnx"] if module == "export" else []
+    done = run_here(f"search.{module}", *given, tmp_path)
+    assert done.returncode == 2
+    assert f"--results {tmp_path}" in done.stderr
+
+
+def test_the_name_of_a_file_is_classified_and_that_is_told(model_file, tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("text\na fine film\n")
+    told = f"{path} is a file, of which only the name is classified; its rows: --file {path}"
+    with_model = ("search.predict", "--model", model_file, path, "x" * 5000)
+    assert told in run_here(*with_model).stderr
+    assert told not in run_here(*with_model, "-q").stderr

@@ -6,7 +6,7 @@ import io
 import lzma
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePath
 from typing import IO, Any
@@ -19,6 +19,7 @@ COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 TABLES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 SHOWN_MEMBERS = 5
+BLOCK = 100_000  # bytes
 
 
 def ending(name: PurePath) -> str:
@@ -89,9 +90,9 @@ def _unpacked(file: IO[bytes], path: PurePath, compression: str) -> Any:
     if compression == ".gz":
         return gzip.open(file)
     if compression == ".bz2":
-        return bz2.open(file)
+        return _Streams(file, bz2.BZ2Decompressor)
     if compression == ".xz":
-        return lzma.open(file)
+        return _Streams(file, lzma.LZMADecompressor)
     if compression == ".zst":
         import pyarrow as pa
 
@@ -99,6 +100,39 @@ def _unpacked(file: IO[bytes], path: PurePath, compression: str) -> Any:
         return pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
     archive = zipfile.ZipFile(file)
     return archive.open(_only_member(archive, path))
+
+
+class _Streams(io.RawIOBase):
+    """Decompresses streams one after another, to the end of a file.
+
+    Python's own readers take what they cannot decompress behind the first stream for the end. A
+    program that compresses in parallel writes many streams, of which one may be damaged.
+    """
+
+    def __init__(self, file: IO[bytes], start: Callable[[], Any]) -> None:
+        self._file, self._start, self._packed = file, start, b""
+        self._stream = start()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = b""
+        while not found:
+            if self._stream.eof:
+                rest = self._stream.unused_data
+                while not (rest := rest.lstrip(b"\0")):  # what tapes fill a file up with
+                    if not (rest := self._file.read(BLOCK)):
+                        return 0
+                self._packed, self._stream = rest, self._start()
+            elif self._stream.needs_input:
+                self._packed = self._packed or self._file.read(BLOCK)
+                if not self._packed:
+                    raise EOFError("it ends within a compressed stream")
+            found = self._stream.decompress(self._packed, len(buffer))
+            self._packed = b""
+        buffer[: len(found)] = found
+        return len(found)
 
 
 def member_kind(file: IO[bytes], path: PurePath) -> str:

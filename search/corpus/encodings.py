@@ -4,6 +4,7 @@ import codecs
 import re
 
 from search.corpus.guesses import likeliest
+from search.display import counted
 from search.errors import DataError
 
 MARKS = (
@@ -33,6 +34,7 @@ KINDS = {
 
 PLAIN = "utf-8"
 MOST_WRONG = 0.1  # of the bytes beyond ASCII, in a file that is UTF-8 but for some lines
+FEWEST_RIGHT = 0.1  # of the lines beyond ASCII, in a file that is UTF-8 in other lines
 MOST_NULS = 20  # bytes on each NUL in a file that is text but for them; of UTF-16 it is two
 
 
@@ -143,6 +145,11 @@ def not_decoded(
         return DataError(f"{problem}; name another --encoding")
     if encoding == PLAIN and _is_mostly(PLAIN, content):
         return DataError(f"{problem}, as the rest of the file is; mend that line")
+    if encoding == PLAIN and (lines := _other_lines(PLAIN, content)):
+        return DataError(
+            f"{problem}, as {counted(lines, 'other line')} with such characters "
+            f"{'is' if lines == 1 else 'are'}: the file is in two encodings; write it in one"
+        )
     return DataError(f"{problem}{_likeliest(content, start)}; or save the file as UTF-8")
 
 
@@ -162,12 +169,19 @@ def _likeliest(content: bytes, start: int = 0) -> str:
 
 
 def _is_in(encoding: str, content: bytes) -> bool:
-    """Whether a file can be read in an encoding."""
+    """Whether bytes can be read in an encoding."""
     try:
         content.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _other_lines(encoding: str, content: bytes) -> int:
+    """How many lines with characters beyond ASCII are in an encoding; 0 where it may be chance."""
+    lines = [line for line in re.split(rb"\r\n|\n|\r", content) if not line.isascii()]
+    right = sum(_is_in(encoding, line) for line in lines)
+    return right if right >= FEWEST_RIGHT * len(lines) else 0
 
 
 def _is_mostly(encoding: str, content: bytes) -> bool:

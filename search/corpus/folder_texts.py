@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from search.corpus.compression import content, kind
+from search.corpus.compression import TABLES, content, kind
 from search.corpus.dialect import Form
 from search.corpus.encodings import decoded
-from search.corpus.folders import class_folders, text_files
+from search.corpus.folders import class_folders, listed_others, text_files
 from search.corpus.readers import text_lines
 from search.corpus.table import Source
 from search.display import counted
@@ -20,11 +20,21 @@ def texts_of_class_folders(path: Path, form: Form, tell: Say) -> pd.DataFrame:
     """Reads CLASS/*.txt, one review a file."""
     rows, passed, empty = list[tuple[str, str | None, str]](), 0, 0
     folders = class_folders(path)
+    if len(folders) == 1 and class_folders(folders[0]):
+        raise DataError(
+            f"{path}: expected one folder for each class, found {folders[0].name} alone, with "
+            f"folders in it; are they the classes: --data {folders[0]}?"
+        )
     for folder in folders:
-        files, others = text_files(folder)
-        passed += others
+        files, left = text_files(folder)
+        passed += left
         if not files:
             raise DataError(f"{folder}: expected .txt files, one review each, found none")
+        if kind(files[0]) in TABLES and "=" in folder.name:
+            raise DataError(
+                f"{path}: its folders are named for the values of a column, such as {folder.name}; "
+                "save it as one file, with that column"
+            )
         if kind(files[0]) in (".parquet", ".arrow"):
             raise DataError(
                 f"{folder}: expected .txt files, one review each, found {files[0].name}; is one of "
@@ -37,6 +47,7 @@ def texts_of_class_folders(path: Path, form: Form, tell: Say) -> pd.DataFrame:
     found = f"{path}: {counted(len(folders), 'folder')}, one a class; {counted(len(rows), 'file')}"
     found += f", {empty} of them empty" if empty else ""
     found += f"; {counted(passed, 'other')} passed over" if passed else ""
+    found += f"; of no class: {others}" if (others := listed_others(path, ())) else ""
     tell(found)
     return pd.DataFrame(rows, columns=["file", "text", "label"]).set_index("file")
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from search.errors import DataError
 from search.splits import SPLIT_NAMES, UNLABELLED, splits_among
 from search.untrusted import opened
 
+SHOWN_FILES = 5
 MOST_FILES = 20  # of texts, one a line; more are texts themselves
 FEWEST_LINES = 10  # of such a file,
 LOOKED_AT = 100_000  # in its first bytes
@@ -22,10 +24,12 @@ class Layout:
     Attributes:
         splits: the files or folders of train, validation and test, if they are separate.
         unlabelled: folders of texts without labels.
+        others: the names of files that belong to none.
     """
 
     splits: dict[str, tuple[str, ...]]
     unlabelled: tuple[str, ...] = ()
+    others: str = ""
 
     def described(self, folder: Path) -> str:
         """Describes what was detected."""
@@ -36,6 +40,8 @@ class Layout:
         if self.unlabelled:
             names = (Path(path).relative_to(folder).as_posix() for path in self.unlabelled)
             parts.append(f"texts without labels: {', '.join(names)}")
+        if self.others:
+            parts.append(f"passed over: {self.others}")
         return "; ".join(parts)
 
 
@@ -57,7 +63,9 @@ def layout(folder: Path) -> Layout | None:
         paths = [p for p in tables(place) if re.split(r"[-_.]", p.name.lower())[0] in names]
         if paths:
             by_split[split] = tuple(map(str, paths))
-    return Layout(by_split) if "train" in by_split else None
+    used = [Path(path) for paths in by_split.values() for path in paths]
+    others = listed_others(place, used)
+    return Layout(by_split, others=others) if "train" in by_split else None
 
 
 def _unlabelled(places: list[Path]) -> tuple[str, ...]:
@@ -83,6 +91,13 @@ def tables(folder: Path) -> list[Path]:
     files = [p for p in files if p.suffix != ".json" or p.name not in HUGGING_FACE]
     kinds = sorted({kind(p) for p in files}, key=TABLES.index)
     return [p for p in files if kind(p) == kinds[0]]
+
+
+def listed_others(folder: Path, used: Collection[Path]) -> str:
+    """The names of the files in a folder that are not used, but for what programs leave there."""
+    names = [p.name for p in visible(folder) if p.is_file() and p not in used]
+    names = [name for name in names if name not in HUGGING_FACE and not name.startswith("_")]
+    return ", ".join([*names[:SHOWN_FILES], *["…"][: len(names) - SHOWN_FILES]])
 
 
 HUGGING_FACE = ("dataset_info.json", "state.json", "dataset_dict.json")

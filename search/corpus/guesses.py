@@ -19,6 +19,7 @@ FITTING = 0.98  # of the letters beyond ASCII: in a text of a language nearly al
 ACCENTS = 0.25  # of the letters: in a language of Latin letters fewer are beyond ASCII
 TURNED = 0.05  # of the letters: more capitals behind small ones are of another encoding
 EDGES = 2  # characters that may be otherwise in a short text, and at the ends of a sample
+ZEROS = 0.05  # of the bytes: where one of two is zero, the other is half of a UTF-16 character
 KANA = 0.05  # of the bytes: in no other encoding are there so many by chance
 SHOWN = 40  # bytes around a wrong one
 
@@ -73,8 +74,17 @@ def likeliest(content: bytes, start: int = 0) -> tuple[str, str] | None:
         start: the place of the first byte that is not UTF-8.
     """
     sample = content[max(0, start - BEFORE) : start + BEHIND]
-    best = _by_alphabet(sample) or _by_statistics(sample)
+    best = _by_zeros(sample) or _by_alphabet(sample) or _by_statistics(sample)
     return None if best is None else (best, _word(content, start, best))
+
+
+def _by_zeros(sample: bytes) -> str | None:
+    """UTF-16 without a byte-order mark: half of what is ASCII in it are zeros."""
+    first, second = (sample[place::2].count(0) for place in (0, 1))
+    fewer, more = sorted((first, second))
+    if more < ZEROS * len(sample) or fewer > ZEROS * more:
+        return None
+    return "utf_16_le" if first < second else "utf_16_be"
 
 
 def _by_alphabet(sample: bytes) -> str | None:

@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -89,15 +89,21 @@ def clean(
     """
     text = table["text"].fillna("").astype(str).str.strip()
     label = table["label"].fillna("").astype(str).str.strip()
-    kept = (text != "") & ~label.isin([value for value in label.unique() if not _plain(value)])
+    there = text.map(_shows)
+    kept = there & ~label.isin([value for value in label.unique() if not _plain(value)])
     dropped = int((~kept).sum())
-    if kept.any() < (text != "").any():
+    if kept.any() < there.any():
         raise NoLabels(f"{source}: no row has a label")
     if dropped > MOST_DROPPED * len(table):
         first = table.index[~kept][0]
         raise DataError(
             f"{source}: {dropped} of {len(table)} rows have no text or no label, more than a "
             f"fifth; the first is at {_place(first)}. Remove them, or name other columns"
+        )
+    if dropped:
+        tell(
+            f"{source}: {counted(dropped, 'row')} of {len(table):,} left out, without a text or a "
+            f"label; the first is at {_place(table.index[~kept][0])}"
         )
     # All splits must be read alike: "1.0" here and "1" there are one class.
     given = [*(class_names or ()), *rare]
@@ -191,6 +197,11 @@ def _plain(label: str) -> str:
     return unicodedata.normalize("NFC", " ".join(seen.split()).casefold())
 
 
+def _shows(text: str) -> bool:
+    """Whether there is anything to see in a text."""
+    return any(not (letter.isspace() or _is_invisible(letter)) for letter in text)
+
+
 def _is_invisible(character: str) -> bool:
     """Whether a character shows nothing: a format character, or what chooses between glyphs."""
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
@@ -198,7 +209,9 @@ def _is_invisible(character: str) -> bool:
 
 def _value(number: str) -> str:
     """A number's value, exactly: of 1, 1.0 and 01 the same."""
-    return str(Decimal(number).normalize() + 0)  # + 0, because -0 is 0
+    value = Decimal(number)
+    whole = Context(prec=len(number))  # decimal's own is of 28 digits
+    return str(value.normalize(whole)) if value else "0"  # not -0
 
 
 def _names(

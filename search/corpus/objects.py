@@ -12,11 +12,24 @@ from search.errors import DataError
 MOST_NESTED = 5  # objects in objects whose fields are columns
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a JSON text; one that has a key twice says nothing clearly."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"an object has the key {twice!r} twice")
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def json_file(source: Source) -> Table:
     """A .json file: an object a line, or one value, in the shapes that programs write."""
     text, encoding = source.text()
     try:
-        value = json.loads(text)
+        value = DECODER.decode(text)
     except RecursionError as error:
         raise DataError(f"{source.name}: this is not JSON: it is nested too deeply") from error
     except ValueError as error:
@@ -46,10 +59,10 @@ def json_file(source: Source) -> Table:
 
 def _one_after_another(text: str) -> list[dict[str, Any]]:
     """The objects of a text that may go on over several lines each; none where it is not such."""
-    decoder, place, found = json.JSONDecoder(), 0, list[dict[str, Any]]()
+    place, found = 0, list[dict[str, Any]]()
     try:
         while place < len(text):
-            value, place = decoder.raw_decode(text, place + _blank(text, place))
+            value, place = DECODER.raw_decode(text, place + _blank(text, place))
             if not isinstance(value, dict):
                 return []
             found.append(value)
@@ -125,7 +138,7 @@ def json_object(name: str, number: int, line: str) -> dict[str, Any]:
         DataError: there is something else.
     """
     try:
-        row = json.loads(line)
+        row = DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise DataError(f"{name}: line {number} is not JSON: {reason}") from error

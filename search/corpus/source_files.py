@@ -1,18 +1,19 @@
-"""The files that a source names: a path, a folder, a pattern, an address, or several of them."""
+"""The tables that a source names: a path, a folder, a pattern, an address, or several of them."""
 
 import glob
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 from search.corpus.addresses import fetched, file_name, is_address
 from search.corpus.compression import ARCHIVES, content, content_of, member_kind
 from search.corpus.dialect import Form
-from search.corpus.folders import tables
+from search.corpus.folders import listed_others, tables
 from search.corpus.named import NAMED
-from search.corpus.readers import ENDINGS, READERS
-from search.corpus.table import Source
+from search.corpus.readers import ENDINGS, READERS, Reader
+from search.corpus.table import Source, Table
 from search.errors import DataError
+from search.progress import Say
 from search.untrusted import opened
 
 REMEDIES = {
@@ -31,17 +32,54 @@ REMEDIES = {
 """What to do with files of other kinds that texts are kept in, by their endings."""
 
 
-def source_files(
-    source: str, form: Form, wanted: tuple[str | None, ...], *, labelled: bool = False
+def source_tables(
+    source: str,
+    form: Form,
+    wanted: tuple[str | None, ...],
+    readers: Mapping[str, Reader],
+    tell: Say,
+    *,
+    labelled: bool = False,
+) -> Iterator[tuple[Source, Table]]:
+    """Yields the files of a source, read; of several, those with nothing in them are passed over.
+
+    Args:
+        source: a path, a folder, a pattern, an address, or several of them.
+        form: the user's options for reading files.
+        wanted: the columns that the user named.
+        readers: by the ending of a file.
+        tell: called with a sentence for everything that is passed over.
+        labelled: whether a table must have labels.
+
+    Raises:
+        DataError: a file cannot be read, or all are empty.
+    """
+    empty, there = list[str](), False
+    for file in _source_files(source, form, wanted, tell, labelled=labelled):
+        reason = "the file is empty"
+        if file.content.strip():
+            table, reason = readers[file.ending](file), "there are no rows in it"
+            if table.rows:
+                there = True
+                yield file, table
+                continue
+        empty.append(f"{file.name}: {reason}")
+    if not there:
+        raise DataError(empty[0])
+    for line in empty:
+        tell(f"{line}; passed over")
+
+
+def _source_files(
+    source: str, form: Form, wanted: tuple[str | None, ...], tell: Say, *, labelled: bool
 ) -> Iterator[Source]:
-    """Yields the files of a source."""
     named = tuple(name for column in wanted if column for name in (column, *column.split(",")))
     if is_address(source):
         for address, whole_file in fetched(source).items():
             found = _unpacked(file_name(address), address, whole_file)
             yield Source(*found, form, named, labelled)
         return
-    for path in _paths(source):
+    for path in _paths(source, tell):
         yield Source(str(path), *content_and_ending(path), form, named, labelled)
 
 
@@ -63,11 +101,13 @@ def _unpacked(path: PurePath, name: str, packed: bytes) -> tuple[str, bytes, str
     return name, content_of(io.BytesIO(packed), path, name), ending
 
 
-def _paths(source: str) -> list[Path]:
+def _paths(source: str, tell: Say) -> list[Path]:
     """The paths that a source names: itself, the tables in a folder, a pattern's, or several."""
     path = Path(source)
     if path.is_dir():
         if found := tables(path):
+            if others := listed_others(path, found):
+                tell(f"{path}: passed over: {others}")
             return found
         raise DataError(
             f"{path}: expected one folder of .txt files for each class "
@@ -86,7 +126,7 @@ def _paths(source: str) -> list[Path]:
         raise DataError(f"{source}: no file has a name of this pattern")
     parts = [part.strip() for part in source.split(",")]
     if len(parts) > 1 and all(parts):
-        return [path for part in parts for path in _paths(part)]
+        return [path for part in parts for path in _paths(part, tell)]
     known = ", ".join(NAMED)
     raise DataError(
         f"{path}: no such file or folder, and no data set of that name (known: {known})"

@@ -4,7 +4,6 @@
 `search.corpus.readers`. Everything that was detected is reported to `tell`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from search.corpus.folders import class_files, class_folders, tables, text_files
 from search.corpus.frames import table_of
 from search.corpus.named import NAMED, is_named, movie_reviews
 from search.corpus.readers import READERS, text_lines
-from search.corpus.source_files import content_and_ending, source_files
+from search.corpus.source_files import content_and_ending, source_tables
 from search.corpus.table import Source, Table
 from search.display import counted
 from search.errors import DataError
@@ -60,7 +59,10 @@ def read(
         DataError: the source does not exist or cannot be read as what its name says.
     """
     if isinstance(source, InMemory):
-        named_tables = iter([(str(source), _filled(str(source), table_of(source)))])
+        table = table_of(source)
+        if not table.rows:
+            raise DataError(f"{source}: there are no rows in it")
+        named_tables = iter([(str(source), table)])
     else:
         if is_named(source):
             _refuse_columns(source, text_column, label_column, group_column)
@@ -74,8 +76,9 @@ def read(
         if path.is_dir() and (classes := class_files(path)):
             _refuse_columns(f"the folder {path}", text_column, label_column, group_column)
             return _mended(str(path), _together(lines_of_class_files(classes, form, tell)), tell)
-        files = source_files(source, form, (text_column, label_column, group_column), labelled=True)
-        named_tables = ((file.name, _read(file, READERS)) for file in files)
+        wanted = (text_column, label_column, group_column)
+        found = source_tables(source, form, wanted, READERS, tell, labelled=True)
+        named_tables = ((file.name, table) for file, table in found)
     parts = []
     for name, table in named_tables:
         names, guess = table.names, table.guess
@@ -142,9 +145,9 @@ def read_texts(
         raise DataError(f"{source}: expected .txt files, one text each, found none")
     else:
         parts = []
-        for file in source_files(source, form, (text_column,)):
+        readers = {**READERS, ".txt": text_lines}
+        for file, read_as in source_tables(source, form, (text_column,), readers, tell):
             is_plain = file.ending == ".txt"
-            read_as = _read(file, {**READERS, ".txt": text_lines})
             wanted = None if is_plain else text_column
             if read_as.guess is not None and wanted is None:
                 text: tuple[int, ...] = read_as.guess[:1]
@@ -194,18 +197,6 @@ def read_labelled_lines(source: str, labels: Path, form: Form, tell: Say) -> pd.
         )
     table = pd.DataFrame({"text": texts, "label": found}, dtype=object)
     return _mended(source, _together([(source, table)]), tell)
-
-
-def _read(source: Source, readers: "dict[str, Callable[[Source], Table]]") -> Table:
-    """Reads a file, which must have rows."""
-    return _filled(source.name, readers[source.ending](source))
-
-
-def _filled(name: str, table: Table) -> Table:
-    """Returns a table, which must have rows."""
-    if not table.rows:
-        raise DataError(f"{name}: there are no rows in it")
-    return table
 
 
 def _texts(name: str, table: Table, places: tuple[int, ...]) -> list[str | None]:

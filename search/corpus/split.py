@@ -72,8 +72,8 @@ def split(
     equal = equal_texts(texts)
     if (fewest := _fewest(equal, labels)) <= len(shares):
         raise DataError(
-            f"a class has only {fewest} different texts; {len(shares) + 1} are needed to have it "
-            "in each of train, validation and test"
+            f"a class has only {fewest} different texts of its own; {len(shares) + 1} are needed "
+            "to have it in each of train, validation and test"
         )
     splits = _drawn(equal, labels, seed, shares)
     splits = _followed(splits, kept_together(texts, groups), labels)

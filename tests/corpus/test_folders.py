@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from search.corpus.folders import layout
 from search.corpus.load import load_corpus
 from search.corpus.reading import read_splits, read_unlabelled
 from search.corpus.sources import read
@@ -190,3 +191,37 @@ def test_a_test_side_without_labels_is_passed_over(tmp_path, labels):
     assert any("test.csv: passed over, because its texts have no labels" in one for one in told)
     with pytest.raises(DataError, match=r"A test split needs labels; search\.predict classifies"):
         load_corpus(Settings(data=str(path / "train.csv"), test=str(path / "test.csv")))
+
+
+def test_files_that_are_not_read_are_named(tmp_path):
+    table = pd.DataFrame({"text": list("abc"), "label": [0, 1, 0]})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_json(tmp_path / "b.jsonl", orient="records", lines=True)
+    (tmp_path / "_SUCCESS").touch()
+    told = []
+    assert len(read(str(tmp_path), tell=told.append)) == 3
+    assert told[0] == f"{tmp_path}: passed over: b.jsonl"
+    table.to_csv(tmp_path / "train.csv", index=False)
+    layout_told = layout(tmp_path).described(tmp_path)
+    assert layout_told == "train: train.csv; passed over: a.csv, b.jsonl"
+    classes(tmp_path / "folders")
+    table.to_csv(tmp_path / "folders" / "more.csv", index=False)
+    read(str(tmp_path / "folders"), tell=told.append)
+    assert told[-1].endswith("40 files; of no class: more.csv")
+
+
+@pytest.mark.parametrize("inside", ["reviews", "reviews/reviews"])
+def test_classes_one_folder_further_in(tmp_path, inside):
+    """As archives are unpacked."""
+    classes(tmp_path / inside)
+    with pytest.raises(DataError, match=r"reviews alone, .*: --data \S+/reviews\?"):
+        read(str(tmp_path))
+
+
+def test_folders_named_for_values_of_a_column(tmp_path):
+    for label in "01":
+        (tmp_path / f"label={label}").mkdir()
+        table = pd.DataFrame({"text": ["a"]})
+        table.to_parquet(tmp_path / f"label={label}" / "part-0.parquet")
+    with pytest.raises(DataError, match="values of a column, such as label=0; save it as one file"):
+        read(str(tmp_path))

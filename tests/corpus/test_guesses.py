@@ -98,3 +98,20 @@ def test_one_line_of_another_encoding():
     content = b"text\n" + "schön\n".encode() * 20 + "schön\n".encode("cp1252")
     with pytest.raises(DataError, match=r"line 22 has the byte 0xf6, .* the rest of the file is"):
         decoded("r.csv", content)
+
+
+def test_lines_of_two_encodings():
+    """Two files one behind the other: whichever encoding is named, it breaks half of them."""
+    words = ["schön", "größer", "überall", "Äpfel"]
+    content = "".join(f"{word}\n" for word in words * 9)
+    both = b"text\n" + content.encode() + content.encode("cp1252")
+    with pytest.raises(DataError, match=r"line 38 has .* as 36 other lines .* in two encodings"):
+        decoded("r.csv", both)
+
+
+@pytest.mark.parametrize("encoding", ["utf_16_le", "utf_16_be"])
+def test_utf_16_without_a_mark(encoding):
+    content = ("text,label\r\n" + "这是电影很好看，我喜欢,1\r\n" * 20).encode(encoding)
+    with pytest.raises(DataError, match=f"likeliest {encoding}, .* say --encoding {encoding}"):
+        decoded("r.csv", content)
+    assert decoded("r.csv", content, encoding)[0].startswith("text,label")

@@ -161,3 +161,23 @@ def test_a_column_of_texts_taken_for_labels_is_told_at_once():
         clean(table, "r.csv", tell=told.append)
     assert time.process_time() - begun < 5
     assert len(told) == 101 and told[-1] == "r.csv: the same in 100 other classes"
+
+
+def test_numbers_of_many_digits_are_told_apart():
+    """Decimal calculates with 28."""
+    labels = ["1" * 40 + "1", "1" * 40 + "2", "0" * 3 + "1" * 40 + "2"] * 10
+    assert np.bincount(clean(table(labels), "x").labels).tolist() == [10, 20]
+
+
+def test_texts_that_show_nothing_are_none():
+    texts = [f"review number {i}" for i in range(56)] + [
+        " ",
+        "\u200b",
+        "\ufeff\ufeff",
+        "\u2060 \ufe0f",
+    ]
+    said = []
+    reviews = clean(table(["a", "b"] * 30, texts), "x", tell=said.append)
+    assert len(reviews.texts) == 56 and reviews.dropped == 4
+    assert said == ["x: 4 rows of 60 left out, without a text or a label; the first is at row 57"]
+    assert len(clean(table(["a", "b"] * 30, ["🫨" * (i + 1) for i in range(60)]), "x").texts) == 60

@@ -54,6 +54,7 @@ def test_fields_of_objects_in_objects(tmp_path, columns):
         ("r.json", "[]", r"expected an array of objects, found '\[\]'"),
         ("r.json", "5", "expected an array of objects, found '5'"),
         ("r.json", "[[], []]", "its columns have no names: say which columns are which"),
+        ("r.jsonl", '{"text": "a", "text": "b"}', "line 1 is not JSON: .* the key 'text' twice"),
         ("r.json", json.dumps([*OBJECTS, 5]), "element 31: expected an object such as"),
     ],
 )

@@ -331,3 +331,33 @@ def test_a_large_file_of_one_column_is_refused_by_its_head(tmp_path):
     with pytest.raises(NoLabels, match=r"found one column \('text'\); .*--labels"):
         read(str(path))
     assert len(read_texts(str(path))) == 200_000
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_streams_one_behind_the_other(tmp_path, ending):
+    """As programs write them that compress in parallel, and tapes fill them up."""
+    path, pack = tmp_path / f"r.csv{ending}", PACKERS[ending]
+    half = len(FRAME) // 2
+    first = pack(FRAME[:half].to_csv(index=False).encode())
+    second = pack(FRAME[half:].to_csv(index=False, header=False).encode())
+    path.write_bytes(first + bytes(64) + second + bytes(200_000))
+    assert rows(path) == ROWS
+    path.write_bytes(first + b"\xff" + second[1:])
+    with pytest.raises(DataError, match="cannot be decompressed"):
+        read(str(path))
+
+
+def test_empty_files_among_others(tmp_path):
+    """As Spark leaves them, of partitions without rows."""
+    FRAME.to_csv(tmp_path / "part-1.csv", index=False)
+    (tmp_path / "part-0.csv").touch()
+    (tmp_path / "part-2.csv").write_text("text,label\n")
+    told = []
+    assert len(read(str(tmp_path), tell=told.append)) == len(FRAME)
+    assert [line.rpartition("/")[2] for line in told[1:]] == [
+        "part-0.csv: the file is empty; passed over",
+        "part-2.csv: there are no rows in it; passed over",
+    ]
+    (tmp_path / "part-1.csv").unlink()
+    with pytest.raises(DataError, match=r"part-0.csv: the file is empty"):
+        read(str(tmp_path))

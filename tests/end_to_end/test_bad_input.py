@@ -129,7 +129,11 @@ OPTIONS = {
     "half a trial": (["--trials", "2.5"], "--trials.*valid integer"),
     "unknown algorithm": (["--tuner", "magic"], "--tuner.*'magic'"),
     "unknown option": (["--trails", "20"], "No such option.*--tr"),
-    "a word too many": (["20"], "unexpected extra argument"),
+    "a word too many": (["good.csv"], "unexpected argument 'good.csv': .* --data good.csv"),
+    "a pattern that the shell replaced": (
+        ["--data", "a.csv", "b.csv"],
+        "unexpected argument 'b.csv': .* a pattern .* needs quotation marks",
+    ),
     "no epochs": (["--max-epochs", "0"], "--max-epochs"),
     "negative patience": (["--patience", "-1"], "--patience"),
     "no batch": (
