@@ -3,6 +3,8 @@
 import json
 import re
 
+LONGEST_NAME = 60  # characters
+
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000)]
 _BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _INVISIBLE: dict[int, str | None] = {
@@ -40,6 +42,12 @@ def visible(text: object) -> str:
     than it is. New lines and tabs stay.
     """
     return str(text).translate(_INVISIBLE)
+
+
+def briefly(text: object) -> str:
+    """A name from data on one line, and not longer than a part of it."""
+    line = " ".join(visible(text).split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
 
 
 def counted(number: int, thing: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from search.commands import command, folder, run_and_leave, say, show
 from search.corpus.dialect import Form
-from search.display import counted, visible
+from search.display import briefly, counted, visible
 from search.errors import DataError, SettingsError
 from search.options import Debug, Delimiter, NoHeader, QuotationMarks, TextColumn
 from search.startup import check_modules
@@ -160,7 +160,7 @@ def classify_file(
         typer.echo(json.dumps({"output": str(target), **found}))
         return
     for label, rows in sorted(found["labels"].items()):
-        show(f"{label}: {counted(rows, 'row')}")
+        show(f"{briefly(label)}: {counted(rows, 'row')}")
     if found["abstained"] is not None:
         show(f"abstain: {counted(found['abstained'], 'row')}")
     show(f"answers: {target}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from search.commands import say, show
-from search.display import counted
+from search.display import briefly, counted
 from search.errors import ResultsError
 from search.settings import Settings
 from search.startup import give_temporary_directory, tensorflow_silenced
@@ -158,9 +158,10 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
 def data_line(corpus: "Corpus") -> str:
     """The line that says how many rows and classes the data have."""
     rows, names = corpus.facts["rows"], corpus.class_names
+    shown = ", ".join([*map(briefly, names[:5]), *["…"][: len(names) - 5]])
     return (
         f"{rows['train']} training, {rows['validation']} validation, "
         f"{counted(rows['test'], 'test row')}; "
         + (f"{counted(rows['unlabelled'], 'further text')}; " if rows["unlabelled"] else "")
-        + f"{len(names)} classes ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})"
+        + f"{len(names)} classes ({shown})"
     )

@@ -30,6 +30,7 @@ Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanc
 Format = Literal["saved_model", "onnx", "litert"]
 Quote = Literal["double", "single", "none"]
 FEWEST_ROWS = 10  # of a class: 8 to train on, 1 to validate, 1 to test
+LONGEST_LABEL = 2_000  # characters
 LONGEST_SHOWN = 60  # characters of a value that cannot be
 
 

@@ -1,4 +1,4 @@
-from search.display import code, markdown, visible, yaml
+from search.display import LONGEST_NAME, briefly, code, markdown, visible, yaml
 
 
 def test_what_acts_on_a_terminal_is_shown_instead():
@@ -21,3 +21,8 @@ def test_markdown():
     assert code("`x") == "`` `x ``"
     assert markdown("# a\n<b> [x](y) | z_") == r"\# a \<b\> \[x\](y) \| z\_"
     assert yaml({"a": '\u2028\x85\ud800"\n😀'}) == r'{"a": "\u2028\u0085\ud800\"\n😀"}'
+
+
+def test_a_name_is_one_short_line():
+    assert briefly("two\nlines\x1b") == "two lines�"
+    assert briefly("x" * 100) == "x" * (LONGEST_NAME - 1) + "…"

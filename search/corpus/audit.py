@@ -22,6 +22,7 @@ from search.corpus.scripts import DIGITS, SYMBOLS, token_scripts
 from search.corpus.shortcuts import Shortcut, shortcuts
 from search.corpus.split import Rows
 from search.corpus.store import Corpus, Split
+from search.display import briefly
 
 PERCENTILES = (50, 90, 95, 99, 100)
 MAX_LENGTHS = (100, 200, 400, 800)
@@ -188,7 +189,7 @@ class Audit:
     def _rows(self, split: str) -> str:
         total = sum(self.classes[split].values())
         largest = sorted(self.classes[split].items(), key=lambda item: -item[1])
-        shares = (f"{name} {rows / total:.1%}" for name, rows in largest)
+        shares = (f"{briefly(name)} {rows / total:.1%}" for name, rows in largest)
         return f"{split} {total:,} ({_listed(shares, SHOWN_CLASSES)})"
 
 

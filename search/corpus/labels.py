@@ -23,7 +23,7 @@ from search.corpus.columns import LONGEST_NAME, NoLabels
 from search.corpus.split import folded
 from search.display import counted
 from search.errors import DataError
-from search.settings import FEWEST_ROWS
+from search.settings import FEWEST_ROWS, LONGEST_LABEL
 
 MOST_CLASSES = 1_000
 MANY_CLASSES = 100  # and where few of so many have rows enough, they are no labels
@@ -104,6 +104,12 @@ def clean(
         tell(
             f"{source}: {counted(dropped, 'row')} of {len(table):,} left out, without a text or a "
             f"label; the first is at {_place(table.index[~kept][0])}"
+        )
+    longest = label[kept].map(len)
+    if longest.max() > LONGEST_LABEL:
+        raise DataError(
+            f"{source}: the label at {_place(longest.idxmax())} has {longest.max():,} characters, "
+            f"more than {LONGEST_LABEL:,}; is another column the label?"
         )
     # All splits must be read alike: "1.0" here and "1" there are one class.
     given = [*(class_names or ()), *rare]

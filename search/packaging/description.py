@@ -17,11 +17,12 @@ from search.evaluation.mixture import Mixture
 from search.files import write_atomically
 from search.network.space import FIELDS, Configuration, check_values
 from search.network.weights import Shape
+from search.settings import LONGEST_LABEL
 
 DESCRIPTION, VOCABULARY = "classifier.json", "vocabulary.txt"
 SEAL = "seal"  # key in classifier.json: the hash of its other entries
 
-MOST_CLASSES, LONGEST_NAME = 10_000, 2_000
+MOST_CLASSES = 10_000
 MOST_TOKENS = FIELDS["vocabulary_size"].metadata["highest"]
 MOST_READ = FIELDS["max_length"].metadata["highest"]
 MOST_NETWORKS, MOST_MODELS, MOST_BUCKETS = 100, 10, 100_000_000
@@ -29,7 +30,7 @@ MOST_NETWORKS, MOST_MODELS, MOST_BUCKETS = 100, 10, 100_000_000
 Network = Literal["bilstm", "custom"]
 """Whether the network is the one of `search.network.build`, or that of a user's HyperModel."""
 
-Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Name = Annotated[str, Field(max_length=LONGEST_LABEL)]
 
 
 class _Confidence(BaseModel):

@@ -17,6 +17,7 @@ from search.corpus import Corpus
 from search.corpus.embeddings import Embeddings
 from search.corpus.store import fingerprint
 from search.corpus.words import Vectors
+from search.display import counted
 from search.network.adopted import check_hypermodel, check_search, check_tuner
 from search.network.build import mean_of
 from search.network.hypermodel import SentimentHyperModel
@@ -172,10 +173,11 @@ class SearchTuner(keras_tuner.Tuner):
             if agenda.is_empty():
                 return
             if study.judges_by_folds:
+                few = len(study.corpus.validation)
                 self._progress(
                     f"trials are judged on {study.judged_rows} rows out of fold, by a network for "
-                    f"each of {study.folds} folds: {len(study.corpus.validation)} validation rows "
-                    "are too few"
+                    f"each of {study.folds} folds: {counted(few, 'validation row')} "
+                    f"{'is' if few == 1 else 'are'} too few"
                 )
             with (
                 stop_requests() as stop,

@@ -20,6 +20,7 @@ def table(labels, texts=None):
     [
         (["0", "1"], ("0", "1"), 0),
         (["1.0", "0"], ("0", "1"), 1),
+        (["x" * 2000, "y"], ("x" * 2000, "y"), 0),
         (["neg", "pos"], ("neg", "pos"), 0),
         (["Positive", "negative"], ("negative", "Positive"), 1),
         (["true", "False"], ("False", "true"), 1),
@@ -83,6 +84,7 @@ def test_other_files_use_the_same_classes():
         (["a"] * 20, "every label is 'a'"),
         (["a"] * 20 + ["b"] * 9, "the class 'b' has 9 rows"),
         ([str(i) for i in range(300)], "300 different labels"),
+        (["a", "b" * 2001] * 10, "the label at row 2 has 2,001 characters, more than 2,000"),
         (["a", "b"] * 10 + [None] * 10, "10 of 30 rows .* row 21"),
     ],
 )
