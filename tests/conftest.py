@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -57,6 +58,11 @@ def run_command(*arguments: object, cwd: Path = ROOT, timeout: float = 300, **en
         timeout=timeout,
         check=False,
     )
+
+
+def hang_up_ends() -> None:
+    """For `preexec_fn`: SIGHUP ends the process, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def processor_time(run: Callable[[], object]) -> float:

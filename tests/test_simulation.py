@@ -92,7 +92,7 @@ def covered_by_bootstrap(runs):
 
 def test_the_bootstrap_of_balanced_accuracy_covers(monkeypatch):
     monkeypatch.setattr(resampling, "RESAMPLES", 500)
-    assert 0.93 <= covered_by_bootstrap(800) <= 0.975
+    assert 0.92 <= covered_by_bootstrap(300) <= 0.98
 
 
 @pytest.mark.slow

@@ -279,6 +279,7 @@ requestAnimationFrame(step);
 """
 
 
+@pytest.mark.slow  # that such a report is made, and quickly, is in tests/reporting/test_report.py
 def test_a_thousand_trials_scroll(driver, tmp_path):
     opened(driver, read_report(made_run(tmp_path / "r", 1000)).write())
     driver.set_script_timeout(60)

@@ -10,7 +10,7 @@ import psutil
 import pyte
 import pytest
 
-from tests.conftest import SAMPLE, run_here
+from tests.conftest import SAMPLE, hang_up_ends, run_here
 
 SEARCH = ("--data", str(SAMPLE), "--trials", "5", "--max-epochs", "2", "--workers", "2")
 FINALS = ("--finals", "1", "--folds", "2")
@@ -47,6 +47,7 @@ def started(results, size, *options, under=(), **environment):
         env={**inherited, "TERM": "xterm-256color", **environment},
         encoding="utf-8",
         timeout=120,
+        preexec_fn=hang_up_ends,
     )
 
 
@@ -101,6 +102,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(tmp_path):
     assert "\x1b[?25h" in output and "Traceback" not in output
 
 
+@pytest.mark.slow  # the fast one of its kind is test_asked_to_stop
 def test_a_terminal_that_is_closed_ends_the_search_as_ctrl_c_does(tmp_path):
     child = started(tmp_path / "r", (80, 24), "--trials", "500")
     child.expect("of 500 trials")

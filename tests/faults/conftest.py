@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from search.packaging.modelfile import ModelFile
-from tests.conftest import ROOT, SAMPLE, arrays, run_here, shared
+from tests.conftest import ROOT, SAMPLE, arrays, hang_up_ends, run_here, shared
 
 TIMES = ["train_seconds", "started_at"]
 
@@ -38,6 +38,7 @@ def launch(*arguments: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hang_up_ends,
     )
 
 

@@ -145,9 +145,9 @@ def test_workers_killed_often(tmp_path, reference, seed):
 @pytest.mark.parametrize(
     ("number", "code"),
     [
-        (signal.SIGINT, 130),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),  # also in test_terminal.py
         pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        (signal.SIGHUP, 129),
     ],
     ids=["Ctrl-C", "SIGTERM", "SIGHUP"],
 )

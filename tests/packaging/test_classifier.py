@@ -30,11 +30,16 @@ REVIEWS = pd.read_csv(SAMPLE)["text"].tolist()[:60]
     [
         (2, "unicode", {"networks": 3, "mixed": True, "layers": 2}),
         (5, "unicode", {"mixed": True, "cut": "both", "max_length": 7}),
-        (2, "unicode", {"cut": "tail", "max_length": 9, "vocabulary_size": 900}),
-        (2, "whitespace", {}),
         (5, "whitespace", {"pooling": "mean", "cut": "tail", "max_length": 7}),
         (3, "character", {"layers": 2, "cut": "both"}),
-        (2, "whitespace", {"pooling": "last", "vocabulary_size": 90}),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (2, "unicode", {"cut": "tail", "max_length": 9, "vocabulary_size": 900}),
+                (2, "whitespace", {}),
+                (2, "whitespace", {"pooling": "last", "vocabulary_size": 90}),
+            )
+        ),
     ],
 )
 def test_as_stock_keras(tmp_path, classes, tokens, values):

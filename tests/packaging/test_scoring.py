@@ -337,7 +337,9 @@ for source, target in zip(sys.argv[2::2], sys.argv[3::2]):
 """
 
 
-@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    "ending", [".csv", *(pytest.param(e, marks=pytest.mark.slow) for e in (".jsonl", ".parquet"))]
+)
 def test_memory_does_not_grow_with_the_file(tmp_path, model_file, ending):
     """A column beside the text makes a file large that is scored quickly: 10 MB, and 150 MB."""
     files = []

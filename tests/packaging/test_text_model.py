@@ -150,7 +150,7 @@ def test_a_name_that_is_taken(tmp_path):
     )
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_temperature_leaves_the_network_as_it_was(classes):
     shape = shape_of(classes)
     input_config = shape.input_config(Configuration())
