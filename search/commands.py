@@ -31,9 +31,10 @@ NOT_OURS = (
 """Warnings of libraries, which do not end a command under `python -W error`."""
 
 OTHER_OPTIONS = "Other options"  # of a command
+FORBIDDEN = (errno.EACCES, errno.EPERM)
 REMEDIES = {
     **dict.fromkeys(DISK_FULL, "make room"),
-    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow it, or name another place"),
+    **dict.fromkeys((errno.EROFS, *FORBIDDEN), "allow it, or name another place"),
 }
 """What to do about an error of a file, by its number."""
 
@@ -233,8 +234,9 @@ def command(
         name = "a file" if error.filename is None else error.filename
         if remedy is not None:
             say(
-                f"error: {name} cannot be written: {error.strerror}. What was "
-                f"finished before is saved; {remedy} and run the same command again"
+                f"error: {name} cannot be {'read or ' if error.errno in FORBIDDEN else ''}written: "
+                f"{error.strerror}. What was finished before is saved; {remedy} and run the same "
+                "command again"
             )
         else:
             say(f"error: {name}: {error.strerror}; what was finished before is saved")

@@ -59,7 +59,8 @@ def test_what_to_do_about_a_file_that_cannot_be_written(capsys, number, remedy):
     with pytest.raises(SystemExit, match="2"), command(debug=False):
         raise OSError(number, os.strerror(number), "leaderboard.csv")
     told = capsys.readouterr().err
-    assert "leaderboard.csv cannot be written" in told and f"; {remedy} and run the same" in told
+    what = "read or written" if number == errno.EACCES else "written"
+    assert f"leaderboard.csv cannot be {what}" in told and f"; {remedy} and run the same" in told
 
 
 @pytest.mark.parametrize(("closed", "printed"), [("<&- 2>&-", 1), (">&- 2>&-", 0)])

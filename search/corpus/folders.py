@@ -137,11 +137,19 @@ def text_files(folder: Path) -> tuple[list[Path], int]:
     """The texts in a folder, however deep, and how many other files are passed over.
 
     Texts are the .txt files where there are some, and all files otherwise. What is hidden is none,
-    nor is a link that leads nowhere.
+    nor is a link to a folder, or one that leads nowhere.
+
+    Raises:
+        DataError: a folder cannot be read.
     """
+
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
     files, passed = list[Path](), 0
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        passed += sum((Path(place) / name).is_symlink() for name in folders)
         for name in sorted(names):
             path = Path(place) / name
             if not name.startswith(".") and path.exists():

@@ -35,9 +35,11 @@ def check_place(folder: Path) -> None:
     Raises:
         ResultsError: they cannot.
     """
-    place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    there = (folder, *folder.absolute().parents)
+    place = next(path for path in there if path.exists() or path.is_symlink())
     if not place.is_dir() or not os.access(place, os.W_OK):
         what = "is not a directory" if not place.is_dir() else "cannot be written"
+        what = what if place.exists() else "is a link that leads nowhere"
         raise ResultsError(
             f"{folder}: cannot be used for results: {place} {what}; "
             "choose another directory with --results DIR"

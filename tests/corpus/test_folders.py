@@ -1,6 +1,8 @@
 """Folders as people have them."""
 
+import errno
 import json
+import os
 
 import datasets
 import pandas as pd
@@ -41,16 +43,20 @@ def test_any_ending(tmp_path, ending):
 
 
 def test_what_is_no_text_beside_texts(tmp_path):
-    """Hidden files, folders called x.txt, links to nothing: passed over; empty files: counted."""
+    """Hidden files, folders called x.txt, links to nothing or to folders: passed over.
+
+    Empty files are counted.
+    """
     classes(tmp_path)
     write(tmp_path / "pos" / "._1.txt", bytes(10))
     write(tmp_path / "pos" / "notes.md", "notes")
     write(tmp_path / "pos" / "99.txt", "")
     (tmp_path / "pos" / "x.txt").mkdir()
     (tmp_path / "pos" / "gone.txt").symlink_to("nowhere")
+    (tmp_path / "pos" / "more").symlink_to(tmp_path / "neg")
     found, reviews, told = splits_of(data=str(tmp_path))
     assert sum(found.values()) == 40 and reviews["train"].dropped == 1
-    assert "2 folders, one a class; 41 files, 1 of them empty; 3 others passed over" in told
+    assert "2 folders, one a class; 41 files, 1 of them empty; 4 others passed over" in told
 
 
 def test_aclimdb(tmp_path):
@@ -224,4 +230,20 @@ def test_folders_named_for_values_of_a_column(tmp_path):
         table = pd.DataFrame({"text": ["a"]})
         table.to_parquet(tmp_path / f"label={label}" / "part-0.parquet")
     with pytest.raises(DataError, match="values of a column, such as label=0; save it as one file"):
+        read(str(tmp_path))
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    """It is not passed over as if nothing were in it."""
+    classes(tmp_path)
+    classes(tmp_path / "pos" / "part")
+    scandir = os.scandir
+
+    def forbidden(path):  # root may read everything
+        if str(path).endswith("part"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(DataError, match=r"pos/part: cannot be read: Permission denied"):
         read(str(tmp_path))

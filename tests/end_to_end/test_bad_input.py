@@ -144,6 +144,10 @@ OPTIONS = {
     "seed that is no number": (["--seed", "lucky"], "--seed"),
     "results without a name": (["--results", ""], "--results.*expected a directory, found ''"),
     "results is a file": (["--data", "good.csv", "--results", "good.csv"], "good.csv: .*--results"),
+    "results are a link to nothing": (
+        ["--data", "good.csv", "--results", "gone/r"],
+        "gone is a link that leads nowhere; choose another",
+    ),
     "results below a file": (["--data", "good.csv", "--results", "good.csv/r"], "--results"),
     "results cannot be written": (["--data", "good.csv", "--results", "/proc/r"], "--results"),
 }
@@ -177,6 +181,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "stars.csv").write_text(rows("12345" * 12), encoding="utf-8")
     (tmp_path / "other.csv").write_text("words\nfine\n", encoding="utf-8")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "gone").symlink_to("nowhere")
     (tmp_path / "hollow" / "pos").mkdir(parents=True)
     deep_folder(tmp_path / "latin")
     return tmp_path
