@@ -73,7 +73,7 @@ def likeliest(content: bytes, start: int = 0) -> tuple[str, str] | None:
         content: a file, or a part of it.
         start: the place of the first byte that is not UTF-8.
     """
-    sample = content[max(0, start - BEFORE) : start + BEHIND]
+    sample = content[max(0, start - BEFORE) // 2 * 2 : start + BEHIND]  # whole UTF-16 characters
     best = _by_zeros(sample) or _by_alphabet(sample) or _by_statistics(sample)
     return None if best is None else (best, _word(content, start, best))
 
@@ -138,7 +138,8 @@ def _by_statistics(sample: bytes) -> str | None:
 
 def _word(content: bytes, start: int, encoding: str) -> str:
     """The word around a byte."""
-    line = content[max(content.rfind(b"\n", 0, start), start - SHOWN) + 1 :][: 2 * SHOWN]
-    text = line.decode(encoding, "replace")
+    begin = max(content.rfind(b"\n", 0, start), start - SHOWN) + 1
+    begin += begin % 2 if encoding.startswith("utf_16") else 0
+    text = content[begin : begin + 2 * SHOWN].decode(encoding, "replace")
     found = re.search(r"\w*[^\x00-\x7f\ufffd]\w*", text)
     return found[0] if found else text.strip()

@@ -131,7 +131,7 @@ class Corpus:
                 for s in SPLITS
                 for a in ARRAYS
             )
-        except Exception:  # a damaged header raises what tokenize, struct or mmap have
+        except Exception:  # its arrays and texts may be anything
             return False
 
     @classmethod
@@ -152,7 +152,12 @@ def without_texts(corpus: Corpus) -> Corpus:
 
 
 def mapped(path: Path) -> npt.NDArray[Any]:
-    """Returns the array of an .npy file, memory-mapped if the file system supports it."""
+    """Returns the array of an .npy file, memory-mapped if the file system supports it.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is damaged.
+    """
     array: npt.NDArray[Any]
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -160,6 +165,8 @@ def mapped(path: Path) -> npt.NDArray[Any]:
         if error.errno not in (errno.ENODEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
             raise
         array = np.load(path, allow_pickle=False)
+    except Exception as error:  # the header is Python's syntax: tokenize's errors are among them
+        raise ValueError(f"{path}: is damaged: {error}") from error
     return array
 
 

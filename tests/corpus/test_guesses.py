@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from search.corpus.encodings import decoded
+from search.corpus.guesses import likeliest
 from search.errors import DataError
 
 SENTENCES = {
@@ -115,3 +116,5 @@ def test_utf_16_without_a_mark(encoding):
     with pytest.raises(DataError, match=f"likeliest {encoding}, .* say --encoding {encoding}"):
         decoded("r.csv", content)
     assert decoded("r.csv", content, encoding)[0].startswith("text,label")
+    words = "text,label\nCafé,1\n".encode(encoding)
+    assert likeliest(words, words.index(0xE9)) == (encoding, "Café")

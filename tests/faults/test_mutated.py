@@ -87,6 +87,8 @@ def test_an_array_whose_header_never_ends(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:100].replace(b")", b"(") + content[100:])
     assert not corpus.is_saved(tmp_path / "c")
+    with pytest.raises(ValueError, match=r"test_labels.npy: is damaged"):
+        search.Corpus.open(tmp_path / "c")
 
 
 @counted(5, 200)
