@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from search.corpus.arrow import arrow_table, with_classes
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
 from search.corpus.headers import clear_columns
 from search.corpus.objects import table_of_objects
-from search.corpus.readers import arrow_table, with_classes
 from search.corpus.table import Table
 from search.errors import DataError
 from search.memory import InMemory

@@ -13,6 +13,8 @@ from search.corpus.objects import MOST_NESTED
 from search.errors import DataError
 from search.untrusted import most_unpacked
 
+POINTER = 8  # bytes of a row in a list
+
 
 @contextmanager
 def parquet(content: IO[bytes], name: str, rows: int) -> Iterator[tuple[Any, Iterator[Any]]]:
@@ -78,7 +80,7 @@ def _batches(file: Any, schema: Any, rows: int, most: int) -> Iterator[Any]:
     groups = map(file.metadata.row_group, range(file.num_row_groups))
     left = most - sum(group.total_byte_size for group in groups)
     for batch in file.iter_batches(rows) if left >= 0 else ():
-        left -= sum(map(_decoded_size, batch.columns))
+        left -= decoded_size(batch)
         if left < 0:
             break
         pairs = zip(batch.columns, schema, strict=True)
@@ -88,15 +90,46 @@ def _batches(file: Any, schema: Any, rows: int, most: int) -> Iterator[Any]:
         raise ValueError(f"it holds more than {most:,} bytes, which no texts of its size do")
 
 
+def decoded_size(batch: Any) -> int:
+    """Bytes of a pyarrow.RecordBatch as plain values, with a pointer for each of its rows."""
+    return POINTER * len(batch) + sum(map(_decoded_size, batch.columns))
+
+
 def _decoded_size(column: Any) -> int:
-    """Bytes of a column as plain values."""
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pyarrow.types as types
 
-    if pa.types.is_struct(column.type):
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if types.is_struct(column.type):
         return sum(map(_decoded_size, column.flatten()))
     # Of the texts; other values have all one size.
-    if not pa.types.is_dictionary(column.type):
-        return int(column.nbytes)
-    lengths = pc.binary_length(column.dictionary).take(column.indices)
-    return pc.sum(lengths).as_py() or 0
+    if types.is_run_end_encoded(column.type):
+        return len(column) * (_decoded_size(column.values) + POINTER)
+    if types.is_nested(column.type):  # lists, which are not read
+        return POINTER * len(column)
+    if types.is_dictionary(column.type):
+        return pc.sum(_lengths(column.dictionary).take(column.indices)).as_py() or 0
+    if _is_view(column.type):  # a value is stored once
+        return pc.sum(_lengths(column)).as_py() or 0
+    return int(column.nbytes)
+
+
+def _is_view(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_string_view(kind) or types.is_binary_view(kind))
+
+
+def _lengths(column: Any) -> Any:
+    """Bytes of each value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if _is_view(column.type):
+        return pa.array([len(one.as_buffer()) if one.is_valid else 0 for one in column])
+    if _is_text(column.type) or types.is_large_binary(column.type):
+        return pc.binary_length(column)
+    return pa.array([POINTER] * len(column))

@@ -4,26 +4,19 @@ To add a format, add one reader to `READERS`.
 """
 
 import io
-import json
 import re
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-import pandas as pd
-
-from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
+from search.corpus.arrow import arrow, arrow_table
+from search.corpus.columns import TEXT_COLUMNS, usual_among
 from search.corpus.detection import recognised
 from search.corpus.dialect import DELIMITERS
-from search.corpus.headers import MOST_ABOVE, clear_columns, header_place
 from search.corpus.objects import json_file, json_lines
-from search.corpus.parquet import flattened, parquet
+from search.corpus.parquet import parquet
 from search.corpus.table import Source, Table, numbered_columns
-from search.display import counted
-from search.errors import DataError, one_line
-from search.startup import check_modules
-from search.untrusted import most_unpacked
+from search.corpus.workbooks import spreadsheet
+from search.errors import DataError
 
 FASTTEXT = "__label__"
 BATCH_ROWS = 10_000  # of a Parquet file, that are unpacked at a time
@@ -109,139 +102,6 @@ def parquet_file(source: Source) -> Table:
 
     with parquet(io.BytesIO(source.content), source.name, BATCH_ROWS) as (schema, batches):
         return arrow_table(pa.Table.from_batches(batches, schema=schema), "Parquet")
-
-
-def arrow(source: Source) -> Table:
-    """An Arrow file: Feather, or a stream, as Hugging Face's datasets are on a disk."""
-    import pyarrow as pa
-
-    try:
-        try:
-            table = pa.ipc.open_file(pa.BufferReader(source.content)).read_all()
-        except pa.ArrowInvalid:
-            table = pa.ipc.open_stream(pa.BufferReader(source.content)).read_all()
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise DataError(f"{source.name}: this is not an Arrow file: {error}") from error
-    return arrow_table(table, "Arrow")
-
-
-def arrow_table(table: Any, description: str) -> Table:
-    """The content of a pyarrow.Table; fields of structs are columns, such as review.text."""
-    classes, table = class_labels(table.schema), flattened(table)
-    names = list(table.column_names)
-
-    def column(place: int) -> list[object]:
-        cells: list[object] = table.column(place).to_pylist()
-        known = classes.get(names[place])
-        return cells if known is None else with_classes(cells, known)
-
-    if classes:
-        description += f", with the names of the classes in {', '.join(classes)}"
-    return Table(names, len(table), column, description)
-
-
-def class_labels(schema: Any) -> dict[str, list[str]]:
-    """The classes of columns of numbers, by column, where Hugging Face's datasets wrote the file.
-
-    Args:
-        schema: a pyarrow.Schema; its metadata is what a file says of itself, and may be anything.
-    """
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return dict(_class_labels(features))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        return {}
-
-
-def _class_labels(features: dict[str, Any], inside: str = "") -> Iterator[tuple[str, list[str]]]:
-    for column, feature in features.items():
-        if not isinstance(feature, dict):
-            continue
-        if feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list):
-            yield f"{inside}{column}", list(map(str, feature["names"]))
-        elif "_type" not in feature:
-            yield from _class_labels(feature, f"{inside}{column}.")
-
-
-def with_classes(cells: Iterable[object], classes: Sequence[str]) -> list[object]:
-    """The names of classes for their numbers; -1, as in test splits of competitions, is none."""
-    known: dict[object, str | None] = {-1: None, **dict(enumerate(classes))}
-    return [known.get(cell, cell) if type(cell) is int else cell for cell in cells]
-
-
-def spreadsheet(source: Source) -> Table:
-    """The one sheet of a workbook that has rows in it."""
-    module = {".xlsx": "openpyxl", ".ods": "odf"}[source.ending]
-    check_modules(f"{source.name}: a {source.ending} file", [module], "excel")
-    _refuse_bomb(source)
-    try:
-        sheets = pd.read_excel(
-            io.BytesIO(source.content), sheet_name=None, header=None, dtype=object, na_values=[""],
-            keep_default_na=False,
-        )  # fmt: skip
-    except Exception as error:  # each library has exceptions of its own for a damaged file
-        raise DataError(
-            f"{source.name}: this is not a {source.ending} file: {one_line(error)}"
-        ) from error
-    filled = {sheet: frame for sheet, frame in sheets.items() if len(frame)}
-    if len(filled) != 1:
-        listed = f" ({', '.join(map(str, filled))})" if filled else ""
-        raise DataError(
-            f"{source.name}: expected one sheet with rows, found {len(filled)}{listed}; save the "
-            "one that you mean as a file of its own"
-        )
-    [(sheet, frame)] = filled.items()
-    cells = frame.astype(object).where(frame.notna(), None)
-    if source.form.no_header:
-        names = [str(n) for n in range(1, cells.shape[1] + 1)]
-        how, advice, body = "no header", numbered_columns(None, ""), cells
-    else:
-        rows = cells.head(MOST_ABOVE).to_numpy()
-        head = [["" if cell is None else str(cell) for cell in row] for row in rows]
-        above = header_place(head, source.wanted)
-        names, how, advice = head[above], "a header", ""
-        how += f", {counted(above, 'row')} above it passed over" if above else ""
-        body = cells.iloc[above + 1 :]
-    description = f"the sheet {sheet}, {how}{_notes(source.content)}"
-
-    def column(place: int) -> list[object]:
-        cells: list[object] = body.iloc[:, place].tolist()
-        return cells
-
-    guess = None
-    if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
-        guess = clear_columns([list(map(str, column(place))) for place in range(2)])
-    return Table(names, len(body), column, description, guess, advice)
-
-
-def _notes(content: bytes) -> str:
-    """What of a workbook's cells looks other than it reads, where it is one of Excel."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        sheets = [
-            archive.read(name)
-            for name in archive.namelist()
-            if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)
-        ]
-    merged = sum(sheet.count(b"<mergeCell ") for sheet in sheets)
-    formulas = sum(len(re.findall(rb"</f>\s*(?:<v ?/>|<v></v>|</c>)", one)) for one in sheets)
-    notes = ""
-    if merged:
-        areas = counted(merged, "area")
-        notes += f", {areas} of merged cells, of which only the first has the value"
-    if formulas:
-        notes += f", {counted(formulas, 'formula')} without their values: open and save it once"
-    return notes
-
-
-def _refuse_bomb(source: Source) -> None:
-    """Refuses a workbook, which is a zip archive, that unpacks beyond measure."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(source.content)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{source.name}: this is not a {source.ending} file: {error}") from error
-    if size > (most := most_unpacked(len(source.content))):
-        raise DataError(f"{source.name}: it unpacks to more than {most:,} bytes; save it as .csv")
 
 
 Reader = Callable[[Source], Table]

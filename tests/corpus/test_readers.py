@@ -37,7 +37,7 @@ WRITERS = {
     "indented.json": lambda path: FRAME.to_json(path, orient="records", indent=2),
     "r.ndjson": lambda path: path.write_text(LINES),
     "r.xlsx": lambda path: FRAME.to_excel(path, index=False),
-    "r.ods": lambda path: FRAME.to_excel(path, index=False),
+    "r.ods": lambda path: FRAME.to_excel(str(path), index=False),  # of a Path it is .xlsx
     "r.feather": lambda path: feather.write_feather(FRAME, path),
     "r.arrow": arrow_stream,
     "r.csv": lambda path: FRAME.to_csv(path, index=False),
@@ -282,7 +282,7 @@ def test_a_workbook_with_a_title(tmp_path, ending):
     path, told = tmp_path / f"r.{ending}", []
     lines = [["Reviews of 2024", None, None], [None] * 3, ["id", "Review Text", "Rating"]]
     lines += [[number, *row] for number, row in enumerate(ROWS)]
-    pd.DataFrame(lines).to_excel(path, index=False, header=False)
+    pd.DataFrame(lines).to_excel(str(path), index=False, header=False)
     table = read(str(path), tell=told.append)
     assert list(table.itertuples(index=False, name=None)) == ROWS
     assert "a header, 2 rows above it passed over; text: Review Text, label: Rating" in told[0]

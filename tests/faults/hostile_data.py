@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
@@ -94,6 +95,22 @@ def same_value(compression: str, *, nested: bool = False) -> Case:
         return ["--data", "r.parquet"], "r.parquet"
 
     return make
+
+
+def arrow_of_nothing(folder: Path) -> tuple[list[str], str]:
+    """Two billion rows in 500 bytes."""
+    rows = pa.table({name: pa.nulls(2_000_000_000) for name in ("text", "label")})
+    with pa.ipc.new_file(folder / "r.arrow", rows.schema) as file:
+        file.write_table(rows)
+    return ["--data", "r.arrow"], "r.arrow"
+
+
+def last_cell(folder: Path) -> tuple[list[str], str]:
+    """A workbook of 5 kB, whose one cell is the last that there may be."""
+    book = openpyxl.Workbook()
+    book.active["XFD1048576"] = "x"
+    book.save(folder / "r.xlsx")
+    return ["--data", "r.xlsx"], "r.xlsx"
 
 
 def parquet(change: Callable[[bytearray], bytes | bytearray]) -> Case:
@@ -189,6 +206,8 @@ CASES |= {
     "bomb of one value": same_value("snappy"),
     "bomb of one value, compressed": same_value("zstd"),
     "bomb of one value in a struct": same_value("zstd", nested=True),
+    "Arrow rows of nothing": arrow_of_nothing,
+    "the last cell of a workbook": last_cell,
     "Parquet cut": parquet(lambda data: data[: len(data) // 2]),
     "Parquet with a footer of 4 GB": footer_of(2**32 - 1),
     "Parquet with a footer of nothing": footer_of(0),
