@@ -34,6 +34,11 @@ def file_name(address: str) -> PurePosixPath:
     return PurePosixPath(urlsplit(address).path if web else address)
 
 
+def _is_unreachable(cause: BaseException | None) -> bool:
+    """Whether fsspec takes a server that does not answer for a file that is not there."""
+    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+
+
 def fetched(address: str) -> dict[str, bytes]:
     """The content of the file at an address, or of all that a pattern fits, by address.
 
@@ -55,10 +60,12 @@ def fetched(address: str) -> dict[str, bytes]:
         for file in files:
             with file as stream:
                 content[address if len(files) == 1 else str(file.full_name)] = stream.read()
-    except FileNotFoundError as error:
-        raise DataError(f"{address}: there is no such file") from error
     except Exception as error:  # each protocol has exceptions of its own
         reason = str(error) or type(error).__name__
+        if isinstance(error, FileNotFoundError):
+            if not _is_unreachable(error.__cause__):
+                raise DataError(f"{address}: there is no such file") from error
+            reason = str(error.__cause__)
         raise DataError(f"{address}: cannot be fetched: {reason.splitlines()[0][:300]}") from error
     if not content:
         raise DataError(f"{address}: there is no such file")

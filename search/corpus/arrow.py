@@ -52,7 +52,7 @@ def arrow_table(table: Any, description: str) -> Table:
     names = list(table.column_names)
 
     def column(place: int) -> Sequence[object]:
-        cells, known = _cells(table.column(place)), classes.get(names[place])
+        cells, known = cells_of(table.column(place)), classes.get(names[place])
         return cells if known is None else with_classes(cells, known)
 
     if classes:
@@ -89,14 +89,24 @@ def with_classes(cells: Iterable[object], classes: Sequence[str]) -> list[object
     return [known.get(cell, cell) if type(cell) is int else cell for cell in cells]
 
 
-def _cells(column: Any) -> list[object]:
-    """The cells of a column; of lists, which are no texts, only their beginning."""
+def cells_of(column: Any) -> list[object]:
+    """The cells of a column: of lists, which are no texts, only their beginning.
+
+    Those of a column of texts of which one is not UTF-8 are bytes.
+    """
+    import pyarrow as pa
     import pyarrow.types as types
 
-    if not types.is_nested(column.type):
-        cells: list[object] = column.to_pylist()
-        return cells
-    return [_begin(cell) if cell.is_valid else None for cell in column]
+    if types.is_nested(column.type):
+        return [_begin(cell) if cell.is_valid else None for cell in column]
+    cells: list[object]
+    try:
+        cells = column.to_pylist()
+    except UnicodeDecodeError:
+        if types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        cells = column.cast(pa.large_binary()).to_pylist()
+    return cells
 
 
 def _begin(cell: Any) -> object:

@@ -6,6 +6,7 @@ What cannot be determined is refused, never guessed.
 import contextlib
 import csv
 import itertools
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -65,6 +66,8 @@ def recognised(
     head = _head(itertools.islice(lines(), above, None))
     if not head.lines:
         raise DataError(f"{name}: the file is empty")
+    if _is_object(head.lines[0]):
+        raise DataError(f"{name}: line {above + 1} is an object of JSON; give it the ending .jsonl")
     dialect = replace(_delimited(name, head, ending, form, wanted), above=above)
     first, *rest = _tried(replace(dialect, above=0), head)
     if len(first) > MOST_COLUMNS:
@@ -128,6 +131,13 @@ def _head(lines: Iterable[str]) -> Head:
         found.append(line)
         characters += len(line)
     return Head(found, whole=True)
+
+
+def _is_object(line: str) -> bool:
+    """Whether a line is an object of JSON, which may have as many commas as all others."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return isinstance(json.loads(line), dict)
+    return False
 
 
 def _tried(dialect: Dialect, head: Head) -> list[list[str]]:

@@ -33,6 +33,7 @@ KINDS = {
 """What files are that are no text, by their first bytes."""
 
 PLAIN = "utf-8"
+HALF_A_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 MOST_WRONG = 0.1  # of the bytes beyond ASCII, in a file that is UTF-8 but for some lines
 FEWEST_RIGHT = 0.1  # of the lines beyond ASCII, in a file that is UTF-8 in other lines
 MOST_NULS = 20  # bytes on each NUL in a file that is text but for them; of UTF-16 it is two
@@ -143,6 +144,8 @@ def not_decoded(
     problem = f"{name}: line {line} has the byte {byte}, which is not {shown(encoding)}"
     if asked is not None:
         return DataError(f"{problem}; name another --encoding")
+    if encoding == PLAIN and HALF_A_PAIR.match(content, start):
+        return DataError(f"{problem}, but half a surrogate pair; mend that line")
     if encoding == PLAIN and _is_mostly(PLAIN, content):
         return DataError(f"{problem}, as the rest of the file is; mend that line")
     if encoding == PLAIN and (lines := _other_lines(PLAIN, content)):

@@ -13,7 +13,6 @@ from search.corpus.table import Source
 from search.display import counted
 from search.errors import DataError
 from search.progress import Say
-from search.untrusted import content_of
 
 
 def texts_of_class_folders(path: Path, form: Form, tell: Say) -> pd.DataFrame:
@@ -35,7 +34,7 @@ def texts_of_class_folders(path: Path, form: Form, tell: Say) -> pd.DataFrame:
                 f"{path}: its folders are named for the values of a column, such as {folder.name}; "
                 "save it as one file, with that column"
             )
-        if kind(files[0]) in (".parquet", ".arrow"):
+        if kind(files[0]) in TABLES:
             raise DataError(
                 f"{folder}: expected .txt files, one review each, found {files[0].name}; is one of "
                 f"the folders the data, such as --data {folder}?"
@@ -70,7 +69,7 @@ def lines_of_class_files(
 def file_text(file: Path, form: Form) -> str:
     """The text that a whole file is; nothing where it is empty."""
     try:
-        found = content_of(file)
+        found = content(file)
     except OSError as error:
         raise DataError(
             f"{file}: cannot be read: {error.strerror or error}; expected a text file, so move "

@@ -11,6 +11,7 @@ from search.errors import DataError
 from search.splits import SPLIT_NAMES, UNLABELLED, splits_among
 from search.untrusted import opened
 
+MACOS = "__MACOSX"  # what it leaves in archives beside their folders
 SHOWN_FILES = 5
 MOST_FILES = 20  # of texts, one a line; more are texts themselves
 FEWEST_LINES = 10  # of such a file,
@@ -80,7 +81,7 @@ def is_unlabelled(path: Path) -> bool:
 def visible(folder: Path) -> list[Path]:
     """What is in a folder and not hidden, by name."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", MACOS)))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
 

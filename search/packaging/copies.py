@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from search import untrusted
+from search.corpus.arrow import cells_of
 from search.corpus.cells import LONGEST_TEXT, text_of, texts_of
 from search.corpus.columns import JOINED, TEXT_COLUMNS, chosen_columns
 from search.corpus.compression import content, kind, member_kind, opened, packed
@@ -221,7 +222,7 @@ def _parquet(job: Job, file: IO[bytes]) -> list[str]:
         with pq.ParquetWriter(file, schema) as writer:
             for batch in batches:
                 table = flattened(pa.Table.from_batches([batch]))
-                values = zip(*(table.column(place).to_pylist() for place in places), strict=True)
+                values = zip(*(cells_of(table.column(place)) for place in places), strict=True)
                 texts = (
                     _joined(
                         text_of(cell, str(path), column, number)

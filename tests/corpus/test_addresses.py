@@ -71,3 +71,10 @@ def test_what_is_not_there(server):
         read(f"{server}/README.md")
     with pytest.raises(DataError, match=r"gopher://x/y.csv: expected a path, or an address"):
         read("gopher://x/y.csv")
+
+
+def test_a_server_that_does_not_answer_is_not_a_missing_file(server):
+    with pytest.raises(DataError, match=r"no.csv: there is no such file"):
+        read(f"{server}/no.csv")
+    with pytest.raises(DataError, match=r"r.csv: cannot be fetched: Cannot connect to host"):
+        read("http://127.0.0.1:9/r.csv")

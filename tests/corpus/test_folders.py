@@ -1,6 +1,7 @@
 """Folders as people have them."""
 
 import errno
+import gzip
 import json
 import os
 
@@ -246,4 +247,21 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", forbidden)
     with pytest.raises(DataError, match=r"pos/part: cannot be read: Permission denied"):
+        read(str(tmp_path))
+
+
+def test_compressed_texts_and_what_macos_leaves(tmp_path):
+    for label in ("neg", "pos"):
+        for number in range(12):
+            text = f"a {label} film {number}".encode()
+            write(tmp_path / label / f"{number}.txt.gz", gzip.compress(text))
+    write(tmp_path / "__MACOSX" / "pos" / "._1.txt", bytes(10))
+    table = read(str(tmp_path))
+    assert len(table) == 24 and table["text"].iloc[0] == "a neg film 0"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json"])
+def test_tables_in_folders_of_classes_are_no_texts(tmp_path, ending):
+    classes(tmp_path, ending)
+    with pytest.raises(DataError, match=r"one review each, found 0\."):
         read(str(tmp_path))

@@ -101,6 +101,13 @@ def test_one_line_of_another_encoding():
         decoded("r.csv", content)
 
 
+def test_half_a_surrogate_pair_in_utf_8():
+    """As Java and old versions of Python write it; no encoding reads it."""
+    content = "text\n" + "so fine \ud83d\n"
+    with pytest.raises(DataError, match=r"line 2 has .* half a surrogate pair; mend that line"):
+        decoded("r.csv", content.encode("utf-8", "surrogatepass"))
+
+
 def test_lines_of_two_encodings():
     """Two files one behind the other: whichever encoding is named, it breaks half of them."""
     words = ["schön", "größer", "überall", "Äpfel"]

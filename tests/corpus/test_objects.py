@@ -54,6 +54,8 @@ def test_fields_of_objects_in_objects(tmp_path, columns):
         ("r.json", "[]", r"expected an array of objects, found '\[\]'"),
         ("r.json", "5", "expected an array of objects, found '5'"),
         ("r.json", "[[], []]", "its columns have no names: say which columns are which"),
+        ("r.csv", "\n".join(map(json.dumps, OBJECTS)), "line 1 is an object of JSON; .* .jsonl"),
+        ("r.txt", "\n".join(map(json.dumps, OBJECTS)), "line 1 is an object of JSON; .* .jsonl"),
         ("r.jsonl", '{"text": "a", "text": "b"}', "line 1 is not JSON: .* the key 'text' twice"),
         ("r.json", json.dumps([*OBJECTS, 5]), "element 31: expected an object such as"),
     ],
@@ -62,3 +64,11 @@ def test_what_is_no_table(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=message):
         read(str(tmp_path / name))
+
+
+def test_numbers_are_read_as_they_are_written(tmp_path):
+    path = tmp_path / "r.jsonl"
+    numbers = ["12345678901234567890.5", "12345678901234567891.5", "1e400", "1e401", "0.10"]
+    path.write_text("".join(f'{{"text": "t", "label": {number}}}\n' for number in numbers))
+    labels = [label for _, label in rows(path)]
+    assert labels == [number.replace("e", "E+") for number in numbers]

@@ -8,6 +8,7 @@ import lzma
 import zipfile
 
 import datasets
+import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
@@ -361,3 +362,17 @@ def test_empty_files_among_others(tmp_path):
     (tmp_path / "part-1.csv").unlink()
     with pytest.raises(DataError, match=r"part-0.csv: the file is empty"):
         read(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["texts", "few of them", "large"])
+def test_texts_of_parquet_that_are_not_utf_8(tmp_path, kind):
+    """As other programs write them that do not look at what they write."""
+    content = b"finecaf\xe9"
+    offsets = pa.py_buffer(np.array([0, 4, 8], np.int64 if kind == "large" else np.int32))
+    of_kind = pa.large_string() if kind == "large" else pa.string()
+    texts = pa.Array.from_buffers(of_kind, 2, [None, offsets, pa.py_buffer(content)])
+    if kind == "few of them":
+        texts = pa.DictionaryArray.from_arrays(pa.array([0, 1]), texts)
+    pq.write_table(pa.table({"text": texts, "label": ["a", "b"]}), tmp_path / "r.parquet")
+    with pytest.raises(DataError, match=r"row 2: .* column 'text', found bytes that are not UTF-8"):
+        read(str(tmp_path / "r.parquet"))
