@@ -1,14 +1,16 @@
 """What `python -m search.run` does once its options are checked: a search, or only a look."""
 
+import glob
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from search.commands import say, show
 from search.display import briefly, counted
-from search.errors import ResultsError
+from search.errors import ResultsError, SettingsError
 from search.settings import Settings
 from search.startup import give_temporary_directory, tensorflow_silenced
 from search.summary import final_line, trial_line
@@ -28,6 +30,33 @@ def show_space(settings: Settings) -> None:
     typer.echo(written(chosen_space(settings.space, settings.set, load_corpus(settings))), nl=False)
 
 
+def check_apart(settings: Settings) -> None:
+    """Checks that results do not go into a folder that is read as a whole.
+
+    Otherwise they would be classes or tables of it, as soon as the search is resumed.
+
+    Raises:
+        SettingsError: they would.
+    """
+    from search.corpus.folders import layout
+
+    results = settings.results.resolve()
+    more = settings.unlabelled if isinstance(settings.unlabelled, tuple) else ()
+    sources = [settings.data, settings.validation, settings.test, *more]
+    for source in (part for one in sources if isinstance(one, str) for part in one.split(",")):
+        folder, inside = Path(source), results.parents
+        if glob.has_magic(source):
+            folder, inside = folder.parent, ()
+        if not folder.is_dir() or folder.resolve() not in (results, *inside):
+            continue
+        laid = layout(folder)
+        if laid is None or any(Path(path).is_dir() for path, *_ in laid.splits.values()):
+            raise SettingsError(
+                f"--results {settings.results}: is in the folder of the data {source}, and would "
+                "be read as a part of them; choose another directory"
+            )
+
+
 def show_audit(settings: Settings) -> None:
     """Prints what is wrong with the data of a run, and writes audit.json."""
     from search.corpus.load import load_corpus
@@ -37,6 +66,7 @@ def show_audit(settings: Settings) -> None:
 
     directory = RunDirectory(settings.results)
     check_place(settings.results)
+    check_apart(settings)
     corpus = load_corpus(settings, say)
     found = corpus.facts["audit"]
     if directory.is_of_other_data(corpus.fingerprint):
@@ -68,6 +98,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         MLflowTracker(settings.mlflow)  # one that does not answer shows before anything is read
     directory = RunDirectory(settings.results)
     check_place(settings.results)
+    check_apart(settings)
     if not train and not directory.run_file.exists():
         raise ResultsError(f"--conclude: there is no run in {settings.results}")
     give_temporary_directory(settings.results)

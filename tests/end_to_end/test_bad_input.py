@@ -148,6 +148,14 @@ OPTIONS = {
         ["--data", "good.csv", "--results", "gone/r"],
         "gone is a link that leads nowhere; choose another",
     ),
+    "results in a folder of classes": (
+        ["--data", "classes", "--results", "classes/r"],
+        "--results classes/r: is in the folder of the data classes, and would be read",
+    ),
+    "results among the files of a pattern": (
+        ["--data", "*.csv", "--results", "."],
+        "is in the folder of the data ",
+    ),
     "results below a file": (["--data", "good.csv", "--results", "good.csv/r"], "--results"),
     "results cannot be written": (["--data", "good.csv", "--results", "/proc/r"], "--results"),
 }
@@ -182,6 +190,7 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "other.csv").write_text("words\nfine\n", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     (tmp_path / "gone").symlink_to("nowhere")
+    deep_folder(tmp_path / "classes")
     (tmp_path / "hollow" / "pos").mkdir(parents=True)
     deep_folder(tmp_path / "latin")
     return tmp_path
