@@ -152,6 +152,7 @@ def test_a_clone_is_not_fitted(fitted):
         ({}, ["", " "], [0, 1], ValueError, "found none that is not empty"),
         ({}, TEXTS, ["x"] * 300, ValueError, "every label is 'x'; a classifier needs two classes"),
         ({}, TEXTS, [0] * 299 + [1], ValueError, "the class '1' has 1 row; at least 10"),
+        ({}, TEXTS, ["x", "y" * 2001] * 150, ValueError, "label at row 2 has 2,001 characters"),
         ({"trials": 0}, TEXTS, LABELS, ValueError, "--trials: expected a number above 0, found 0"),
         ({"space": {"units": 3}}, TEXTS, LABELS, ValueError, "no hyperparameter 'units'"),
     ],

@@ -105,12 +105,8 @@ def clean(
             f"{source}: {counted(dropped, 'row')} of {len(table):,} left out, without a text or a "
             f"label; the first is at {_place(table.index[~kept][0])}"
         )
-    longest = label[kept].map(len)
-    if longest.max() > LONGEST_LABEL:
-        raise DataError(
-            f"{source}: the label at {_place(longest.idxmax())} has {longest.max():,} characters, "
-            f"more than {LONGEST_LABEL:,}; is another column the label?"
-        )
+    if kept.any():
+        _refuse_long(label[kept], source)
     # All splits must be read alike: "1.0" here and "1" there are one class.
     given = [*(class_names or ()), *rare]
     together = _keys([*given, *label[kept].tolist()])
@@ -161,7 +157,7 @@ def exact(table: pd.DataFrame, source: str, class_names: tuple[str, ...], fewest
         fewest: rows that each must have.
 
     Raises:
-        DataError: there is one class, or one has fewer rows.
+        DataError: there is one class, or one has fewer rows or a name that is too long.
     """
     labels = np.array(table["label"].astype(int), np.int32)
     counts = np.bincount(labels, minlength=len(class_names))
@@ -169,6 +165,7 @@ def exact(table: pd.DataFrame, source: str, class_names: tuple[str, ...], fewest
         raise DataError(
             f"{source}: every label is {class_names[0]!r}; a classifier needs two classes"
         )
+    _refuse_long(pd.Series(class_names)[labels].set_axis(table.index), source)
     if counts.min() < fewest:
         raise DataError(
             f"{source}: the class {class_names[counts.argmin()]!r} has "
@@ -177,6 +174,16 @@ def exact(table: pd.DataFrame, source: str, class_names: tuple[str, ...], fewest
     texts = table["text"].str.strip().to_numpy(dtype=object)
     where, shared = table.index.to_numpy(dtype=object), _shared(table)
     return Reviews(texts, labels, class_names, where, dropped=0, shared=shared)
+
+
+def _refuse_long(labels: pd.Series, source: str) -> None:
+    """Refuses labels that are longer than the name of a class may be in a model file."""
+    lengths = labels.map(len)
+    if lengths.max() > LONGEST_LABEL:
+        raise DataError(
+            f"{source}: the label at {_place(lengths.idxmax())} has {lengths.max():,} characters, "
+            f"more than {LONGEST_LABEL:,}; is another column the label?"
+        )
 
 
 def _shared(table: pd.DataFrame) -> npt.NDArray[np.object_] | None:

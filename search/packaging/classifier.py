@@ -206,6 +206,8 @@ def as_texts(texts: Iterable[str]) -> list[str]:
     """
     if isinstance(texts, str):
         raise TypeError(f"expected a list of texts, found one text: write [{texts[:20]!r}]")
+    if isinstance(texts, set | frozenset):
+        raise TypeError("expected texts in an order, found a set, which has none")
     if texts is None or isinstance(texts, bytes | dict) or not isinstance(texts, Iterable):
         raise TypeError(f"expected a list of texts, found {type(texts).__name__}")
     if getattr(texts, "ndim", 1) != 1:

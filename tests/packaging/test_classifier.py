@@ -181,6 +181,7 @@ def test_unsure_answers_are_none(both):
         ("a film", r"expected a list of texts, found one text: write \['a film'\]"),
         (None, "expected a list of texts, found NoneType"),
         (b"a film", "expected a list of texts, found bytes"),
+        ({"a film"}, "expected texts in an order, found a set"),
         (["a film", None], "found None in place 1; remove rows without a text"),
         (pd.Series(["a film", None], dtype="string"), "found <NA> in place 1; remove rows"),
         (["a film", np.nan], "found nan in place 1; remove rows"),
