@@ -143,7 +143,9 @@ def member_kind(file: IO[bytes], path: PurePath) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             return PurePath(_only_member(archive, path).filename).suffix.lower()
-    except zipfile.BadZipFile as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged directory raises what zipfile, struct and others have
         raise DataError(f"{path}: cannot be decompressed: {error}") from error
     finally:
         file.seek(place)
@@ -154,7 +156,7 @@ def _only_member(archive: zipfile.ZipFile, path: PurePath) -> zipfile.ZipInfo:
     members = [
         member
         for member in archive.infolist()
-        if not member.is_dir()
+        if not member.filename.endswith("/")
         and not any(part.startswith((".", "__MACOSX")) for part in PurePath(member.filename).parts)
     ]
     found = [one for one in members if PurePath(one.filename).suffix.lower() in TABLES]

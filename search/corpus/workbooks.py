@@ -7,7 +7,6 @@ repeated a million times. So how far its cells reach is checked before it is rea
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from xml.parsers import expat
 
@@ -104,7 +103,9 @@ def _check_size(source: Source) -> None:
                     f"{source.name}: it unpacks to more than {most:,} bytes; save it as .csv"
                 )
             sheets = [_Sheet(archive.read(member)) for member in members]
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive raises what zipfile, zlib and others have
         raise DataError(f"{source.name}: this is not a {source.ending} file: {error}") from error
     for sheet in sheets:
         if sheet.has_entities:

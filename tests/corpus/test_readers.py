@@ -1,6 +1,7 @@
 """Every format gives the same rows; what is no text in it is refused by name."""
 
 import bz2
+import contextlib
 import datetime
 import gzip
 import json
@@ -78,6 +79,18 @@ def test_archives_of_several_files_are_refused(tmp_path):
         archive.writestr("b.csv", "x")
     with pytest.raises(DataError, match=r"found 2 in it \(a.csv, b.csv\); unpack it"):
         read(str(tmp_path / "r.zip"))
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        archive.writestr("r.csv", FRAME.to_csv(index=False))
+    content = (tmp_path / "r.zip").read_bytes()
+    for place in range(content.rindex(b"PK\x01\x02"), len(content)):
+        changed = bytearray(content)
+        changed[place : place + 20] = bytes(20)[: len(content) - place]
+        (tmp_path / "r.zip").write_bytes(changed)
+        with contextlib.suppress(DataError):  # or it does not matter
+            read(str(tmp_path / "r.zip"))
 
 
 def test_half_of_a_compressed_file_is_refused(tmp_path):
