@@ -64,9 +64,16 @@ def layout(folder: Path) -> Layout | None:
         paths = [p for p in tables(place) if re.split(r"[-_.]", p.name.lower())[0] in names]
         if paths:
             by_split[split] = tuple(map(str, paths))
-    used = [Path(path) for paths in by_split.values() for path in paths]
-    others = listed_others(place, used)
-    return Layout(by_split, others=others) if "train" in by_split else None
+    unlabelled: tuple[str, ...] = ()
+    if "train" not in by_split:
+        named = _named_files(place)
+        by_name = splits_among(named)
+        if "train" not in by_name or len(by_name) == 1:  # a train may be a class beside cars
+            return None
+        by_split = {split: (str(named[name]),) for split, name in by_name.items()}
+        unlabelled = tuple(str(p) for name, p in named.items() if name.lower() in UNLABELLED)
+    used = [Path(path) for paths in (*by_split.values(), unlabelled) for path in paths]
+    return Layout(by_split, unlabelled, listed_others(place, used))
 
 
 def _unlabelled(places: list[Path]) -> tuple[str, ...]:
@@ -112,8 +119,14 @@ def class_folders(folder: Path) -> list[Path]:
 def class_files(folder: Path) -> dict[str, Path]:
     """The files of a folder that are a class each, one text a line: pos.txt, rt-polarity.pos.
 
-    Nothing where they are something else. What all names have in common is no part of a class.
+    Nothing where they are something else.
     """
+    named = _named_files(folder)
+    return named if all(map(_has_lines, named.values())) else {}
+
+
+def _named_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder without tables, by their names without what all have in common."""
     files = [p for p in visible(folder) if p.is_file() and not p.name.lower().startswith("readme")]
     if not 2 <= len(files) <= MOST_FILES or any(kind(path) in TABLES for path in files):
         return {}
@@ -121,8 +134,7 @@ def class_files(folder: Path) -> dict[str, Path]:
     names = [path.stem if len(endings) == 1 else path.name for path in files]
     begin = os.path.commonprefix(names)  # noqa: RUF071  (of letters, not of folders)
     common = re.sub(r"[^-_. ]*$", "", begin)
-    classes = [name.removeprefix(common) for name in names]
-    return dict(zip(classes, files, strict=True)) if all(map(_has_lines, files)) else {}
+    return {name.removeprefix(common): path for name, path in zip(names, files, strict=True)}
 
 
 def _has_lines(file: Path) -> bool:

@@ -265,3 +265,32 @@ def test_tables_in_folders_of_classes_are_no_texts(tmp_path, ending):
     classes(tmp_path, ending)
     with pytest.raises(DataError, match=r"one review each, found 0\."):
         read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        (("train.txt", "test.txt", "val.txt"), "a {} film {};{}"),
+        (("cooking.train", "cooking.test", "cooking.valid"), "__label__{2} a {0} film {1}"),
+        (("tweets_train.txt", "tweets_test.txt", "tweets_dev.txt"), "a {} film {}\t{}"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_text_files_named_after_their_sides_are_no_classes(tmp_path, names, row):
+    for side, name in enumerate(names):
+        lines = [
+            row.format(("dull", "warm")[i % 2], 1000 * side + i, "ab"[i % 2]) for i in range(40)
+        ]
+        write(tmp_path / name, "".join(f"{line}\n" for line in lines))
+    write(tmp_path / "README.md", "what it is")
+    found, reviews, told = splits_of(data=str(tmp_path))
+    assert found == {"train": 40, "validation": 40, "test": 40}
+    assert reviews["train"].class_names == ("a", "b")
+    assert f"train: {names[0]}; validation: {names[2]}; test: {names[1]}" in told
+
+
+def test_a_train_is_a_class_beside_others(tmp_path):
+    for name in ("bus", "car", "train"):
+        write(tmp_path / f"{name}.txt", "".join(f"by {name} {i}\n" for i in range(40)))
+    _, reviews, _ = splits_of(data=str(tmp_path))
+    assert reviews["train"].class_names == ("bus", "car", "train")
