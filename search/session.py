@@ -121,7 +121,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
         for worker in here:
             worker.warm_up()
         from search.corpus.batches import EPOCH_ROWS
-        from search.corpus.load import encode_splits
+        from search.corpus.load import audited, encode_splits
         from search.corpus.reading import read_splits, read_unlabelled
         from search.corpus.store import without_texts
         from search.corpus.words import word_features
@@ -140,6 +140,8 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
                 .submit(word_features, without_texts(corpus), *features_size(space, corpus))
                 .result
             )
+        corpus = audited(corpus, splits, progress)
+        del splits, more
         with tensorflow_silenced():
             from search import pipeline
             from search.tuning.tuner import SearchTuner

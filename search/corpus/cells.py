@@ -34,7 +34,10 @@ def texts_of(
     Raises:
         DataError: a cell is not a text; the message says which.
     """
-    found = [text_of(cell, name, column, row) for row, cell in enumerate(cells, start=1)]
+    found = [
+        cell if isinstance(cell, str) else text_of(cell, name, column, row)
+        for row, cell in enumerate(cells, start=1)
+    ]
     if not numbers and any(text is not None for text in found):
         there = [cell for cell, text in zip(cells, found, strict=True) if text is not None]
         if not any(isinstance(cell, (str, bytes)) for cell in there):

@@ -97,19 +97,16 @@ class Dialect:
                 strict=True,
             )
             begin = 1 + self.above
-            while True:
-                try:
-                    row = next(reader, None)
-                except csv.Error as error:
+            try:
+                for row in reader:
                     line = self.above + reader.line_num
-                    more = f"the row from line {begin} on, " if line > begin else ""
-                    raise csv.Error(f"{more}line {line}: {error}") from None
-                if row is None:
-                    return
+                    begin = line + 1
+                    if row:  # not an empty line
+                        yield line, row
+            except csv.Error as error:
                 line = self.above + reader.line_num
-                begin = line + 1
-                if row:  # not an empty line
-                    yield line, row
+                more = f"the row from line {begin} on, " if line > begin else ""
+                raise csv.Error(f"{more}line {line}: {error}") from None
         finally:
             csv.field_size_limit(previous)
 

@@ -8,12 +8,12 @@ much, so candidates come from `search.corpus.minhash`. The exact similarity deci
 import re
 import unicodedata
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from search.corpus.characters import UNSPACED
 from search.corpus.minhash import BANDS, MIX, Offsets, Words, candidates, shingles, signatures
@@ -26,6 +26,7 @@ SHORT = 10  # words; of a shorter text, a large part may be a phrase that many t
 RARE, FEWEST_RARE = 3, 2  # short texts must share so many shingles that so few others have
 SLACK = 0.15  # how far below ALIKE a signature's estimate may be; 2.5 standard deviations
 AT_A_TIME = 10_000  # texts whose words are in memory as they are written
+SPACE, FNV_BASIS, FNV_PRIME = 32, np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 ORDERED = 5  # words by which texts are ordered at first; the rest is rarely needed
 
 _BREAK = re.compile(r"<br\s*/?>")
@@ -65,8 +66,7 @@ def near_duplicates(texts: npt.NDArray[np.object_], tell: Say = silent) -> npt.N
 
 def as_they_occur(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Numbers distinct keys from 0, in the order of their first occurrence."""
-    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[numbers]
+    return pd.factorize(keys)[0].astype(np.int64)
 
 
 def words_of(text: str) -> list[bytes]:
@@ -75,13 +75,20 @@ def words_of(text: str) -> list[bytes]:
     Scripts without spaces have overlapping pairs of characters for words. A text of punctuation
     alone keeps it: ":)" is not ":(".
     """
+    return _written(text).split()
+
+
+def _written(text: str) -> bytes:
+    """The words of a text, in UTF-8, with spaces between, before and behind them."""
     text = text.casefold()
     plain = _BREAK.sub(" ", text) if "<br" in text else text
     if not plain.isascii():
         plain = unicodedata.normalize("NFKC", plain).casefold().translate(_OTHER_CHARACTERS)
         plain = _CHARACTER.sub(r" \1\2 ", plain)
-    words = plain.encode().translate(_ASCII, b"'").split()
-    return words or text.encode(errors="surrogatepass").split()
+    written = plain.encode().translate(_ASCII, b"'")
+    if not written or written.isspace():
+        return " ".join(text.split()).encode(errors="surrogatepass")
+    return written
 
 
 class _OtherCharacters(dict[int, str]):
@@ -101,26 +108,66 @@ class _OtherCharacters(dict[int, str]):
 _OTHER_CHARACTERS = _OtherCharacters()
 
 
-class _WordHashes(dict[bytes, int]):
-    """64 bits for each word, the same in every process; Python's own hashes differ."""
-
-    def __missing__(self, word: bytes) -> int:
-        self[word] = number = int.from_bytes(blake2b(word, digest_size=8).digest(), "little")
-        return number
-
-
 def _hashed(texts: npt.NDArray[np.object_], tell: Say) -> tuple[Words, Offsets]:
-    """The hashes of the words of all texts, concatenated, and their offsets."""
-    hashes = _WordHashes()
+    """The hashes of the words of all texts, concatenated, and their offsets.
+
+    A word's hash is 64 bits of BLAKE2b. Compiled code tells words apart by a hash that is quickly
+    computed, so that each different word is hashed by BLAKE2b once.
+    """
+    hashes: dict[int, int] = {}  # by the quick ones
     parts, lengths = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
     progress = Progress(tell, "finding the words", len(texts), "texts")
     for begin in range(0, len(texts), AT_A_TIME):
         progress(begin)
-        words = [words_of(text) for text in texts[begin : begin + AT_A_TIME]]
-        lengths.append(np.fromiter(map(len, words), np.int64, len(words)))
-        found = map(hashes.__getitem__, chain.from_iterable(words))
-        parts.append(np.fromiter(found, np.uint64, int(lengths[-1].sum())))
+        written = [_written(text) for text in texts[begin : begin + AT_A_TIME]]
+        sizes = np.fromiter(map(len, written), np.int64, len(written))
+        flat = b"".join(written)
+        keys, first, end, counts = _words(np.frombuffer(flat, np.uint8), np.cumsum(sizes))
+        numbers, different = pd.factorize(keys)
+        places = np.empty(len(different), np.int64)
+        places[numbers] = np.arange(len(keys))  # where each word is, once
+        known = different.tolist()
+        for key, place in zip(known, places.tolist(), strict=True):
+            if key not in hashes:
+                word = blake2b(flat[first[place] : end[place]], digest_size=8)
+                hashes[key] = int.from_bytes(word.digest(), "little")
+        found = np.fromiter(map(hashes.__getitem__, known), np.uint64, len(known))
+        parts.append(found[numbers])
+        lengths.append(counts)
     return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
+
+
+@numba.njit(cache=True, nogil=True)
+def _words(flat: Any, ends: Any) -> Any:
+    """The words of texts, which are between spaces.
+
+    Args:
+        flat: uint8, (bytes,), all texts, concatenated.
+        ends: int64, (texts,), where each ends in it.
+
+    Returns:
+        keys: uint64, (words,), a hash of each (Fowler, Noll & Vo).
+        first, end: int64, (words,), where it is in `flat`.
+        counts: int64, (texts,), how many words each text has.
+    """
+    most = len(flat) // 2 + len(ends)
+    keys, first, end = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64)
+    counts = np.empty(len(ends), np.int64)
+    total = place = 0
+    for text in range(len(ends)):
+        before = total
+        while place < ends[text]:
+            if flat[place] == SPACE:
+                place += 1
+                continue
+            key, first[total] = FNV_BASIS, place
+            while place < ends[text] and flat[place] != SPACE:
+                key = (key ^ np.uint64(flat[place])) * FNV_PRIME
+                place += 1
+            keys[total], end[total] = key, place
+            total += 1
+        counts[text] = total - before
+    return keys[:total].copy(), first[:total].copy(), end[:total].copy(), counts
 
 
 @numba.njit(cache=True, nogil=True)

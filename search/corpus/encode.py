@@ -49,15 +49,12 @@ def learn_vocabulary(
             without the entries for padding and OOV.
         encoded: the collections, as `encode` returns them.
     """
-    import pandas as pd  # here, because a model at work encodes texts, and must start soon
-
     names: dict[int, str] = {}
     found = []
     order: list[int] = []
     for texts in collections:
-        hashes, offsets = _spelled(texts, names, tell)
-        numbers, tokens = pd.factorize(hashes)  # in the order in which they occur
-        found.append((numbers.astype(np.int32), tokens, offsets))
+        numbers, tokens, offsets = _numbered(texts, names, tell)
+        found.append((numbers, tokens, offsets))
         counts = np.bincount(numbers, minlength=len(tokens))
         frequent = tokens[np.argsort(-counts, kind="stable")]
         known = set(order)
@@ -71,25 +68,43 @@ def learn_vocabulary(
     return tuple(names[token] for token in order), encoded
 
 
-def _spelled(texts: Texts, names: dict[int, str], tell: Say) -> tuple[Hashes, Offsets]:
-    """As `hashed`; puts the spelling of every token that is not among them into `names`."""
-    import pandas as pd
+def _numbered(
+    texts: Texts, names: dict[int, str], tell: Say
+) -> tuple[npt.NDArray[np.int32], Hashes, Offsets]:
+    """Tokenizes texts, and numbers the tokens in the order in which they occur.
 
-    hashes, offsets = [np.empty(0, np.int64)], [np.zeros(1, np.int64)]
+    Args:
+        texts: to tokenize.
+        names: gets the spelling of each token, by its hash.
+        tell: called with a line every few seconds.
+
+    Returns:
+        numbers: shape (tokens,), of all texts, concatenated.
+        hashes: of token 0, 1, ….
+        offsets: shape (texts + 1,), as `hashed` returns them.
+    """
+    import pandas as pd  # here, because a model at work encodes texts, and must start soon
+
+    order: dict[int, int] = {}
+    parts, offsets = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     progress = Progress(tell, "encoding", len(texts), "texts")
     for begin in range(0, len(texts), AT_A_TIME):
         progress(begin)
         flat, bounds = code_points(texts[begin : begin + AT_A_TIME])
         found, first, end, counts = spans(flat, bounds)
-        places = pd.Series(found).drop_duplicates().index.to_numpy()
-        new = [token not in names for token in found[places].tolist()]
-        places = places[np.array(new, np.bool_)]
-        names.update(
-            zip(found[places].tolist(), spellings(flat, first[places], end[places]), strict=True)
-        )
-        hashes.append(found)
+        numbers, different = pd.factorize(found)
+        places = np.empty(len(different), np.int64)
+        places[numbers] = np.arange(len(found))  # where each token is, once
+        before, tokens = len(order), different.tolist()
+        known = (order.setdefault(token, len(order)) for token in tokens)
+        mine = np.fromiter(known, np.int32, len(tokens))
+        new = mine >= before
+        spelled = spellings(flat, first[places[new]], end[places[new]])
+        names.update(zip(different[new].tolist(), spelled, strict=True))
+        parts.append(mine[numbers])
         offsets.append(offsets[-1][-1] + np.cumsum(counts))
-    return np.concatenate(hashes), np.concatenate(offsets)
+    hashes = np.fromiter(order, np.int64, len(order))
+    return np.concatenate(parts), hashes, np.concatenate(offsets)
 
 
 class Vocabulary:

@@ -1,5 +1,6 @@
 """From a source to an encoded corpus: read, clean, split, learn the vocabulary, encode."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,15 @@ def load_corpus(settings: Settings | Any, tell: Say = silent) -> Corpus:
     """
     if not isinstance(settings, Settings):
         settings = Settings(data=settings)
-    return encode_splits(
-        settings, read_splits(settings, tell), read_unlabelled(settings, tell), tell
-    )
+    splits = read_splits(settings, tell)
+    corpus = encode_splits(settings, splits, read_unlabelled(settings, tell), tell)
+    return audited(corpus, splits, tell)
 
 
 def encode_splits(
     settings: Settings, splits: dict[str, Reviews], more: Texts, tell: Say = silent
 ) -> Corpus:
-    """Encodes the texts of `read_splits` and `read_unlabelled`.
+    """Encodes the texts of `read_splits` and `read_unlabelled`, without an audit.
 
     Unlabelled texts that are also in validation or test are left out. `tell` is called with a line
     every few seconds.
@@ -77,7 +78,7 @@ def encode_splits(
         train, splits["validation"], settings.seed, settings.folds or usual_folds(encoded["train"])
     )
     names = train.class_names
-    corpus = Corpus(
+    return Corpus(
         **encoded,
         class_names=names,
         vocabulary=vocabulary,
@@ -101,12 +102,17 @@ def encode_splits(
             "folds": int(folds.max()) + 1,
         },
     )
-    tell_step(tell, "auditing", count)
-    corpus.facts["audit"] = audit(splits, corpus).to_json()
-    return corpus
+
+
+def audited(corpus: Corpus, splits: dict[str, Reviews], tell: Say = silent) -> Corpus:
+    """Returns the corpus of `encode_splits` with the findings of the audit among its facts."""
+    tell_step(tell, "auditing", sum(len(part.texts) for part in splits.values()))
+    return replace(corpus, facts={**corpus.facts, "audit": audit(splits, corpus).to_json()})
 
 
 def _without(texts: Texts, scored: list[str]) -> Texts:
     """The texts that are not among those which are scored."""
+    if not len(texts):
+        return texts
     known = {folded(text) for text in scored}
     return np.array([text for text in texts if folded(text) not in known], dtype=object)

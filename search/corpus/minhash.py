@@ -87,42 +87,56 @@ def candidates(
     """
     equal = int(np.ceil(least * hashes.shape[1]))
 
-    def of_band(band: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]:
+    def of_band(band: int) -> npt.NDArray[np.int64]:
         bucket = hashes[:, band * BAND].astype(np.uint64) << _UPPER | hashes[:, band * BAND + 1]
-        order = np.argsort(bucket, kind="stable")  # so that the lower row comes first
-        bucket = bucket[order]
-        most = sum(int((bucket[n:] == bucket[:-n]).sum()) for n in range(1, NEIGHBOURS + 1))
-        pairs, alike = np.empty(most, np.int64), np.empty(most, np.int16)
-        found = _neighbours(bucket, order, hashes, equal, pairs, alike)
-        return pairs[:found].copy(), alike[:found].copy()
+        found: npt.NDArray[np.int64] = _neighbours(bucket, hashes, equal)
+        return found
 
     with ThreadPoolExecutor(THREADS) as side_by_side:
         bands = []
         for found in side_by_side.map(of_band, range(BANDS)):
             bands.append(found)
             progress(len(bands))
-    pairs, alike = (np.concatenate(parts) for parts in zip(*bands, strict=True))
-    order = np.lexsort((pairs, -alike))
-    pairs = pairs[order]
-    once = np.ones(len(pairs), bool)
-    once[1:] = pairs[1:] != pairs[:-1]
-    return np.divmod(pairs[once], max(len(hashes), 1))
+    found = np.concatenate(bands)
+    del bands
+    found.sort()
+    once = np.ones(len(found), bool)
+    once[1:] = found[1:] != found[:-1]
+    texts = max(len(hashes), 1)
+    return np.divmod(found[once] % texts**2, texts)
 
 
 @numba.njit(cache=True, nogil=True)
-def _neighbours(bucket: Any, order: Any, hashes: Any, equal: int, pairs: Any, alike: Any) -> int:
-    """Writes pairs, first · texts + second, of texts in one bucket that are equal in so many
-    hashes, and in how many; returns how many pairs there are."""
-    found = 0
-    for place in range(len(order)):
-        for other in range(place + 1, min(place + 1 + NEIGHBOURS, len(order))):
-            if bucket[other] != bucket[place]:
+def _neighbours(bucket: Any, hashes: Any, equal: int) -> Any:
+    """The pairs of texts in one bucket that are equal in so many hashes.
+
+    Each is (different hashes · texts + first) · texts + second, which has 63 bits up to 370
+    million texts.
+    """
+    count, width = hashes.shape
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    slots = np.full(size, -1, np.int64)  # the last text of each bucket
+    before = np.empty(count, np.int64)  # of each text, the one before it in its bucket
+    found, total = np.empty(16, np.int64), 0
+    for second in range(count):
+        key = bucket[second] * MIX
+        slot = np.int64((key ^ (key >> _UPPER)) & np.uint64(size - 1))
+        while slots[slot] >= 0 and bucket[slots[slot]] != bucket[second]:
+            slot = (slot + 1) % size
+        first = before[second] = slots[slot]
+        slots[slot] = second
+        for _ in range(NEIGHBOURS):
+            if first < 0:
                 break
-            first, second = order[place], order[other]
             hits = 0
-            for number in range(hashes.shape[1]):
+            for number in range(width):
                 hits += hashes[first, number] == hashes[second, number]
             if hits >= equal:
-                pairs[found], alike[found] = first * len(order) + second, hits
-                found += 1
-    return found
+                if total == len(found):
+                    found = np.append(found, np.empty(total, np.int64))
+                found[total] = ((width - hits) * count + first) * count + second
+                total += 1
+            first = before[first]
+    return found[:total].copy()

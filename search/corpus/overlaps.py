@@ -87,7 +87,7 @@ class AllRows:
             texts=texts,
             labels=np.concatenate([part.labels for part in parts]),
             near=near,
-            equal=equal_texts(texts),
+            equal=equal_texts(texts, alike),
             templated=int((pieces[alike] > 1).sum()),
         )
 

@@ -5,7 +5,7 @@ To add a format, add one reader to `READERS`.
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from search.corpus.arrow import arrow, arrow_table
@@ -19,6 +19,7 @@ from search.corpus.workbooks import spreadsheet
 from search.errors import DataError
 
 FASTTEXT = "__label__"
+PIECE = 1_000_000  # characters of a text file that are cut into lines at a time
 BATCH_ROWS = 10_000  # of a Parquet file, that are unpacked at a time
 
 
@@ -26,8 +27,12 @@ def delimited(source: Source) -> Table:
     """A table in a text file: .csv, .tsv, or with whatever else between its columns."""
     text, encoding = source.text()
 
-    def lines() -> io.StringIO:
-        return io.StringIO(text, newline="")
+    def lines() -> Iterator[str]:
+        begin = 0
+        while begin < len(text):  # in pieces, because a StringIO has four bytes a character
+            end = text.find("\n", begin + PIECE) + 1 or len(text)
+            yield from io.StringIO(text[begin:end], newline="")
+            begin = end
 
     dialect = recognised(
         source.name, lines, source.ending, source.form, source.wanted, labelled=source.labelled

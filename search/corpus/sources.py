@@ -224,8 +224,9 @@ def _mended(source: str, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
     """Mends characters that are none, and refuses impossible texts."""
     broken = 0
     for name in table.columns:
-        cells = [None if pd.isna(cell) else whole(cell) for cell in table[name]]
-        broken += sum(a is not None and a != b for a, b in zip(cells, table[name], strict=True))
+        before = [cell if isinstance(cell, str) else None for cell in table[name]]
+        cells = [cell if cell is None or cell.isascii() else whole(cell) for cell in before]
+        broken += sum(a is not b for a, b in zip(cells, before, strict=True))
         table[name] = pd.Series(cells, index=table.index, dtype=object)
     if broken:
         tell(f"{source}: {broken} cells have half a surrogate pair in them, which is read as �")

@@ -69,7 +69,8 @@ def split(
     if bound is not None:
         splits = _divided(bound, labels, seed, shares)
         return Parts(*(np.flatnonzero(splits == part) for part in (TRAIN, VALIDATION, TEST)))
-    equal = equal_texts(texts)
+    groups = near_duplicates(texts) if groups is None else groups
+    equal = equal_texts(texts, groups)
     if (fewest := _fewest(equal, labels)) <= len(shares):
         raise DataError(
             f"a class has only {fewest} different texts of its own; {len(shares) + 1} are needed "
@@ -85,9 +86,17 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def equal_texts(texts: npt.NDArray[np.object_]) -> Rows:
-    """Group numbers of equal texts, shape (rows,), in the order in which they first occur."""
-    return _numbered(map(folded, texts))
+def equal_texts(texts: npt.NDArray[np.object_], groups: Rows) -> Rows:
+    """Groups equal texts.
+
+    Args:
+        texts: str, shape (rows,).
+        groups: what `near_duplicates` returns for them; equal texts are among near-duplicates.
+
+    Returns:
+        Group numbers, shape (rows,), from 0 in the order in which the groups first occur.
+    """
+    return _regrouped(texts, groups, np.bincount(groups)[groups] > 1)
 
 
 def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) -> Rows:
@@ -105,8 +114,13 @@ def kept_together(texts: npt.NDArray[np.object_], groups: Rows | None = None) ->
     groups = near_duplicates(texts) if groups is None else groups
     rows = np.bincount(groups)[groups]
     large = rows > max(LARGEST_GROUP * len(texts), LARGEST_SMALL_GROUP)
-    keys, alike = groups.copy(), np.flatnonzero(large)
-    keys[alike] = groups.max(initial=0) + 1 + equal_texts(texts[alike])
+    return _regrouped(texts, groups, large)
+
+
+def _regrouped(texts: npt.NDArray[np.object_], groups: Rows, chosen: npt.NDArray[np.bool_]) -> Rows:
+    """The groups, but of the chosen rows, which are whole groups, only equal texts together."""
+    keys = groups.copy()
+    keys[chosen] = groups.max(initial=0) + 1 + _numbered(map(folded, texts[chosen]))
     return as_they_occur(keys)
 
 

@@ -75,9 +75,9 @@ def code_points(texts: Texts) -> tuple[npt.NDArray[np.uint32], Offsets]:
 
     Half a surrogate pair counts as an unknown character.
     """
-    parts = [str(text)[:MOST_CHARACTERS].encode("utf-32-le", "surrogatepass") for text in texts]
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts)) // 4
-    flat = np.frombuffer(b"".join(parts), np.uint32)
+    parts = [str(text)[:MOST_CHARACTERS] for text in texts]
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+    flat = np.frombuffer("".join(parts).encode("utf-32-le", "surrogatepass"), np.uint32)
     return flat, np.concatenate([[0], np.cumsum(lengths)])
 
 

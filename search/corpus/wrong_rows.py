@@ -22,7 +22,7 @@ def check_rows(name: str, dialect: Dialect, lines: Lines, head: Sequence[Sequenc
             if not width:
                 width = len(row)
                 labels = _label_values(head, width)
-            elif not fits_in(row, width):
+            elif len(row) != width and not fits_in(row, width):
                 if width == 1:
                     raise DataError(
                         f"{name}: line {line} has {len(row)} fields, and the first has one: remove "

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from search.corpus import readers
 from search.corpus.dialect import Form
 from search.corpus.sources import read
 from search.errors import DataError
@@ -165,9 +166,10 @@ CELLS = st.text(CHARACTERS, min_size=1, max_size=12).map(str.strip).filter(bool)
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-be", "cp1252"]),
     ending=st.sampled_from([".csv", ".tsv", ".txt", ""]),
     header=st.booleans(),
+    piece=st.sampled_from([1, 50, readers.PIECE]),
 )
 def test_whatever_python_writes(
-    tmp_path_factory, data, delimiter, quote, quoting, end, encoding, ending, header
+    tmp_path_factory, data, delimiter, quote, quoting, end, encoding, ending, header, piece
 ):
     """Exactly the rows come back, or a refusal; never fewer rows, never a traceback."""
     out = io.StringIO(newline="")
@@ -182,7 +184,9 @@ def test_whatever_python_writes(
     path.write_bytes(content)
     known = encoding if encoding in ("utf-16-be", "cp1252") else None
     try:
-        found, _ = rows(path, encoding=known)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(readers, "PIECE", piece)
+            found, _ = rows(path, encoding=known)
     except DataError as error:
         assert str(path) in str(error)
         return

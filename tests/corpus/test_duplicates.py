@@ -3,6 +3,8 @@
 import random
 import subprocess
 import sys
+from hashlib import blake2b
+from itertools import chain as chained
 from itertools import pairwise
 
 import numpy as np
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 from search.corpus.duplicates import (
     ALIKE,
     RELATED,
+    _hashed,
     near_duplicates,
     words_of,
 )
-from search.corpus.minhash import shingles, signatures
+from search.corpus.minhash import BAND, BANDS, NEIGHBOURS, candidates, shingles, signatures
 from search.corpus.sources import read
 from tests.conftest import ROOT
 
@@ -108,6 +111,33 @@ def test_any_text_is_in_a_group_with_what_differs_in_case_and_white_space(texts)
     assert found[: len(texts)] == found[len(texts) :]
     firsts = list(dict.fromkeys(found))
     assert firsts == list(range(len(firsts)))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=6))
+@settings(max_examples=50, deadline=None)
+def test_compiled_code_finds_the_words(texts):
+    texts += ["it's, it's", "...", "a b a", "ｄｏｇ 很好"]
+    found, offsets = _hashed(np.array(texts, dtype=object), print)
+    words = [words_of(text) for text in texts]
+    digests = [blake2b(word, digest_size=8).digest() for word in chained(*words)]
+    assert found.tolist() == [int.from_bytes(digest, "little") for digest in digests]
+    assert np.diff(offsets).tolist() == [len(row) for row in words]
+
+
+def test_candidates_are_neighbours_in_a_bucket():
+    """Against the definition, which looks at all pairs."""
+    hashes = np.random.default_rng(0).integers(3, size=(60, BANDS * BAND)).astype(np.uint32)
+    found = {}
+    for band in range(BANDS):
+        buckets = hashes[:, band * BAND : (band + 1) * BAND].tolist()
+        for second in range(60):
+            earlier = [row for row in range(second) if buckets[row] == buckets[second]]
+            for first in earlier[-NEIGHBOURS:]:
+                found[first, second] = (hashes[first] == hashes[second]).sum()
+    wanted = [pair for pair, equal in found.items() if equal >= 0.35 * BANDS * BAND]
+    wanted.sort(key=lambda pair: (-found[pair], pair))
+    first, second = candidates(hashes, 0.35)
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == wanted and wanted
 
 
 def edited(text, words, rng):

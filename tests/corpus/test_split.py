@@ -2,8 +2,11 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from search.corpus import split as module
+from search.corpus.duplicates import near_duplicates
 from search.corpus.split import equal_texts, kept_together, split
 from search.errors import DataError
 
@@ -40,6 +43,15 @@ def test_equal_texts_stay_together():
     ]
     assert len(splits[0] | splits[1] | splits[2]) == 70
     assert sum(len(part) for part in splits) == 70
+
+
+@given(st.lists(st.text("aA b!\n\u2028", max_size=4), max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_equal_are_texts_that_differ_in_case_and_white_space(texts):
+    many = np.array(texts, dtype=object)
+    plain = [" ".join(text.casefold().split()) for text in texts]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(plain))}
+    assert equal_texts(many, near_duplicates(many)).tolist() == [numbers[text] for text in plain]
 
 
 def test_sides_that_the_user_gave_stay_empty():
@@ -91,7 +103,9 @@ def test_near_duplicates_stand_on_one_side_and_few_rows_move():
     many = sentences(400)
     many += [text.replace("word", "WORD", 3) + " more" for text in many[:40]]
     many, labels = np.array(many, dtype=object), np.array([0, 1] * 220, dtype=np.int32)
-    before = split_of_each_row(split(many, labels, 5, groups=equal_texts(many)), 440)
+    before = split_of_each_row(
+        split(many, labels, 5, groups=equal_texts(many, near_duplicates(many))), 440
+    )
     after = split_of_each_row(split(many, labels, 5), 440)
     assert (before[:40] != before[400:]).any()
     assert (after[:40] == after[400:]).all()
@@ -108,7 +122,7 @@ def test_texts_of_one_template_can_be_split():
     rng = random.Random(1)
     many = [f"the order {rng.randrange(250)} came late and the box was open" for _ in range(500)]
     many, labels = np.array(many, dtype=object), np.array([0, 1] * 250, dtype=np.int32)
-    assert np.array_equal(kept_together(many), equal_texts(many))
+    assert np.array_equal(kept_together(many), equal_texts(many, near_duplicates(many)))
     parts = split(many, labels, 2)
     assert 30 <= len(parts.test) <= 70
     assert not {*many[parts.test]} & {*many[parts.train], *many[parts.validation]}
