@@ -10,7 +10,7 @@ are neighbours, too. Characters: two to five units in a row (see `search.corpus.
 among them, and white space at either end, but not inside.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numba
@@ -29,7 +29,7 @@ from search.corpus.characters import (
     looks,
     table,
 )
-from search.corpus.tokens import AT_A_TIME, BASE, Hashes, Texts, code_points, signed, spans
+from search.corpus.tokens import AT_A_TIME, BASE, Hashes, Offsets, Texts, code_points, signed, spans
 
 Kind = Literal["words", "stems", "characters"]
 KINDS: tuple[Kind, ...] = ("words", "stems", "characters")
@@ -43,6 +43,9 @@ MIX = signed(0x9E3779B97F4A7C15)  # of a pair's first word: Fibonacci hashing (K
 MOST_COUNTED = 16  # occurrences of an n-gram in a text
 SPACE = 0x20  # what a separator folds to
 
+Found = tuple[npt.NDArray[np.int32], Offsets]
+"""The buckets of the n-grams of some texts, one text after another, and how many each has."""
+
 
 def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
     """How often each n-gram occurs.
@@ -55,45 +58,78 @@ def counted(texts: Texts, kind: Kind, buckets: int) -> sparse.csr_array:
     Returns:
         (texts, buckets), float32; a count above `MOST_COUNTED` is that. Columns are sorted.
     """
-    indices, data, sizes = [np.empty(0, np.int32)], [np.empty(0, np.float32)], []
+    indices, data, sizes = [np.empty(0, np.int32)], [np.empty(0, np.float32)], [np.zeros(1, int)]
     find = {"words": _words, "stems": _stems, "characters": _characters}[kind]
     for begin in range(0, len(texts), AT_A_TIME):
-        parts = [
-            np.unique(row, return_counts=True)
-            for row in find(texts[begin : begin + AT_A_TIME], buckets)
-        ]
-        indices.append(np.concatenate([found for found, _ in parts]))
-        often = np.concatenate([counts for _, counts in parts])
+        part = texts[begin : begin + AT_A_TIME]
+        found, counts = find(part, buckets)
+        ends = np.cumsum(counts)
+        for end, count in zip(ends.tolist(), counts.tolist(), strict=True):
+            found[end - count : end].sort()
+        first = np.ones(len(found), bool)
+        first[1:] = found[1:] != found[:-1]
+        first[ends[ends < len(found)]] = True
+        places = np.flatnonzero(first)
+        often = np.diff(places, append=len(found))
         data.append(np.minimum(often, MOST_COUNTED).astype(np.float32))
-        sizes += [len(found) for found, _ in parts]
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)  # as liblinear wants them
+        indices.append(found[places])
+        sizes.append(np.bincount(np.searchsorted(ends, places, "right"), minlength=len(part)))
+    offsets = np.cumsum(np.concatenate(sizes)).astype(np.int32)  # as liblinear wants them
     content = np.concatenate(data), np.concatenate(indices), offsets
     return sparse.csr_array(content, shape=(len(texts), buckets))
 
 
-def _words(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
-    hashes, _, _, counts = spans(*code_points(texts))
-    rows = np.split(hashes, np.cumsum(counts)[:-1])
-    return _in_buckets(((row, _chained(row[:-1], row[1:])) for row in rows), buckets)
+def _words(texts: Texts, buckets: int) -> Found:
+    words, _, _, counts = spans(*code_points(texts))
+    rows = _rows(counts)
+    pairs = _chained(words[:-1], words[1:]), rows[1:]
+    return _in_buckets([(words, rows), _of_one_row(*pairs, rows[:-1])], len(texts), buckets)
 
 
-def _stems(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
+def _stems(texts: Texts, buckets: int) -> Found:
     flat, bounds = code_points(texts)
     _, first, end, counts = spans(flat, bounds, marks=True)
     stems = _first_units(flat, first, end, *table())
     shapes = _shapes(flat, first, end, table()[0], looks(), stems)
-    splits = np.cumsum(counts)[:-1]
-    both = zip(np.split(stems, splits), np.split(shapes, splits), strict=True)
+    inside = counts + 2 * (counts > 0)  # a text without a token has no ends, either
+    rows = _rows(inside)
+    pairs, triples = _neighbours(stems, inside)
+    parts = [
+        (stems, _rows(counts)),
+        _of_one_row(pairs, rows[1:], rows[:-1]),
+        _of_one_row(triples, rows[2:], rows[:-2]),
+        _of_one_row(_neighbours(shapes, inside)[1], rows[2:], rows[:-2]),
+    ]
+    return _in_buckets(parts, len(texts), buckets)
 
-    def chains(row: Hashes) -> tuple[Hashes, Hashes]:
-        """Of two and of three neighbours."""
-        if not len(row):
-            return row, row
-        ends = np.r_[BEGINNING, row, END]
-        pairs = _chained(ends[:-1], ends[1:])
-        return pairs, _chained(pairs[:-1], ends[2:])
 
-    return _in_buckets(((row, *chains(row), chains(shape)[1]) for row, shape in both), buckets)
+def _neighbours(hashes: Hashes, inside: Offsets) -> tuple[Hashes, Hashes]:
+    """Two and three neighbours of each text's tokens and its ends, and across texts.
+
+    Args:
+        hashes: of the tokens.
+        inside: the number of tokens and ends of each text.
+    """
+    last = np.cumsum(inside)[inside > 0] - 1
+    first = last + 1 - inside[inside > 0]
+    ends = np.empty(inside.sum(), np.int64)
+    ends[first], ends[last] = BEGINNING, END
+    tokens = np.ones(len(ends), bool)
+    tokens[first] = tokens[last] = False
+    ends[tokens] = hashes
+    pairs = _chained(ends[:-1], ends[1:])
+    return pairs, _chained(pairs[:-1], ends[2:])
+
+
+def _rows(counts: Offsets) -> Offsets:
+    """The text of each thing, of which there are so many in each text."""
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def _of_one_row(hashes: Hashes, rows: Offsets, others: Offsets) -> tuple[Hashes, Offsets]:
+    """The hashes of neighbours that are in one text."""
+    same = rows == others
+    return hashes[same], rows[same]
 
 
 def _chained(left: Hashes, right: Hashes) -> Hashes:
@@ -101,9 +137,11 @@ def _chained(left: Hashes, right: Hashes) -> Hashes:
     return left * MIX + right
 
 
-def _in_buckets(rows: Iterable[tuple[Hashes, ...]], buckets: int) -> list[npt.NDArray[np.int32]]:
-    """The buckets of each text's hashes."""
-    return [(np.concatenate(parts) % buckets).astype(np.int32) for parts in rows]
+def _in_buckets(parts: Sequence[tuple[Hashes, Offsets]], texts: int, buckets: int) -> Found:
+    """The buckets of hashes, each with its text."""
+    hashes, rows = (np.concatenate(both) for both in zip(*parts, strict=True))
+    order = np.argsort(rows.astype(np.uint16), kind="stable")  # which takes as long as a copy
+    return (hashes[order] % buckets).astype(np.int32), np.bincount(rows, minlength=texts)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -148,11 +186,11 @@ def _shapes(flat: Any, first: Any, end: Any, kinds: Any, looks: Any, stems: Any)
     return shapes
 
 
-def _characters(texts: Texts, buckets: int) -> list[npt.NDArray[np.int32]]:
+def _characters(texts: Texts, buckets: int) -> Found:
     flat, bounds = code_points(texts)
     kinds, points = table()
     found, counts = _pieces(flat, bounds, kinds, points, buckets)
-    return np.split(found, np.cumsum(counts)[:-1])
+    return found, counts
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,8 +11,9 @@ as memory and time allow are all that the models are fitted to.
 They are baselines, and they are mixed with the networks: see `search.evaluation.mixture`.
 """
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from search.corpus.polarity import log_count_ratio
 from search.corpus.store import Corpus
 from search.evaluation import logistic
 from search.evaluation.mixture import NgramModel
+from search.tuning.machine import cores
 
 PRIOR = 1.0  # added to the number of a class's texts that have an n-gram
 # Texts that an n-gram must stand in.
@@ -44,6 +46,7 @@ ENOUGH_ROWS = 30_000  # ... but so many texts are taken, however long they are
 LOOKED_AT = 1_000  # texts, evenly from all, to see how many n-grams one has
 MOST_TRIED = 60_000  # rows that C is chosen on
 FEWER_PASSES = 12  # over more rows than that, where each takes seconds
+MOST_THREADS = 4  # fits side by side, each with some arrays of its own
 AT_A_TIME = 10_000  # rows whose weights are computed at once
 ABSENT_LOG_ODDS = -20.0  # of a class that a fold has no row of
 
@@ -80,7 +83,7 @@ def number_of_fits(corpus: Corpus) -> int:
 def fitted_models(
     corpus: Corpus, counts: npt.NDArray[np.float64], done: Callable[[], None] = lambda: None
 ) -> dict[Kind, Fitted]:
-    """Fits the models of all kinds, side by side.
+    """Fits the models of all kinds, side by side; of very many rows, those of one kind at a time.
 
     Args:
         corpus: the data; test rows are not looked at, and of a row's label only models of other
@@ -89,14 +92,10 @@ def fitted_models(
         done: called after each fit, from any thread.
     """
     few = len(corpus.folds) <= ENOUGH_ROWS  # of many, one matrix at a time is enough for a machine
+    threads = 1 if few else min(cores(), MOST_THREADS)
     with ThreadPoolExecutor(len(KINDS) if few else 1) as side_by_side:  # without Python's lock
-        return dict(
-            zip(
-                KINDS,
-                side_by_side.map(lambda kind: fitted(corpus, kind, counts, done), KINDS),
-                strict=True,
-            )
-        )
+        found = side_by_side.map(lambda kind: fitted(corpus, kind, counts, done, threads), KINDS)
+        return dict(zip(KINDS, found, strict=True))
 
 
 @one_thread
@@ -105,8 +104,9 @@ def fitted(
     kind: Kind,
     counts: npt.NDArray[np.float64],
     done: Callable[[], None] = lambda: None,
+    threads: int = 1,
 ) -> Fitted:
-    """Fits the models of one kind; for the arguments see `fitted_models`."""
+    """Fits the models of one kind, in so many threads; see `fitted_models`."""
     started = time.thread_time()
     taken, classes = _taken(corpus, kind), len(corpus.class_names)
     texts = corpus.fold_texts[taken]
@@ -122,25 +122,34 @@ def fitted(
     tfidf = _tfidf(used, idf)
     del used
     weights, even = counts[labels], np.ones(len(columns))
-    chosen = _regularisation(kind, there, tfidf, labels == classes - 1, weights, folds)
+    with ThreadPoolExecutor(threads) as side_by_side:
+        found = _regularisation(
+            kind, there, tfidf, labels == classes - 1, weights, folds, side_by_side
+        )
+    (presence_c, spent), (tfidf_c, more) = found
+    chosen = presence_c, tfidf_c
     scores = np.zeros((2, len(labels), outputs))
     table, intercepts = np.zeros((len(columns), 2 * outputs)), np.zeros((2, outputs))
-    for fold in (*range(folds.max() + 1), None):
+
+    def fit(fold: int | None, output: int, number: int) -> float:
+        """Fits one model; returns the seconds that it took."""
+        begun = time.thread_time()
         rows, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        for output in range(outputs):
-            positive = labels == (1 if outputs == 1 else output)
-            ratio = _ratio(there, rows, positive)
-            for number, (view, scale, c) in enumerate(
-                ((there, ratio, chosen[0]), (tfidf, even, chosen[1]))
-            ):
-                coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
-                done()
-                if fold is not None:
-                    found = logistic.scores(view, held_out, coefficients, intercept)
-                    scores[number, held_out, output] = found
-                else:
-                    table[:, number * outputs + output] = coefficients
-                    intercepts[number, output] = intercept
+        positive = labels == (1 if outputs == 1 else output)
+        view, scale = (tfidf, even) if number else (there, _ratio(there, rows, positive))
+        coefficients, intercept = _fit(view, scale, rows, positive, chosen[number] * weights)
+        if fold is not None:
+            found = logistic.scores(view, held_out, coefficients, intercept)
+            scores[number, held_out, output] = found
+        else:
+            table[:, number * outputs + output] = coefficients
+            intercepts[number, output] = intercept
+        done()
+        return time.thread_time() - begun
+
+    every = itertools.product((*range(folds.max() + 1), None), range(outputs), range(2))
+    with ThreadPoolExecutor(threads) as side_by_side:
+        seconds = spent + more + sum(side_by_side.map(fit, *zip(*every, strict=True)))
     table[:, outputs:] *= idf[:, np.newaxis]
     places = np.zeros(buckets, np.int32)
     places[columns] = 1 + np.arange(len(columns))
@@ -148,7 +157,9 @@ def fitted(
     whole[1:, :-1], whole[1:, -1] = table, idf**2
     model = NgramModel(kind, places, whole, intercepts.astype(np.float32))
     presence, sure = scores[:, folds >= 0]
-    return Fitted(model, presence, sure, chosen, len(columns), time.thread_time() - started)
+    return Fitted(
+        model, presence, sure, chosen, len(columns), seconds + time.thread_time() - started
+    )
 
 
 def _taken(corpus: Corpus, kind: Kind) -> npt.NDArray[np.int64]:
@@ -221,19 +232,21 @@ def _regularisation(
     positive: npt.NDArray[np.bool_],
     weights: Floats,
     folds: npt.NDArray[np.int8],
-) -> tuple[float, float]:
+    side_by_side: ThreadPoolExecutor,
+) -> Iterable[tuple[float, float]]:
     """The C of each of the two models with the smallest cross-entropy on the first fold.
 
     They are chosen once, for one class: the optimum is flat, and one fold is enough to see it. From
-    the smallest C on, the first that is no better ends it: the larger, the longer a fit takes.
+    the smallest C on, the first that is no better ends it: the larger, the longer a fit takes. With
+    each C are the seconds that it took to choose it.
     """
     rows, held_out = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
     if len(rows) > MOST_TRIED:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_TRIED, replace=False))
     sign = np.where(positive[held_out], 1.0, -1.0)
 
-    def best(view: sparse.csr_array, scale: Floats, grid: tuple[float, ...]) -> float:
-        chosen, lowest = grid[0], np.inf
+    def best(view: sparse.csr_array, scale: Floats, grid: tuple[float, ...]) -> tuple[float, float]:
+        begun, chosen, lowest = time.thread_time(), grid[0], np.inf
         for c in grid:
             coefficients, intercept = _fit(view, scale, rows, positive, c * weights)
             odds = logistic.scores(view, held_out, coefficients, intercept)
@@ -241,10 +254,11 @@ def _regularisation(
             if loss >= lowest:
                 break
             chosen, lowest = c, loss
-        return chosen
+        return chosen, time.thread_time() - begun
 
     ratio = _ratio(there, rows, positive)
-    return best(there, ratio, PRESENCE_C[kind]), best(tfidf, np.ones_like(ratio), TFIDF_C)
+    scales = ratio, np.ones_like(ratio)
+    return side_by_side.map(best, (there, tfidf), scales, (PRESENCE_C[kind], TFIDF_C))
 
 
 def _ratio(

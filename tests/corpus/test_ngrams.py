@@ -4,8 +4,10 @@ import re
 from itertools import pairwise
 
 import pytest
+from scipy.sparse import vstack
 from sklearn.feature_extraction.text import CountVectorizer
 
+from search.corpus import ngrams
 from search.corpus.ngrams import KINDS, MOST_COUNTED, counted
 from tests.conftest import SAMPLE
 
@@ -106,3 +108,14 @@ def test_a_text_alone_has_what_it_has_among_others():
     for kind in KINDS:
         together = counted(texts, kind, 8191)
         assert (together[[7]] != counted([texts[7]], kind, 8191)).nnz == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_are_counted_together_as_alone(kind, monkeypatch):
+    texts = ["", "a fine film, a fine cast", "...", "dull", "", "A fine 20-minute film!", " "]
+    alone = [counted([text], kind, 8_191) for text in texts]
+    for at_a_time in (3, 2_000):
+        monkeypatch.setattr(ngrams, "AT_A_TIME", at_a_time)
+        together = counted(texts, kind, 8_191)
+        assert together.has_sorted_indices
+        assert (together != vstack(alone)).nnz == 0 and together[[0, 4]].nnz == 0

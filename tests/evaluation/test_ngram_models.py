@@ -101,3 +101,11 @@ def test_many_rows_are_passed_over_less_often(sample, models, monkeypatch):
     whole = models["words"].presence[:, 0]
     assert np.corrcoef(fewer.presence[:, 0], whole)[0, 1] > 0.95
     assert not np.allclose(one.presence, fewer.presence)
+
+
+def test_threads_do_not_matter(sample):
+    one, three = (fitted(sample, "words", EVEN, threads=threads) for threads in (1, 3))
+    assert one.regularisation == three.regularisation
+    assert np.array_equal(one.presence, three.presence) and np.array_equal(one.tfidf, three.tfidf)
+    assert np.array_equal(one.model.table, three.model.table)
+    assert three.seconds > 0
