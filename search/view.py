@@ -10,7 +10,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from search.bars import Bars
 from search.commands import not_lost_with_the_log, say
+from search.progress import Say
 from search.summary import values_line
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ NARROW = 60  # columns, below which hyperparameters are left out
 class View(Protocol):
     """Shows the progress of a search."""
 
-    def progress(self, message: str) -> None:
+    @property
+    def progress(self) -> Say:
         """Shows a message."""
 
     def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
@@ -111,16 +114,16 @@ def _event(name: str, content: dict[str, Any]) -> None:
 
 
 class LiveTable:
-    """Redraws one table in place, no larger than the window; messages scroll above it."""
+    """Redraws one table in place, no larger than the window; messages scroll above it.
+
+    Before and after it, bars show how far long steps are.
+    """
 
     def __init__(self) -> None:
+        self.progress = Bars()  # whose lines Live, once it is there, shows above the table
         self._live: Live | None = None
         self._begun = self._next = 0.0
         self._study: Study | None = None
-
-    def progress(self, message: str) -> None:
-        """See `View`."""
-        say(message)  # which Live, once it is there, shows above the table
 
     def trial(self, study: "Study", record: "TrialRecord", line: str) -> None:
         """See `View`."""
@@ -135,6 +138,7 @@ class LiveTable:
 
     def close(self) -> None:
         """See `View`."""
+        self.progress.close()
         if self._live is not None and self._study is not None:
             self._draw(self._study)  # as it stands at the end
             with not_lost_with_the_log():

@@ -30,6 +30,7 @@ ROAD = [
     *("conclusion", "pipeline", "estimator"),
 ]
 COMMANDS = {
+    "bars",
     "run",
     "session",
     "predict",

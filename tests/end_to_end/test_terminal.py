@@ -10,7 +10,7 @@ import psutil
 import pyte
 import pytest
 
-from tests.conftest import SAMPLE, hang_up_ends, run_here
+from tests.conftest import ROOT, SAMPLE, hang_up_ends, run_here
 
 SEARCH = ("--data", str(SAMPLE), "--trials", "5", "--max-epochs", "2", "--workers", "2")
 FINALS = ("--finals", "1", "--folds", "2")
@@ -83,6 +83,44 @@ def test_one_table_in_place(tmp_path, size, environment):
     plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", output)
     assert re.search(r"worker +trains +epoch", plain)
     assert re.search(r"\n2 +000\d", plain)
+
+
+BARS = """
+from search.progress import Progress
+from search.view import LiveTable
+
+view = LiveTable()
+view.progress("reading reviews.csv")
+Progress(view.progress, "soon over", 10, "texts")(5)
+view.progress.seconds = 0
+told = Progress(view.progress, "encoding", 2_000, "texts")
+for done in (0, 500, 1_000):
+    told(done)
+input()
+view.progress("2,000 texts encoded")
+told(1_500)
+view.close()
+"""
+
+
+def test_a_bar_for_what_takes_long(tmp_path):
+    child = pexpect.spawn(
+        *(sys.executable, ["-c", BARS]), dimensions=(24, 80), encoding="utf-8", timeout=120,
+        cwd=str(ROOT), env={**os.environ, "TERM": "xterm-256color"}, echo=False,
+    )  # fmt: skip
+    screen = Terminal(80, 24)
+    stream = pyte.Stream(screen)
+    child.expect(r"1000/2000.*\d:\d\d:\d\d")
+    stream.feed(child.before + child.after)
+    lines = [line for line in screen.shown if line]
+    assert lines[0] == "reading reviews.csv" and len(lines) == 2
+    assert re.fullmatch(r"encoding ━+.*1000/2000 \d:\d\d:\d\d", lines[1])
+    child.sendline()
+    output, code = ended(child)
+    stream.feed(output)
+    assert code == 0
+    lines = [line for line in screen.shown if line]
+    assert lines == ["reading reviews.csv", "2,000 texts encoded"], "the bars are gone"
 
 
 @pytest.mark.slow  # its fast half is in tests/test_view.py
