@@ -22,6 +22,7 @@ from search.reporting.notebook import Live, is_notebook
 from search.reporting.report import Rewriting
 from search.reporting.tensorboard import Board, check_installed
 from search.settings import Settings
+from search.tuning.places import choose_device
 from search.tuning.records import TrialRecord
 from search.tuning.slots import Slots
 from search.tuning.study import Study
@@ -88,6 +89,7 @@ def tune(
         raise SettingsError(
             f"tune: expected Settings(data=…) and the Corpus that load_corpus gives, found {found}"
         )
+    choose_device(settings)
     rewrite_report = Rewriting(settings.results, warn)
     rewrite_leaderboard = _Leaderboard()
     board = Board(settings.results) if settings.tensorboard else None

@@ -12,7 +12,7 @@ from search.commands import command, folder, grouped, run_and_leave, say
 from search.errors import Interrupted, SettingsError
 from search.options import Debug, Delimiter, NoHeader, QuotationMarks, TextColumn
 from search.session import search, show_audit, show_space
-from search.settings import FEWEST_ROWS, Algorithm, Objective, Settings, duration
+from search.settings import FEWEST_ROWS, Algorithm, Device, Objective, Settings, duration
 from search.startup import check_whole
 from search.summary import print_outcome
 from search.view import chosen_view, result_event
@@ -40,7 +40,7 @@ GROUPS = {
     ),
     "Training": ("max_epochs", "min_epochs", "reduction", "patience", "trial_timeout", "keep"),
     "Finals and model": ("finals", "folds", "single", "prefer_small", "top", "export", "conclude"),
-    "Where it trains": ("workers", "cluster", "cpus_per_trial", "gpus_per_trial"),
+    "Where it trains": ("workers", "device", "cluster", "cpus_per_trial", "gpus_per_trial"),
     "Results and output": (
         *("results", "overwrite", "retry_failed", "tensorboard", "mlflow", "quiet", "as_json"),
         "debug",
@@ -277,6 +277,12 @@ def main(
             help="Train on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.",
         ),
     ] = None,
+    device: Annotated[
+        Device,
+        typer.Option(
+            help="auto, cpu (GPUs are not used) or gpu (Keras trains on the GPU; mostly slower)."
+        ),
+    ] = "auto",
     cpus_per_trial: Annotated[
         float, typer.Option(metavar="N", help="Cluster cores per trial.")
     ] = 1,

@@ -87,7 +87,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
     from search.reporting.tensorboard import check_installed
     from search.tuning.executors import LocalSlots
     from search.tuning.lock import check_place
-    from search.tuning.places import slots_for, worker_count
+    from search.tuning.places import choose_device, slots_for, worker_count
     from search.tuning.rundir import RunDirectory
 
     if settings.tensorboard:
@@ -102,6 +102,7 @@ def search(settings: Settings, *, overwrite: bool, train: bool, view: View) -> "
     if not train and not directory.run_file.exists():
         raise ResultsError(f"--conclude: there is no run in {settings.results}")
     give_temporary_directory(settings.results)
+    choose_device(settings)
     if settings.export:
         from search.packaging import formats
 

@@ -28,6 +28,7 @@ NO_TEXTS = "none"  # as `unlabelled`: not even those that come with the data; as
 Algorithm = Literal["random", "grid", "bayesian", "hyperband", "tpe"]
 Objective = Literal["val_accuracy", "val_loss", "val_auc", "val_f1", "val_balanced_accuracy"]
 Format = Literal["saved_model", "onnx", "litert"]
+Device = Literal["auto", "cpu", "gpu"]
 Quote = Literal["double", "single", "none"]
 FEWEST_ROWS = 10  # of a class: 8 to train on, 1 to validate, 1 to test
 LONGEST_LABEL = 2_000  # characters
@@ -161,6 +162,11 @@ class Settings(BaseModel):
     results: Path = Path("results")
     workers: PositiveInt | None = None
     cluster: str | None = Field(None, description="a Ray cluster: auto, HOST:PORT, ray://…")
+    device: Device = Field(
+        "auto",
+        description="auto: compiled code on CPUs, and your own HyperModel on a GPU that is there; "
+        "cpu: hide GPUs; gpu: train all networks with Keras on this machine's GPU",
+    )
     cpus_per_trial: float = Field(1, gt=0, description="of a cluster")
     gpus_per_trial: float = Field(0, ge=0, description="of a cluster; also a share of one")
     keep: PositiveInt = 5

@@ -1,11 +1,13 @@
 """Chooses where a run trains: on this machine or on a Ray cluster."""
 
 import contextlib
+import os
 from collections.abc import Callable
 
 from search.corpus.folds import FOLDS
 from search.errors import SettingsError
 from search.settings import Settings
+from search.startup import tensorflow_silenced
 from search.tuning.cluster import cluster_slots
 from search.tuning.executors import default_workers, slots
 from search.tuning.finals import usual_finalists
@@ -37,6 +39,30 @@ def slots_for(
         settings.workers,
         warn,
     )
+
+
+def choose_device(settings: Settings) -> None:
+    """Hides GPUs from TensorFlow, or checks that there is one, as the settings ask for.
+
+    Call it before TensorFlow looks for GPUs, and before workers start: they inherit it.
+
+    Raises:
+        SettingsError: a GPU was asked for, and TensorFlow finds none.
+    """
+    if settings.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif settings.device == "gpu":
+        if settings.cluster is not None:
+            raise SettingsError("--device gpu is for this machine; of a cluster, --gpus-per-trial")
+        with tensorflow_silenced():
+            import tensorflow as tf
+
+            found = tf.config.list_physical_devices("GPU")
+        if not found:
+            raise SettingsError(
+                "--device gpu: TensorFlow finds no GPU here; leave --device out, which is mostly "
+                "faster, or install its driver and tensorflow[and-cuda]"
+            )
 
 
 def worker_count(settings: Settings) -> int:

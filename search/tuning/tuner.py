@@ -127,7 +127,7 @@ class SearchTuner(keras_tuner.Tuner):
             settings,
             corpus,
             self.hypermodel,
-            gpu=settings.gpus_per_trial > 0,
+            gpu=settings.gpus_per_trial > 0 or settings.device == "gpu",
             own_epochs=isinstance(oracle, oracles.Hyperband),
             warn=warn,
         )
