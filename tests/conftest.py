@@ -198,7 +198,7 @@ def exported(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that two processes end at about the same time."""
+    """The longest files first, so that the processes end at about the same time."""
     long = ("end_to_end", "faults", "packaging", "tests")
     items.sort(key=lambda item: item.path.parent.name not in long)
 
