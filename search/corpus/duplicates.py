@@ -13,7 +13,6 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from search.corpus.characters import UNSPACED
 from search.corpus.minhash import BANDS, MIX, Offsets, Words, candidates, shingles, signatures
@@ -66,6 +65,8 @@ def near_duplicates(texts: npt.NDArray[np.object_], tell: Say = silent) -> npt.N
 
 def as_they_occur(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Numbers distinct keys from 0, in the order of their first occurrence."""
+    import pandas as pd  # here, because a worker needs none, and must start soon
+
     return pd.factorize(keys)[0].astype(np.int64)
 
 
@@ -114,6 +115,8 @@ def _hashed(texts: npt.NDArray[np.object_], tell: Say) -> tuple[Words, Offsets]:
     A word's hash is 64 bits of BLAKE2b. Compiled code tells words apart by a hash that is quickly
     computed, so that each different word is hashed by BLAKE2b once.
     """
+    import pandas as pd
+
     hashes: dict[int, int] = {}  # by the quick ones
     parts, lengths = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
     progress = Progress(tell, "finding the words", len(texts), "texts")
