@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from search.corpus.cells import shortest
 from search.corpus.parquet import decoded_size, flattened
 from search.corpus.table import Source, Table
 from search.errors import DataError
@@ -99,6 +100,8 @@ def cells_of(column: Any) -> list[object]:
 
     if types.is_nested(column.type):
         return [_begin(cell) if cell.is_valid else None for cell in column]
+    if types.is_float32(column.type):
+        return shortest(column.to_pylist())
     cells: list[object]
     try:
         cells = column.to_pylist()

@@ -4,6 +4,8 @@ import decimal
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from search.errors import DataError
 
 LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
@@ -75,6 +77,11 @@ def text_of(cell: object, name: str, column: str, row: int) -> str | None:
         f"{name}: row {row}: expected a text in column {column!r}, found {found} "
         f"({str(cell)[:SHOWN]}); name another column"
     )
+
+
+def shortest(numbers: Sequence[float | None]) -> list[object]:
+    """Numbers of 32 bits as the shortest ones that they may be: 0.1, not 0.10000000149."""
+    return [number if number is None else float(str(np.float32(number))) for number in numbers]
 
 
 def refuse_impossible(texts: Sequence[str | None], where: Sequence[object], name: str) -> None:

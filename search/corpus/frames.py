@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search.corpus.arrow import arrow_table, with_classes
+from search.corpus.cells import shortest
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
 from search.corpus.headers import clear_columns
 from search.corpus.objects import table_of_objects
@@ -71,6 +72,8 @@ def _plain(column: Any) -> Sequence[object]:
     cells = column.tolist() if hasattr(column, "tolist") else list(column)
     if hasattr(column, "isna"):  # of pandas
         cells = [None if gone else cell for cell, gone in zip(cells, column.isna(), strict=True)]
+    if str(getattr(column, "dtype", None)).lower() == "float32":  # of NumPy or pandas
+        return shortest(cells)
     return [cell.item() if hasattr(cell, "item") else cell for cell in cells]
 
 

@@ -3,8 +3,10 @@
 import tracemalloc
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+import search
 from search.corpus.sources import read
 from search.errors import DataError
 
@@ -74,3 +76,16 @@ def test_damage_is_told(tmp_path):
             read(str(tmp_path / "r.arrow"))
         except DataError:
             continue
+
+
+@pytest.mark.parametrize("name", ["data.arrow", "data.parquet", "a frame"])
+def test_numbers_of_32_bits_keep_their_spelling(tmp_path, name):
+    scores = pa.array([(0.1, 0.7)[i % 2] for i in range(30)], pa.float32())
+    columns = {"text": [text for text, _ in ROWS], "label": scores}
+    if name == "a frame":
+        source = pa.table(columns).to_pandas()
+    elif name == "data.arrow":
+        source = str(written(tmp_path / name, columns))
+    else:
+        pq.write_table(pa.table(columns), source := tmp_path / name)
+    assert search.load_corpus(source).class_names == ("0.1", "0.7")
