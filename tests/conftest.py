@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -150,9 +150,15 @@ def exported(
     tokens: str = "unicode",
     networks: int = 1,
     mixed: bool = False,
+    texts: Sequence[str] | None = None,
+    longest: int = 40,
     **values: object,
 ) -> Path:
-    """A model file as a search exports it, of random weights that tell texts apart."""
+    """A model file as a search exports it, of random weights that tell texts apart.
+
+    Its words are those of `texts`, by default the sample reviews; `longest` is the maximum number
+    of tokens where `values` do not say it.
+    """
     from search.corpus.encode import learn_vocabulary
     from search.network.space import Configuration
     from search.network.weights import Shape
@@ -162,16 +168,18 @@ def exported(
     from tests.packaging.old_models import old_vocabulary, whitespace_model
     from tests.packaging.random_models import some_mixture
 
-    texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
+    if texts is None:
+        texts = pd.read_csv(SAMPLE)["text"].to_numpy(dtype=object)
+    values = {"embedding_dim": 8, "lstm_units": 6, **values}
     names = ("negative", "positive") if classes == 2 else tuple(f"c{n}" for n in range(classes))
-    configuration = Configuration(embedding_dim=8, lstm_units=6, **values)
+    configuration = Configuration(**values)
     temperature = 1.0 if networks > 1 or mixed else 0.3
     mixture = some_mixture(classes) if mixed else None
     if tokens == "unicode":
         vocabulary, _ = learn_vocabulary(texts)
     else:
         vocabulary = old_vocabulary(tokens, texts)
-    shape = Shape(len(vocabulary) + 2, classes, 40)
+    shape = Shape(len(vocabulary) + 2, classes, longest)
     input_config = shape.input_config(configuration)
     every = [pair(configuration, shape, seed)[0] for seed in range(networks)]
     if tokens == "unicode":
@@ -183,7 +191,7 @@ def exported(
         "network": "bilstm",
         "networks": networks,
         "class_names": names,
-        "hyperparameters": {"embedding_dim": 8, "lstm_units": 6, **values},
+        "hyperparameters": values,
         "temperature": temperature,
         "mixture": mixture and facts_of(mixture),
         "abstain": {"confidence": 1.2 / classes, "precision": 0.97},

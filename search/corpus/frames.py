@@ -5,8 +5,7 @@ from typing import Any
 
 from search.corpus.arrow import arrow_table, with_classes
 from search.corpus.cells import shortest
-from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
-from search.corpus.headers import clear_columns
+from search.corpus.headers import columns_by_content
 from search.corpus.objects import table_of_objects
 from search.corpus.table import Table
 from search.errors import DataError
@@ -56,10 +55,7 @@ def _frame(content: Any) -> Table:
     def column(place: int) -> Sequence[object]:
         return _plain(columns[place])
 
-    guess = None
-    if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
-        guess = clear_columns([list(map(str, column(place))) for place in range(2)])
-    return Table(names, len(content), column, TOLD, guess)
+    return Table(names, len(content), column, TOLD, columns_by_content(names, column))
 
 
 def _name(name: object) -> str:

@@ -1,6 +1,6 @@
 """The names of a table's columns: where they stand, and which columns are meant without them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
 from search.corpus.dialect import SHOWN
@@ -56,6 +56,15 @@ def clear_columns(columns: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     """The columns of (text, label) where they can be no others: of two, one has texts."""
     guess = likely_columns(columns) if len(columns) == 2 else None
     return guess if guess is not None and _has_texts(columns[guess[0]]) else None
+
+
+def columns_by_content(
+    names: Sequence[str], column: Callable[[int], Sequence[object]]
+) -> tuple[int, int] | None:
+    """As `clear_columns`, of a table of two columns whose names say nothing."""
+    if len(names) != 2 or usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
+        return None
+    return clear_columns([list(map(str, column(place))) for place in range(2)])
 
 
 def likely_columns(columns: Sequence[Sequence[str]]) -> tuple[int, int] | None:

@@ -12,8 +12,7 @@ from xml.parsers import expat
 
 import pandas as pd
 
-from search.corpus.columns import LABEL_COLUMNS, TEXT_COLUMNS, usual_among
-from search.corpus.headers import MOST_ABOVE, clear_columns, header_place
+from search.corpus.headers import MOST_ABOVE, columns_by_content, header_place
 from search.corpus.parquet import POINTER
 from search.corpus.table import Source, Table, numbered_columns
 from search.display import counted
@@ -63,9 +62,7 @@ def spreadsheet(source: Source) -> Table:
         cells: list[object] = body.iloc[:, place].tolist()
         return cells
 
-    guess = None
-    if len(names) == 2 and not usual_among(names, (*TEXT_COLUMNS, *LABEL_COLUMNS)):
-        guess = clear_columns([list(map(str, column(place))) for place in range(2)])
+    guess = columns_by_content(names, column)
     return Table(names, len(body), column, description, guess, advice)
 
 
@@ -98,15 +95,12 @@ def _check_size(source: Source) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(source.content)) as archive:
             members = archive.infolist()
-            if sum(member.file_size for member in members) > most:
-                raise DataError(
-                    f"{source.name}: it unpacks to more than {most:,} bytes; save it as .csv"
-                )
-            sheets = [_Sheet(archive.read(member)) for member in members]
-    except DataError:
-        raise
+            fits = sum(member.file_size for member in members) <= most
+            sheets = [_Sheet(archive.read(member)) for member in members if fits]
     except Exception as error:  # a damaged archive raises what zipfile, zlib and others have
         raise DataError(f"{source.name}: this is not a {source.ending} file: {error}") from error
+    if not fits:
+        raise DataError(f"{source.name}: it unpacks to more than {most:,} bytes; save it as .csv")
     for sheet in sheets:
         if sheet.has_entities:
             raise DataError(f"{source.name}: defines entities of XML, as no program does")

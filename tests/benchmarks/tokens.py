@@ -16,53 +16,24 @@ from statistics import median
 import keras
 import tensorflow as tf
 
-from search.corpus.encode import learn_vocabulary
 from search.corpus.sources import read_texts
-from search.network.space import Configuration
-from search.network.weights import Shape
 from search.packaging.classifier import load_classifier
-from search.packaging.description import describe
-from search.packaging.text_model import save_model, text_model
-from tests.compiled.test_network import pair
-from tests.packaging.old_models import old_vocabulary, whitespace_model
+from tests.conftest import exported
 
-KNOWN, SENTENCES, REVIEWS = 10_000, 4_000, 400
+KNOWN, LONGEST = 10_000, 400  # tokens: known ones, and of a text
+SENTENCES, REVIEWS = 4_000, 400
 LENGTHS = (1_000, 1_600)  # characters of a review, on average about 1,300
 
 
 def models(folder: Path, texts: list[str]) -> dict[str, Path]:
     """A file with the tokens of version 0.1, and one with today's."""
-    vocabulary, _ = learn_vocabulary(texts)
-    known = {"0.1": old_vocabulary("whitespace", texts)[:KNOWN], "today": vocabulary[:KNOWN]}
-    files = {}
-    for name, words in known.items():
-        configuration = Configuration(embedding_dim=64, lstm_units=64)
-        shape = Shape(len(words) + 2, 2, 400)
-        network, input_config = pair(configuration, shape)[0], shape.input_config(configuration)
-        old = name == "0.1"
-        files[name] = folder / f"{name}.keras"
-        save_model(
-            whitespace_model(network, "whitespace", words, input_config)
-            if old
-            else text_model([network], words, input_config),
-            files[name],
+    options = {"embedding_dim": 64, "lstm_units": 64, "vocabulary_size": KNOWN}
+    return {
+        name: exported(
+            folder / f"{name}.keras", tokens=tokens, texts=texts, longest=LONGEST, **options
         )
-        facts = {
-            "network": "bilstm",
-            "networks": 1,
-            "class_names": ("negative", "positive"),
-            "hyperparameters": {"embedding_dim": 64, "lstm_units": 64},
-            "temperature": 1.0,
-            "mixture": None,
-            "abstain": None,
-            "tokens": "whitespace" if old else "unicode",
-            "vocabulary_size": input_config.vocabulary_size,
-            "max_length": input_config.max_length,
-            "cut": input_config.cut,
-            "data": "imdb",
-        }
-        describe(files[name], facts, None if old else words)
-    return files
+        for name, tokens in (("0.1", "whitespace"), ("today", "unicode"))
+    }
 
 
 def compared(run: dict[str, Callable[[list[str]], object]], texts: list[str], turns: int) -> str:
