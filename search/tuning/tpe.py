@@ -25,8 +25,9 @@ _Float = keras_tuner.engine.hyperparameters.Float
 
 STARTUP_TRIALS = 3  # before it proposes: as many as are known to be good and come first
 ATTEMPTS = 20  # at a proposal that was not tried before
-CANDIDATES = 10  # of which one is taken, if an epoch of the first takes long:
-CHEAP = 1.5e12  # floating-point operations; a core needs some 20 seconds for them
+CANDIDATES = 10  # of which one is taken, if an epoch of the first is expensive:
+CHEAP = 1e11  # floating-point operations; a core needs about a second for them
+USUAL = 2  # times the epoch of the defaults is cheap too, however long that is
 DOUBLING = 0.005  # what a trial must be better by for each doubling of its epochs beyond that
 MOST_TRIALS = 800  # that a proposal rests on: the newest, without the oldest so many at a time,
 BLOCK = 200
@@ -36,10 +37,11 @@ GOOD = 25  # and the best of all; Optuna calls no more than these good
 class TPE(FromTrials, keras_tuner.Oracle):
     """Proposes hyperparameters that are likely among good trials and unlikely among the rest.
 
-    Where texts are long, a large network trains for minutes an epoch, and is hardly better than one
-    of a tenth of the size. So a trial with long epochs must be better by more than chance to count
-    as good, and of several proposals the first that is cheap is taken, or else the cheapest. Where
-    all epochs are short, size does not matter.
+    A large network takes ten times as long as a small one, and where there is much text it is
+    hardly better. So a trial whose epochs take more than a second, and more than twice as long as
+    those of the defaults, must be better by more than chance to count as good. Of several proposals
+    the first that is cheap is taken, or else the cheapest. Where all epochs are short, size does
+    not matter.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -57,10 +59,10 @@ class TPE(FromTrials, keras_tuner.Oracle):
             values = self._proposal(study, self._seed_state + attempt)
             if not self._duplicate(values):
                 new.append(values)
-                if len(new) == CANDIDATES or self.cost(values) <= CHEAP:
+                if len(new) == CANDIDATES or self._doublings(values) == 0:
                     break
         # None is new only where hardly any is left; then a random one takes the place of the last.
-        chosen = min(new, key=lambda values: max(CHEAP, self.cost(values)), default=values)
+        chosen = min(new, key=self._doublings, default=values)
         return {"status": "RUNNING", "values": chosen}
 
     def _proposal(self, study: optuna.Study, seed: int) -> dict[str, Any]:
@@ -118,11 +120,17 @@ class TPE(FromTrials, keras_tuner.Oracle):
         """A trial's state and score, for Optuna."""
         if trial.status == "COMPLETED":
             sign = 1 if self.objective.direction == "max" else -1
-            doublings = np.log2(max(1.0, self.cost(trial.hyperparameters.values) / CHEAP))
+            doublings = self._doublings(trial.hyperparameters.values)
             return TrialState.COMPLETE, sign * trial.score - DOUBLING * doublings
         if trial.status in ("RUNNING", "IDLE"):
             return TrialState.RUNNING, None
         return TrialState.FAIL, None
+
+    def _doublings(self, values: dict[str, Any]) -> float:
+        """How many times the cost of a cheap epoch must be doubled for one with these values."""
+        usual = {hp.name: hp.default for hp in self.hyperparameters.space}
+        cheap = max(CHEAP, USUAL * self.cost(usual))
+        return float(np.log2(max(1.0, self.cost(values) / cheap)))
 
     def _frozen(self, trial: Any) -> optuna.trial.FrozenTrial:
         hp = trial.hyperparameters

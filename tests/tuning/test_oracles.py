@@ -322,14 +322,19 @@ def test_tpe_hardly_proposes_large_networks_where_an_epoch_takes_long(monkeypatc
     monkeypatch.setitem(globals(), "result", slightly_better_if_large)
 
     def large(cheap):
-        return sum(units > 32 for seed in range(3) for units in units_proposed(cheap, seed)[5:])
+        return sum(units > 64 for seed in range(3) for units in units_proposed(cheap, seed)[5:])
 
-    assert large(cheap=32) <= 6, "of 45"
+    assert large(cheap=64) <= 6, "of 45"
     assert large(cheap=128) >= 20
 
 
 def test_tpe_proposes_as_ever_where_all_epochs_are_short():
     assert units_proposed(128, seed=0) == units_proposed(10**6, seed=0)
+
+
+def test_tpe_compares_long_epochs_with_those_of_the_defaults():
+    """Where even 16 units take long, 64 are no more expensive than twice the default, 32."""
+    assert units_proposed(1, seed=0) == units_proposed(64, seed=0) != units_proposed(128, seed=0)
 
 
 def test_hyperband_continues_the_better_trials():
