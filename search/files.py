@@ -7,11 +7,11 @@ cut (POSIX rename is atomic; fsync of file and directory makes it durable).
 
 import contextlib
 import errno
-import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -94,14 +94,23 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def npy(array: npt.NDArray[Any]) -> bytes:
-    """Returns the content of an .npy file.
+def npy(array: npt.NDArray[Any]) -> Callable[[IO[bytes]], None]:
+    """Returns a writer of an .npy file, for `write_atomically`.
 
-    As bytes, because NumPy itself, writing to a full disk, raises an error that does not say why.
+    NumPy does not see the file itself: on a full disk its error would not say why.
     """
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+
+    def save(file: IO[bytes]) -> None:
+        np.save(_Writable(file.write), array, allow_pickle=False)
+
+    return save
+
+
+@dataclass(frozen=True)
+class _Writable:
+    """All of a file that NumPy needs, which gives it the array in pieces, without another copy."""
+
+    write: Callable[[bytes], object]
 
 
 def npz(arrays: Mapping[str, npt.NDArray[Any]]) -> Callable[[IO[bytes]], None]:

@@ -113,9 +113,8 @@ class Corpus:
         partial.mkdir(parents=True)
         for split in SPLITS:
             for array in ARRAYS:
-                content = npy(getattr(getattr(self, split), array))
-                (partial / f"{split}_{array}.npy").write_bytes(content)
-        (partial / "folds.npy").write_bytes(npy(self.folds))
+                _save(getattr(getattr(self, split), array), partial / f"{split}_{array}.npy")
+        _save(self.folds, partial / "folds.npy")
         plain = {name: getattr(self, name) for name in PLAIN}
         write_json(partial / "corpus.json", plain)
         partial.rename(folder)
@@ -150,6 +149,11 @@ def without_texts(corpus: Corpus) -> Corpus:
     """Returns the corpus without its texts, for processes that only train."""
     splits = {name: replace(getattr(corpus, name), texts=np.empty(0, object)) for name in SPLITS}
     return replace(corpus, **splits)
+
+
+def _save(array: npt.NDArray[Any], path: Path) -> None:
+    with path.open("wb") as file:
+        npy(array)(file)
 
 
 def mapped(path: Path) -> npt.NDArray[Any]:

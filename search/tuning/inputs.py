@@ -71,8 +71,7 @@ def _saved_features(
                 found = learned()
         if found is None:
             found = word_features(study.corpus, tokens, numbers)
-        content = npy(found)
-        write_atomically(cache.features, lambda file: file.write(content))
+        write_atomically(cache.features, npy(found))
     return cache.features
 
 

@@ -144,7 +144,7 @@ class TrialDirectory:
         Args:
             probabilities: (rows, classes), or (rows, 1) of the second of two classes.
         """
-        write_atomically(self._predictions, lambda file: file.write(npy(probabilities)))
+        write_atomically(self._predictions, npy(probabilities))
 
     def load_predictions(self, rows: int) -> npt.NDArray[np.float32] | None:
         """Returns the saved probabilities; None if they are missing, damaged or not of `rows`."""
