@@ -60,7 +60,7 @@ def decided() -> dict[str, list[Any]]:
     data, generator = corpus(), np.random.default_rng(6)
     features = word_features(data, WORDS + 2, 96)
     configuration = Configuration(embedding_dim=96, lstm_units=128, clipnorm=0.5, batch_size=256)
-    engine = FastEngine(configuration, SHAPE, 1, features)
+    engine = FastEngine(configuration, SHAPE, initial_weights(configuration, SHAPE, 1, features))
     loss = engine.train_epoch(batches(data), 1, 0)
     p = generator.random((12_000, 1)).astype(np.float32)
     labels = (generator.random(12_000) < p[:, 0]).astype(np.int32)

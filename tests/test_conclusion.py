@@ -38,8 +38,7 @@ def _check_single(outcome, test):
     mixture, description = file.mixture(), file.description
     batches_of_test = batches.evaluation_batches(test, description.input_config)
     for weights in file.networks():
-        engine = FastEngine(description.configuration, description.shape, seed=0)
-        engine.assign(weights)
+        engine = FastEngine(description.configuration, description.shape, weights)
         said = mixture.probabilities(predict(engine, batches_of_test, len(test)), test.texts)
         right.append(np.mean((said[:, 0] > 0.5) == test.labels))
     assert len(right) == 2

@@ -271,11 +271,10 @@ def load_classifier(path: Path) -> Classifier:
 def _compiled(file: ModelFile) -> Callable[[Sequence[str]], Probabilities]:
     """Scores texts with networks in compiled code, mixed with the n-gram models."""
     description, input_config = file.description, file.description.input_config
-    engines = []
-    for weights in file.networks():  # they prove that the networks are as large as it says
-        engine = FastEngine(description.configuration, description.shape, seed=0)
-        engine.assign(weights)
-        engines.append(engine)
+    engines = [
+        FastEngine(description.configuration, description.shape, weights)
+        for weights in file.networks()  # they prove that the networks are as large as it says
+    ]
     mixture, ids_of = file.mixture(), _reader(file)
 
     def score(texts: Sequence[str]) -> Probabilities:

@@ -221,6 +221,4 @@ def _engine(study: Study, record: TrialRecord, plain: keras.Model) -> Engine:
     """Returns a Keras model's network in the engine that scored the trials."""
     if not study.compiled:
         return KerasEngine(plain)
-    engine = FastEngine(study.configuration(record.values), study.shape, record.seed)
-    engine.assign(plain.get_weights())
-    return engine
+    return FastEngine(study.configuration(record.values), study.shape, plain.get_weights())

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from search.compiled.adam import Adam
 from search.compiled.network import FastNetwork
 from search.network.space import Configuration
-from search.network.weights import Shape, Weights, initial_weights
+from search.network.weights import Shape, Weights
 
 State = dict[str, npt.NDArray[Any]]
 Probabilities = npt.NDArray[np.float32]
@@ -90,8 +90,7 @@ class FastEngine:
     Args:
         configuration: the hyperparameters.
         shape: of the network.
-        seed: of the initial weights.
-        features: word features that initialise the embedding; see `initial_weights`.
+        weights: the first ones, as of the plain Keras model; they are copied.
         class_weights: weight of each class in the loss; None for equal weights.
     """
 
@@ -99,8 +98,7 @@ class FastEngine:
         self,
         configuration: Configuration,
         shape: Shape,
-        seed: int,
-        features: npt.NDArray[np.float32] | None = None,
+        weights: Weights,
         class_weights: tuple[float, ...] | None = None,
     ) -> None:
         self._network = FastNetwork(configuration, shape, class_weights)
@@ -108,10 +106,9 @@ class FastEngine:
         self._configuration = configuration
         self.parameters = sum(weight.size for weight in self._network.weights)
         self.outputs = shape.outputs
-        self.assign(initial_weights(configuration, shape, seed, features))
+        self._assign(weights)
 
-    def assign(self, weights: Weights) -> None:
-        """Sets the weights, which are those of the plain Keras model."""
+    def _assign(self, weights: Weights) -> None:
         for array, value in zip(self._network.weights, weights, strict=True):
             array[:] = value
 
@@ -140,7 +137,7 @@ class FastEngine:
     def restore(self, state: State) -> None:
         """See `Engine`."""
 
-        self.assign(in_order(state, "weights"))
+        self._assign(in_order(state, "weights"))
         self._adam.restore(in_order(state, "optimizer"))
 
 

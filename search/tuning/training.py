@@ -237,7 +237,8 @@ def _engines_for(task: TrainTask) -> list[Engine]:
 def _new_engine(task: TrainTask, part: Part, seed: int) -> Engine:
     features = None if task.features is None else _features(task, part)
     if task.hypermodel is None:
-        return FastEngine(task.configuration, task.shape, seed, features, task.class_weights)
+        weights = initial_weights(task.configuration, task.shape, seed, features)
+        return FastEngine(task.configuration, task.shape, weights, task.class_weights)
     import keras
     import keras_tuner
 
@@ -267,7 +268,8 @@ def _features(task: TrainTask, part: Part) -> Any:
 
 def warm_up() -> None:
     """Compiles everything that training needs, or loads it from the cache."""
-    engine = FastEngine(Configuration(embedding_dim=8, lstm_units=8), Shape(9, 2, 4), 0)
+    configuration, shape = Configuration(embedding_dim=8, lstm_units=8), Shape(9, 2, 4)
+    engine = FastEngine(configuration, shape, initial_weights(configuration, shape, 0))
     ids = np.ones((3, 4), np.int32)
     engine.train_epoch([(ids, np.ones(3, np.int32))], 0, 0)
     engine.probabilities(ids)

@@ -25,7 +25,7 @@ import numpy as np
 from search.corpus.batches import training_batches
 from search.corpus.store import Split
 from search.network.space import Configuration
-from search.network.weights import Shape
+from search.network.weights import Shape, initial_weights
 
 SIZES = (64, 128, 256)  # of the embedding and of the LSTM
 WARM, SECONDS = 10, 3.0  # batches before the clock starts; how long it runs
@@ -96,7 +96,8 @@ def ours(task: tuple[Split, Shape, int, int], gate: Any = None) -> float:
 
     split, shape, size, threads = task
     allow(threads)
-    engine = FastEngine(configured(size), shape, 0)
+    weights = initial_weights(configured(size), shape, 0)
+    engine = FastEngine(configured(size), shape, weights)
 
     def step(ids: Any, labels: Any) -> None:
         engine.train_epoch([(ids, labels)], 0, 0)

@@ -19,6 +19,7 @@ import search
 from search.corpus.batches import evaluation_batches
 from search.corpus.store import Corpus, Split
 from search.network.space import Configuration
+from search.network.weights import initial_weights
 from search.tuning.engine import FastEngine
 from search.tuning.engine import predict as score
 from search.tuning.training import TrainTask, train
@@ -113,7 +114,7 @@ def predict(folder: str, configuration: dict, expected: str):
     split = everything(corpus)
     network = Configuration(**configuration)
     input_config = shape.input_config(network)
-    engine = FastEngine(network, shape, 0)
+    engine = FastEngine(network, shape, initial_weights(network, shape, 0))
     score(engine, evaluation_batches(first_rows(split, 64), input_config), 64)
     started = time.perf_counter()
     probabilities = score(engine, evaluation_batches(split, input_config), len(split))

@@ -124,7 +124,7 @@ def test_training_follows_keras_step_by_step(classes, extra):
         embedding_dim=8, lstm_units=6, dropout=0.0, learning_rate=1e-2, **extra
     )
     stock = build(configuration, shape)
-    engine = FastEngine(configuration, shape, seed=3)
+    engine = FastEngine(configuration, shape, initial_weights(configuration, shape, 3))
     assign(stock, initial_weights(configuration, shape, 3))
     generator = np.random.default_rng(0)
     losses, ours = [], []
@@ -188,13 +188,13 @@ def test_dropout_in_training_equals_keras_with_the_same_masks():
 
 
 def test_one_thread_or_two_give_the_same():
-    shape = Shape(30, 2, 50)
+    shape, configuration = Shape(30, 2, 50), Configuration(embedding_dim=12, lstm_units=10)
     batches = [texts(np.random.default_rng(n), 20, 15, shape) for n in range(3)]
     states = []
     try:
         for threads in (1, 2):
             allow(threads)
-            engine = FastEngine(Configuration(embedding_dim=12, lstm_units=10), shape, 0)
+            engine = FastEngine(configuration, shape, initial_weights(configuration, shape, 0))
             engine.train_epoch(batches, 0, 0)
             states.append(engine.state())
     finally:

@@ -25,7 +25,7 @@ def batch(seed):
 
 
 def fast():
-    return FastEngine(CONFIGURATION, SHAPE, 2)
+    return FastEngine(CONFIGURATION, SHAPE, initial_weights(CONFIGURATION, SHAPE, 2))
 
 
 def custom():
@@ -83,7 +83,7 @@ def test_assigning_does_not_keep_the_callers_arrays():
     engine = fast()
     weights = initial_weights(CONFIGURATION, SHAPE, 5)
     before = [w.copy() for w in weights]
-    engine.assign(weights)
+    engine = FastEngine(CONFIGURATION, SHAPE, weights)
     engine.train_epoch([batch(0)], 0, 0)
     assert all(np.array_equal(a, b) for a, b in zip(weights, before, strict=True))
 
