@@ -1,5 +1,6 @@
 """Fixtures that several test files share. Everything is real: reviews, TensorFlow, processes."""
 
+import gc
 import os
 import resource
 import shutil
@@ -209,6 +210,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that the processes end at about the same time."""
     long = ("end_to_end", "faults", "packaging", "tests")
     items.sort(key=lambda item: item.path.parent.name not in long)
+
+
+def pytest_collection() -> None:
+    """What imports make is no garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is not looked for among it, and seldom: that took a tenth of all time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

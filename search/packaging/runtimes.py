@@ -228,6 +228,7 @@ def main() -> None:
     gc.disable()  # among what imports make is no garbage, and to look for it takes its time
     with contextlib.suppress(Exception):  # what fails here fails again, and is told, when asked
         importlib.import_module("keras")  # seconds, in which nobody waits for it yet
+    gc.freeze()  # nor look for any there while models are loaded and traced
     gc.enable()
     for line in sys.stdin.buffer:
         request = json.loads(line)
