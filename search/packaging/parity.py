@@ -81,13 +81,16 @@ HARD = (
         "~`^",
         "“quoted”",
     ),
-    *("word " * 3000, "x" * 20_000, "a " * 999 + "!", "good bad " * 600, "é" * 3000, "?" * 5000),
 )
-"""Unicode, punctuation, nothing at all, and very long ones."""
+"""Unicode, punctuation, nothing at all."""
+LONG = ("word " * 3000, "x" * 20_000, "a " * 999 + "!", "good bad " * 600, "é" * 3000, "?" * 5000)
 
 
 def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
-    """Adversarial texts: `HARD` ones, and then random mixtures of known words and other characters.
+    """Adversarial texts: `HARD` ones, random mixtures of known words and other characters, `LONG`
+    ones.
+
+    The long ones are the last, and so in the smallest batch, which is padded to their length.
 
     Args:
         words: known tokens.
@@ -106,12 +109,12 @@ def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
         return generator.choice([text, text, text.upper(), text.title(), f"{text}!", f"({text})"])
 
     texts = list(HARD)
-    while len(texts) < count:
+    while len(texts) < count - len(LONG):
         length = generator.choice([1, 2, 5, 20, 60])
         between = ("", " ", " ", " ", "  ", "\n", ", ", "-", "\u3000")
         parts = [changed(word()) + generator.choice(between) for _ in range(length)]
         texts.append("".join(parts))
-    return texts
+    return [*texts, *LONG]
 
 
 def tried_texts(written: list[str], words: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from search.evaluation.calibration import tempered
 from search.network.build import build
 from search.network.space import Configuration
 from search.network.weights import Shape
-from search.packaging.parity import HARD, started
+from search.packaging.parity import HARD, LONG, started
 from search.packaging.text_model import save_model, takes_temperature, text_model
 from tests.compiled.test_network import pair
 from tests.packaging.random_models import some_mixture
@@ -91,7 +91,7 @@ def test_a_mixture(tmp_path, classes, count):
     mixture, input_config = some_mixture(classes), shape.input_config(configuration)
     save_model(text_model(networks, VOCABULARY, input_config, mixture), tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    texts = [*TEXTS, *HARD]
+    texts = [*TEXTS, *HARD, *LONG]
     ids = read(texts, input_config)
     mean = np.mean([network.probabilities(ids) for network in fast], axis=0)
     together = {"batch_size": len(texts), "verbose": 0}  # Keras traces a model for each size
