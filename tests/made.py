@@ -8,7 +8,7 @@ import pandas as pd
 from search.corpus.encode import encode, learn_vocabulary
 from search.corpus.store import Corpus, Split
 from search.evaluation.calibration import tempered
-from search.files import npy, write_json
+from search.files import write_json
 from search.network.space import Configuration
 from search.settings import Settings
 from search.tables import write_table
@@ -80,7 +80,7 @@ def made_run(results, count=30, *, rows=60, classes=("negative", "positive"), be
         cache.mkdir(parents=True)
         offsets = 5 * np.arange(rows + 1)
         for name, array in (("labels", labels), ("rows", np.arange(rows)), ("offsets", offsets)):
-            (cache / f"validation_{name}.npy").write_bytes(npy(array))
+            np.save(cache / f"validation_{name}.npy", array)
         if best:
             kept = directory.trial("0001").load_predictions(rows)
             directory.cache("f" * 64).save_answers({"networks": kept, "model": tempered(kept, 1.3)})

@@ -6,7 +6,6 @@ import pytest
 
 from search.evaluation.calibration import correct
 from search.evaluation.statistics import paired_difference
-from search.files import npy
 from search.reporting.archive import read_archive
 from search.reporting.differences import compare
 from search.tuning.rundir import RunDirectory
@@ -31,7 +30,7 @@ def test_a_run_with_itself(two):
 def test_the_paired_test_is_on_the_rows_of_both(two):
     a, b = two
     # B validates on other rows: those from 100 to 399.
-    (b.cache / "validation_rows.npy").write_bytes(npy(np.arange(100, 400)))
+    np.save(b.cache / "validation_rows.npy", np.arange(100, 400))
     kept = np.load(a.cache / "validation_labels.npy")
     shifted = np.concatenate([kept[100:], np.zeros(100, np.int32)])
     found = compare(a, replace(b, labels=shifted))
@@ -56,7 +55,7 @@ def test_a_winner_that_is_better(two):
 
 def test_rows_of_other_data_are_not_the_same(two):
     a, b = two
-    (b.cache / "validation_offsets.npy").write_bytes(npy(7 * np.arange(301)))
+    np.save(b.cache / "validation_offsets.npy", 7 * np.arange(301))
     found = compare(a, b)
     assert found.rows == 0 and found.p_value is None and "no paired test" in found.verdict
     (b.cache / "validation_rows.npy").unlink()
