@@ -87,8 +87,7 @@ LONG = ("word " * 3000, "x" * 20_000, "a " * 999 + "!", "good bad " * 600, "é" 
 
 
 def hard_texts(words: tuple[str, ...], count: int, seed: int = 0) -> list[str]:
-    """Adversarial texts: `HARD` ones, random mixtures of known words and other characters, `LONG`
-    ones.
+    """Adversarial texts: `HARD` ones, random mixtures of words and characters, and `LONG` ones.
 
     The long ones are the last, and so in the smallest batch, which is padded to their length.
 

@@ -32,6 +32,7 @@ OUTPUT = "probabilities"  # of an ONNX file
 PAGE = 256  # code points; most pages have no character that a model knows
 
 Run = Callable[[list[str]], Any]
+Read = Callable[[list[str]], npt.NDArray[Any]]
 
 
 def code_points(texts: list[str]) -> npt.NDArray[np.int32]:
@@ -42,6 +43,18 @@ def code_points(texts: list[str]) -> npt.NDArray[np.int32]:
     return result
 
 
+def batches(texts: list[str]) -> Any:
+    """What Keras makes of a tensor of texts, but without autotuning.
+
+    At its end an iterator waits for the thread that tunes it, which sleeps for 10, 20, 40, … ms in
+    turn: up to as long as all texts have taken.
+    """
+    tf = importlib.import_module("tensorflow")
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).with_options(options)
+
+
 def keras_file(path: Path) -> Run:
     """model.predict of a .keras file."""
     keras, tf = importlib.import_module("keras"), importlib.import_module("tensorflow")
@@ -49,16 +62,11 @@ def keras_file(path: Path) -> Run:
     # Keras traces the model for the first batch, and again for one of another size: seconds each.
     model.make_predict_function()
     model.predict_function.get_concrete_function([tf.TensorSpec((None,), tf.string)])
-    # A tensor's iterator waits at its end for the thread that tunes it, which sleeps 10, 20, 40, …
-    # ms in turn: up to as long as all texts have taken. Who has one text at a time has that wait.
-    options = tf.data.Options()
-    options.autotune.enabled = False
 
     def run(texts: list[str]) -> Any:
-        if len(texts) == 1:
-            return model.predict(tf.constant(texts), verbose=0)
-        batches = tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).with_options(options)
-        return model.predict(batches, verbose=0)
+        # Who has one text at a time gives a tensor.
+        given = tf.constant(texts) if len(texts) == 1 else batches(texts)
+        return model.predict(given, verbose=0)
 
     return run
 
@@ -77,22 +85,23 @@ def saved_model(path: Path) -> Run:
     return run
 
 
-def onnx(path: Path) -> Run:
-    """onnxruntime."""
+def onnx(path: Path, read: Read = code_points) -> Run:
+    """onnxruntime; `read` makes the model's input of texts."""
     runtime = importlib.import_module("onnxruntime")
     session = runtime.InferenceSession(path / "model.onnx", providers=["CPUExecutionProvider"])
-    return lambda texts: session.run(None, {"code_points": code_points(texts)})[0]
+    name = session.get_inputs()[0].name
+    return lambda texts: session.run(None, {name: read(texts)})[0]
 
 
-def litert(path: Path) -> Run:
-    """LiteRT, which reads one text at a time."""
+def litert(path: Path, read: Read = code_points) -> Run:
+    """LiteRT, which reads one text at a time; `read` makes the model's input of texts."""
     interpreters = importlib.import_module("ai_edge_litert.interpreter")
     interpreter = interpreters.Interpreter(str(path / "model.tflite"))
     place = interpreter.get_input_details()[0]["index"]
     output = interpreter.get_output_details()[0]["index"]
 
     def one(text: str) -> Any:
-        row = code_points([text])
+        row = read([text])
         interpreter.resize_tensor_input(place, row.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(place, row)

@@ -7,7 +7,6 @@ characters. Version 0.1 exported the network alone, and its README had the token
 Usage: python -m tests.benchmarks.tokens [TURNS]
 """
 
-import importlib
 import sys
 import tempfile
 import time
@@ -17,13 +16,12 @@ from statistics import median
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from search.corpus.sources import read_texts
 from search.packaging.classifier import load_classifier
 from search.packaging.old_tokens import encode_known, numbered
 from search.packaging.parity import started
-from search.packaging.runtimes import BATCH, code_points
+from search.packaging.runtimes import BATCH, Run, batches, code_points, litert, onnx
 from tests.conftest import exported
 
 KNOWN, LONGEST = 10_000, 400  # tokens: known ones, and of a text
@@ -32,7 +30,6 @@ LENGTHS = (1_000, 1_600)  # characters of a review, on average about 1,300
 FILES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
 Answer = Callable[[list[str]], object]
-Rows = Callable[[list[str]], np.ndarray]
 
 
 def models(folder: Path, texts: list[str]) -> dict[str, Path]:
@@ -44,17 +41,6 @@ def models(folder: Path, texts: list[str]) -> dict[str, Path]:
         )
         for name, tokens in (("0.1", "whitespace"), ("today", "unicode"))
     }
-
-
-def batches(texts: list[str]) -> tf.data.Dataset:
-    """What Keras makes of a tensor, but without autotuning.
-
-    At its end an iterator waits for the thread that tunes it, which sleeps for 10, 20, 40, … ms in
-    turn. So a call that takes more than 0.31 s may take 0.65 s, and one of 0.66 s takes 1.3 s.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return tf.data.Dataset.from_tensor_slices(texts).batch(BATCH).with_options(options)
 
 
 def exports(files: dict[str, Path], format: str) -> dict[str, Answer]:
@@ -87,37 +73,15 @@ def exports(files: dict[str, Path], format: str) -> dict[str, Answer]:
         return rows
 
     run = {"onnx": onnx, "litert": litert}[format]
-    rows = {"0.1": ids, "today": code_points}
-    return {name: run(folder / FILES[format], rows[name]) for name, folder in folders.items()}
+    read = {"0.1": ids, "today": code_points}
+    return {name: in_batches(run(folder, read[name])) for name, folder in folders.items()}
 
 
-def onnx(path: Path, rows: Rows) -> Answer:
-    """Answers in batches of `BATCH`."""
-    runtime = importlib.import_module("onnxruntime")
-    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+def in_batches(run: Run) -> Answer:
+    """Answers for `BATCH` texts at a time."""
     return lambda texts: [
-        session.run(None, {name: rows(texts[begin : begin + BATCH])})
-        for begin in range(0, len(texts), BATCH)
+        run(texts[begin : begin + BATCH]) for begin in range(0, len(texts), BATCH)
     ]
-
-
-def litert(path: Path, rows: Rows) -> Answer:
-    """Answers one by one."""
-    interpreters = importlib.import_module("ai_edge_litert.interpreter")
-    interpreter = interpreters.Interpreter(str(path))
-    place = interpreter.get_input_details()[0]["index"]
-    output = interpreter.get_output_details()[0]["index"]
-
-    def one(text: str) -> object:
-        row = rows([text])
-        interpreter.resize_tensor_input(place, row.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(place, row)
-        interpreter.invoke()
-        return interpreter.get_tensor(output)
-
-    return lambda texts: [one(text) for text in texts]
 
 
 def compared(run: dict[str, Answer], texts: list[str], turns: int) -> str:
