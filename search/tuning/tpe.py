@@ -128,9 +128,11 @@ class TPE(FromTrials, keras_tuner.Oracle):
 
     def _doublings(self, values: dict[str, Any]) -> float:
         """How many times the cost of a cheap epoch must be doubled for one with these values."""
+        cost = self.cost(values)
+        if cost <= CHEAP:  # as with thousands of trials: then the defaults need not be looked at
+            return 0.0
         usual = {hp.name: hp.default for hp in self.hyperparameters.space}
-        cheap = max(CHEAP, USUAL * self.cost(usual))
-        return float(np.log2(max(1.0, self.cost(values) / cheap)))
+        return float(np.log2(max(1.0, cost / max(CHEAP, USUAL * self.cost(usual)))))
 
     def _frozen(self, trial: Any) -> optuna.trial.FrozenTrial:
         hp = trial.hyperparameters
