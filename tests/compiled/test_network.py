@@ -124,8 +124,9 @@ def test_training_follows_keras_step_by_step(classes, extra):
         embedding_dim=8, lstm_units=6, dropout=0.0, learning_rate=1e-2, **extra
     )
     stock = build(configuration, shape)
-    engine = FastEngine(configuration, shape, initial_weights(configuration, shape, 3))
-    assign(stock, initial_weights(configuration, shape, 3))
+    weights = initial_weights(configuration, shape, 3)
+    engine = FastEngine(configuration, shape, weights)
+    assign(stock, weights)
     generator = np.random.default_rng(0)
     losses, ours = [], []
     for _ in range(20 if extra else 50):
