@@ -142,15 +142,19 @@ def test_what_differs_is_not_exported(tmp_path, monkeypatch):
     assert names == {"best_model.keras", "best_model.json", "saved_model"}
 
 
-def test_a_second_export_replaces_the_first(exported_run, tmp_path):
-    run = RunDirectory(shutil.copytree(exported_run[0], tmp_path / "results"))
-    (run.path / "saved_model" / "saved_model.pb").write_bytes(b"half of it")
+def test_a_second_export_replaces_the_first(tmp_path):
+    run = run_of(tmp_path)
+    graph = tmp_path / "saved_model" / "saved_model.pb"
+    graph.parent.mkdir()
+    graph.write_bytes(b"all of it")
+    run.artefacts.record("saved_model")
+    graph.write_bytes(b"half of it")
     assert not run.artefacts.is_whole("saved_model")
     export_best(run, ["saved_model"])
     assert run.artefacts.is_whole("saved_model")
-    assert {p.name for p in (run.path / "saved_model").iterdir()} == FILES["saved_model"]
+    assert {p.name for p in graph.parent.iterdir()} == FILES["saved_model"]
     remove_exports(run)
-    assert not any((run.path / name).exists() for name in FILES)
+    assert not graph.parent.exists()
 
 
 def test_what_is_missing_is_named(monkeypatch):

@@ -25,13 +25,13 @@ def build(hp):
 
 
 @pytest.fixture(scope="module")
-def tuner(tmp_path_factory):
+def tuner(tmp_path_factory, tune):
     settings = search.Settings(
         data=SAMPLE, trials=2, max_epochs=1, finals=0, workers=1,
         objective=keras_tuner.Objective("val_loss", "min"),
         results=tmp_path_factory.mktemp("kerastuner") / "r",
     )  # fmt: skip
-    return search.tune(settings, search.load_corpus(settings), hypermodel=build)
+    return tune(settings, search.load_corpus(settings), hypermodel=build)
 
 
 def test_a_function_and_an_objective_do(tuner):
