@@ -221,7 +221,7 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Looks for garbage once; pytest, which wants to know what goes wrong there, does so five times.
+    """Looks for garbage once; pytest does so five times, to know what goes wrong there.
 
     Among all that TensorFlow has made, each takes half a second.
     """
