@@ -220,15 +220,6 @@ def pytest_configure() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def pytest_sessionfinish() -> None:
-    """Looks for garbage once; pytest does so five times, to know what goes wrong there.
-
-    Among all that TensorFlow has made, each takes half a second.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The last lines name what was skipped; a reason says how to bring what is missing."""
     reports = terminalreporter.stats.get("skipped", [])
@@ -260,6 +251,16 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], ob
             make(folder)
             ready.touch()
     return folder
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Looks for garbage once; pytest, and Python several times as it ends, would do so again.
+
+    Among all that TensorFlow has made, each takes half a second.
+    """
+    gc.collect()  # what goes wrong in it is still told by pytest
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ def test_someone_elses_kerastuner_script(tmp_path):
     tuner = keras_tuner.RandomSearch(
         SentimentHyperModel(vocabulary_size=100),
         objective="val_accuracy",
-        max_trials=2,
+        max_trials=1,
         seed=1,
         directory=tmp_path,
         project_name="stock",
@@ -137,7 +137,7 @@ def test_someone_elses_kerastuner_script(tmp_path):
     tuner.search(
         ids[:64], labels[:64], validation_data=(ids[64:], labels[64:]), epochs=1, verbose=0
     )
-    assert len(tuner.oracle.trials) == 2
-    assert all(t.status == "COMPLETED" for t in tuner.oracle.trials.values())
+    (trial,) = tuner.oracle.trials.values()
+    assert trial.status == "COMPLETED"
     best = tuner.get_best_hyperparameters()[0]
     assert set(best.values) == SEARCHED
