@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Self
 
 Say = Callable[[str], None]
 
@@ -31,6 +32,11 @@ class Counted(str):
     done: int
     total: int
 
+    def __new__(cls, line: str, what: str, done: int, total: int) -> Self:
+        made = super().__new__(cls, line)
+        made.what, made.done, made.total = what, done, total
+        return made
+
 
 class Progress:
     """Tells every few seconds how much is done, and how long the rest may take.
@@ -57,6 +63,5 @@ class Progress:
         self._told = now
         left = (now - self._begun) * (self._total - done) / max(done, 1)
         about = f"; about {left:.0f} s left" if done and left >= 1 else ""
-        line = Counted(f"{self._what}: {done:,} of {self._total:,} {self._things}{about}")
-        line.what, line.done, line.total = self._what, done, self._total
-        self._tell(line)
+        line = f"{self._what}: {done:,} of {self._total:,} {self._things}{about}"
+        self._tell(Counted(line, self._what, done, self._total))

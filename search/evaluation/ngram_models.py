@@ -122,14 +122,9 @@ def fitted(
     tfidf = _tfidf(used, idf)
     del used
     weights, even = counts[labels], np.ones(len(columns))
-    with ThreadPoolExecutor(threads) as side_by_side:
-        found = _regularisation(
-            kind, there, tfidf, labels == classes - 1, weights, folds, side_by_side
-        )
-    (presence_c, spent), (tfidf_c, more) = found
-    chosen = presence_c, tfidf_c
     scores = np.zeros((2, len(labels), outputs))
     table, intercepts = np.zeros((len(columns), 2 * outputs)), np.zeros((2, outputs))
+    chosen: tuple[float, float]
 
     def fit(fold: int | None, output: int, number: int) -> float:
         """Fits one model; returns the seconds that it took."""
@@ -149,6 +144,10 @@ def fitted(
 
     every = itertools.product((*range(folds.max() + 1), None), range(outputs), range(2))
     with ThreadPoolExecutor(threads) as side_by_side:
+        (presence_c, spent), (tfidf_c, more) = _regularisation(
+            kind, there, tfidf, labels == classes - 1, weights, folds, side_by_side
+        )
+        chosen = presence_c, tfidf_c
         seconds = spent + more + sum(side_by_side.map(fit, *zip(*every, strict=True)))
     table[:, outputs:] *= idf[:, np.newaxis]
     places = np.zeros(buckets, np.int32)
