@@ -37,7 +37,9 @@ def texts_of(
         DataError: a cell is not a text; the message says which.
     """
     found = [
-        cell if isinstance(cell, str) else text_of(cell, name, column, row)
+        cell
+        if isinstance(cell, str)
+        else text_of(_only(cell) if numbers else cell, name, column, row)
         for row, cell in enumerate(cells, start=1)
     ]
     if not numbers and any(text is not None for text in found):
@@ -48,6 +50,13 @@ def texts_of(
                 "name another with --text-column"
             )
     return found
+
+
+def _only(cell: object) -> object:
+    """What is alone in a list, as annotation tools write a label; of an empty list nothing."""
+    if isinstance(cell, list) and len(cell) < 2:
+        return cell[0] if cell else None
+    return cell
 
 
 def text_of(cell: object, name: str, column: str, row: int) -> str | None:

@@ -73,6 +73,8 @@ def chosen_columns(
             raise DataError(f"{name}: --{what}-column: expected one column, found {wanted!r}")
         return tuple(_place(name, columns, part, what) for part in parts)
     found = usual_among(columns, usual) or usual_among(columns, usual, last=True)
+    if len(found) > 1 and what == "label":  # beside it, a score is how sure somebody was of it
+        found = usual_among(found, usual[:1]) or found
     if len(found) == 1:
         return (columns.index(found[0]),)
     if len(set(found)) == 1:

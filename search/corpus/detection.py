@@ -66,8 +66,11 @@ def recognised(
     head = _head(itertools.islice(lines(), above, None))
     if not head.lines:
         raise DataError(f"{name}: the file is empty")
-    if _is_object(head.lines[0]):
+    found = _json(head.lines[0])
+    if isinstance(found, dict):
         raise DataError(f"{name}: line {above + 1} is an object of JSON; give it the ending .jsonl")
+    if isinstance(found, list):
+        raise DataError(f"{name}: line {above + 1} is an array of JSON, and no row of a table")
     dialect = replace(_delimited(name, head, ending, form, wanted), above=above)
     first, *rest = _tried(replace(dialect, above=0), head)
     if len(first) > MOST_COLUMNS:
@@ -133,11 +136,11 @@ def _head(lines: Iterable[str]) -> Head:
     return Head(found, whole=True)
 
 
-def _is_object(line: str) -> bool:
-    """Whether a line is an object of JSON, which may have as many commas as all others."""
+def _json(line: str) -> object:
+    """A line's value as JSON, which may have as many commas as all others; None if it is none."""
     with contextlib.suppress(ValueError, RecursionError):
-        return isinstance(json.loads(line), dict)
-    return False
+        return json.loads(line)
+    return None
 
 
 def _tried(dialect: Dialect, head: Head) -> list[list[str]]:

@@ -22,7 +22,8 @@ def header_place(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
         known = len({*texts, *labels, *(set(row) & set(wanted))})
         if (texts and labels) or known > 1 or (known and fullest <= 1 < filled):
             return place if fullest < filled else 0
-        fullest = max(fullest, filled)
+        is_comment = bool(row) and row[0].startswith("#")  # may have commas, as any sentence
+        fullest = max(fullest, 1 if is_comment else filled)
     return 0
 
 

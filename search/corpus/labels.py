@@ -30,6 +30,8 @@ MANY_CLASSES = 100  # and where few of so many have rows enough, they are no lab
 FEWEST_TEXTS = 3  # different ones of a class: one for each split
 MOST_DROPPED = 0.2  # of all rows
 SHOWN_CLASSES = 5
+MISSING = {"nan", "<na>", "nat", "null", "none", "n/a", "#n/a", "na", "undefined"}
+"""What programs write for a cell without a value."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"^(0|-?[1-9]\d*)\.0+$", re.ASCII)
@@ -114,6 +116,7 @@ def clean(
     if class_names is None:
         names = _names(label[kept], keys, source, tell)
         _tell_of_several(names.values(), source, tell)
+        _tell_of_missing(names, keys, source, tell)
         rare = _rare(names, keys, text[kept], source, fewest)
         left_out = set(rare)
         names = {key: name for key, name in names.items() if name not in left_out}
@@ -207,7 +210,8 @@ def _plain(label: str) -> str:
     seen = label
     if not label.isascii():
         seen = "".join(character for character in label if not _is_invisible(character))
-    return unicodedata.normalize("NFC", " ".join(seen.split()).casefold())
+    folded_case = " ".join(seen.split()).casefold().replace("i\u0307", "i")  # of Turkish İ
+    return unicodedata.normalize("NFKC", folded_case)
 
 
 def _shows(text: str) -> bool:
@@ -313,3 +317,15 @@ def _tell_of_several(names: Iterable[str], source: str, tell: Callable[[str], No
                 "combination of them is a class of its own"
             )
             return
+
+
+def _tell_of_missing(
+    names: dict[str, str], keys: pd.Series, source: str, tell: Callable[[str], None]
+) -> None:
+    """Tells of classes whose names are what programs write where there is no label."""
+    for key in sorted(MISSING & names.keys()):
+        rows = counted(int((keys == key).sum()), "row")
+        tell(
+            f"{source}: the label {names[key]!r} of {rows} is read as a class; if it means that "
+            "there is no label, remove these rows"
+        )

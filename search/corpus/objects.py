@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from search.corpus.columns import TEXT_COLUMNS, usual_among
-from search.corpus.headers import clear_columns
+from search.corpus.headers import clear_columns, names_something
 from search.corpus.table import Source, Table, numbered_columns
 from search.errors import DataError
 
@@ -41,10 +41,16 @@ def json_file(source: Source) -> Table:
             return table_of_objects(objects, f"{encoding}, objects one after another")
         return json_lines(source)
     if isinstance(value, dict):
-        value, description = _rows_of(value)
-        if value is None:
-            return json_lines(source)
-        return table_of_objects(value, f"{encoding}, {description}")
+        rows, description = _rows_of(value)
+        if rows is not None:
+            return table_of_objects(rows, f"{encoding}, {description}")
+        names = fields(value)
+        if not usual_among(names, TEXT_COLUMNS, last=True) and not names.keys() & {*source.wanted}:
+            raise DataError(
+                f"{source.name}: expected rows, such as an array of objects, found one object "
+                f"without a text ({text.strip()[:40]!r}); save its rows as a file of their own"
+            )
+        return json_lines(source)
     if not isinstance(value, list) or not value:
         raise DataError(f"{source.name}: expected an array of objects, found {text[:40]!r}")
     if all(isinstance(row, list) and len(row) == len(value[0]) for row in value):
@@ -90,6 +96,12 @@ def _rows_of(whole: dict[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
         for key, value in whole.items()
         if isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
     }
+    if len(inside) > 1:  # of rows and descriptions of columns
+        inside = {
+            key: rows
+            for key, rows in inside.items()
+            if usual_among(fields(rows[0]), TEXT_COLUMNS, last=True)
+        }
     if len(inside) == 1:
         [(key, rows)] = inside.items()
         return rows, f"an array of objects in {key!r}"
@@ -108,7 +120,10 @@ def _rows_of(whole: dict[str, Any]) -> tuple[list[dict[str, Any]] | None, str]:
 
 
 def _arrays(rows: list[list[Any]], description: str) -> Table:
-    """Rows whose cells have no names."""
+    """Rows whose cells have no names, unless the first row has them."""
+    if all(isinstance(cell, str) for cell in rows[0]) and names_something(rows[0], ()):
+        named = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+        return table_of_objects(named, f"{description}, names in the first")
     columns = [list(column) for column in zip(*rows, strict=True)]
     texts = [["" if cell is None else str(cell) for cell in column] for column in columns]
     names = [str(number) for number in range(1, len(columns) + 1)]

@@ -29,6 +29,12 @@ def check_rows(name: str, dialect: Dialect, lines: Lines, head: Sequence[Sequenc
                         "what stands above the names of the columns, or name another separator "
                         "with --delimiter"
                     )
+                if _has_row_names(head, width):
+                    raise DataError(
+                        f"{name}: line {line} has {len(row)} fields, and the header {width}: the "
+                        "rows begin with their numbers, as R writes them; write the file with "
+                        "row.names=FALSE, or a name for that column at the beginning of its header"
+                    )
                 raise DataError(
                     f"{name}: line {line}: expected {width} fields, found {len(row)} "
                     f"({dialect.delimiter.join(row)[:SHOWN]!r}); is a text with {where} in it "
@@ -42,6 +48,12 @@ def check_rows(name: str, dialect: Dialect, lines: Lines, head: Sequence[Sequenc
             f"{name}: {error}; is a quotation mark missing, or one inside of a text not doubled? "
             "If such marks are part of the texts: --quote none"
         ) from error
+
+
+def _has_row_names(head: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether all rows have a number more than the header has names."""
+    rows = [row for row in head if row]
+    return all(len(row) == width + 1 and row[0].isdigit() for row in rows)
 
 
 def _label_values(head: Sequence[Sequence[str]], width: int) -> list[set[str]]:

@@ -199,8 +199,9 @@ def test_whatever_python_writes(
         ("Reviews of 2024\n\n", "\n"),
         ("# exported by a tool\n# rows: 40\n", "\n"),
         ("Reviews of 2024,,\r\n,,\r\n", ",\r\n"),
+        ("# by me, for you\n# of 2024, in May, and June, and July\n", "\n"),
     ],
-    ids=["a title", "comments", "a title in a table"],
+    ids=["a title", "comments", "a title in a table", "comments with commas"],
 )
 def test_lines_above_the_header(tmp_path, above, line_ends):
     lines = ["id,text,label", *(f"{i},{t},{y}" for i, (t, y) in enumerate(EXPECTED))]
@@ -250,3 +251,23 @@ def test_spaces_before_quotation_marks(tmp_path):
     found, told = rows(file(tmp_path, text))
     assert found == [(f"{t}, and long", y) for t, y in EXPECTED]
     assert "',' between columns, spaces behind it" in told
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_row_names_of_r(tmp_path, delimiter):
+    """R's write.table leaves their column without a name."""
+    lines = [f"text{delimiter}label"]
+    lines += [
+        f'"{n}"{delimiter}"{t}"{delimiter}"{y}"' for n, (t, y) in enumerate(EXPECTED, start=1)
+    ]
+    with pytest.raises(
+        DataError, match=r"line 2 has 3 fields, and the header 2: .* row.names=FALSE"
+    ):
+        rows(file(tmp_path, "\n".join(lines)))
+
+
+def test_a_column_called_label_beside_a_score(tmp_path):
+    """As a classifier's answers have it."""
+    text = "text,score,label\n" + "".join(f"{t},0.9,{y}\n" for t, y in EXPECTED)
+    found, told = rows(file(tmp_path, text))
+    assert found == EXPECTED and "text: text, label: label" in told

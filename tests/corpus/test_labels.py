@@ -42,6 +42,29 @@ def test_spellings_of_one_class_are_one_class():
     assert np.bincount(reviews.labels).tolist() == [10, 40]
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["iyi", "iyi", "İYİ", "kötü"], ("iyi", "kötü")),
+        (["1", "1", "１", "０"], ("０", "1")),
+        (["ポジ", "ポジ", "ﾎﾟｼﾞ", "ネガ"], ("ネガ", "ポジ")),
+    ],
+    ids=["Turkish capitals", "wide digits", "narrow kana"],
+)
+def test_spellings_of_other_scripts_are_one_class(labels, names):
+    reviews = clean(table(labels * 10), "x")
+    assert reviews.class_names == names
+    assert np.bincount(reviews.labels, minlength=2).tolist() in ([30, 10], [10, 30])
+
+
+def test_labels_that_seem_to_be_missing_are_told():
+    said = []
+    assert clean(table(["a", "b", "nan"] * 10), "x", tell=said.append).class_names[-1] == "nan"
+    assert [line[:55] for line in said] == [
+        "x: the label 'nan' of 10 rows is read as a class; if it"
+    ]
+
+
 def test_several_hundred_classes():
     reviews = clean(table([f"intent {n % 300:03d}" for n in range(3000)]), "x")
     assert len(reviews.class_names) == 300

@@ -19,6 +19,11 @@ SHAPES = {
     "pandas' values": FRAME.to_json(orient="values"),
     "an array for each column": json.dumps(FRAME.to_dict("list")),
     "in another object": json.dumps({"version": "1", "data": OBJECTS}),
+    "beside a description of columns": json.dumps(
+        {"features": [{"name": "text"}], "rows": [{"id": 1, "row": row} for row in OBJECTS]}
+    ),
+    "names in the first array": json.dumps([["text", "label"], *ROWS]),
+    "labels in lists": json.dumps([{"text": text, "label": [label]} for text, label in ROWS]),
     "over several lines": "\n".join(json.dumps(row, indent=2) for row in OBJECTS),
     "with a byte-order mark": "\ufeff" + json.dumps(OBJECTS),
 }
@@ -54,6 +59,9 @@ def test_fields_of_objects_in_objects(tmp_path, columns):
         ("r.json", "[]", r"expected an array of objects, found '\[\]'"),
         ("r.json", "5", "expected an array of objects, found '5'"),
         ("r.json", "[[], []]", "its columns have no names: say which columns are which"),
+        ("r.json", json.dumps({"data": ROWS}), "one object without a text .* a file of their own"),
+        ("r.json", json.dumps({"all": {"rows": OBJECTS}}), "found one object without a text"),
+        ("r.csv", "\n".join(map(json.dumps, ROWS)), "line 1 is an array of JSON, and no row"),
         ("r.csv", "\n".join(map(json.dumps, OBJECTS)), "line 1 is an object of JSON; .* .jsonl"),
         ("r.txt", "\n".join(map(json.dumps, OBJECTS)), "line 1 is an object of JSON; .* .jsonl"),
         ("r.jsonl", '{"text": "a", "text": "b"}', "line 1 is not JSON: .* the key 'text' twice"),
@@ -72,3 +80,16 @@ def test_numbers_are_read_as_they_are_written(tmp_path):
     path.write_text("".join(f'{{"text": "t", "label": {number}}}\n' for number in numbers))
     labels = [label for _, label in rows(path)]
     assert labels == [number.replace("e", "E+") for number in numbers]
+
+
+def test_lists_of_labels(tmp_path):
+    """One is the label, none is missing; several are refused, and so are texts in lists."""
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"text": "fine", "label": ["a"]}\n{"text": "dull", "label": []}\n')
+    assert rows(path) == [("fine", "a"), ("dull", None)]
+    path.write_text('{"text": "fine", "label": ["a", "b"]}\n')
+    with pytest.raises(DataError, match=r"row 1: .* column 'label', found a list \(\['a', 'b'\]"):
+        read(str(path))
+    path.write_text('{"text": ["fine"], "label": "a"}\n')
+    with pytest.raises(DataError, match="column 'text', found a list"):
+        read(str(path))
