@@ -59,11 +59,7 @@ def layout(folder: Path) -> Layout | None:
     if "train" in found and len(folders) == 1 and not tables(folder):
         return Layout(found, _unlabelled([folder, Path(found["train"][0])]))
     place = folders["data"] if set(folders) == {"data"} and not tables(folder) else folder
-    by_split: dict[str, tuple[str, ...]] = {}
-    for split, names in SPLIT_NAMES.items():
-        paths = [p for p in tables(place) if re.split(r"[-_.]", p.name.lower())[0] in names]
-        if paths:
-            by_split[split] = tuple(map(str, paths))
+    by_split = _sides(tables(place))
     unlabelled: tuple[str, ...] = ()
     if "train" not in by_split:
         named = _named_files(place)
@@ -74,6 +70,27 @@ def layout(folder: Path) -> Layout | None:
         unlabelled = tuple(str(p) for name, p in named.items() if name.lower() in UNLABELLED)
     used = [Path(path) for paths in (*by_split.values(), unlabelled) for path in paths]
     return Layout(by_split, unlabelled, listed_others(place, used))
+
+
+def _sides(files: list[Path]) -> dict[str, tuple[str, ...]]:
+    """The tables of each split, by the first word of their names.
+
+    Where none is for training, by any word: imdb_train.csv stands beside imdb_test.csv.
+    """
+    known = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+    found: dict[str, tuple[str, ...]] = {}
+    for most in (1, None):
+        found = {}
+        for path in files:
+            words = re.split("[-_. ]", path.name.lower())[:most]
+            split = next((known[word] for word in words if word in known), None)
+            if split is not None:
+                found[split] = (*found.get(split, ()), str(path))
+        if "train" in found:
+            break
+    if most is None and len(found) < 2:  # a file called so among others
+        return {}
+    return {split: found[split] for split in SPLIT_NAMES if split in found}
 
 
 def _unlabelled(places: list[Path]) -> tuple[str, ...]:

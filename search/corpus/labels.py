@@ -30,8 +30,8 @@ MANY_CLASSES = 100  # and where few of so many have rows enough, they are no lab
 FEWEST_TEXTS = 3  # different ones of a class: one for each split
 MOST_DROPPED = 0.2  # of all rows
 SHOWN_CLASSES = 5
-MISSING = {"nan", "<na>", "nat", "null", "none", "n/a", "#n/a", "na", "undefined"}
-"""What programs write for a cell without a value."""
+MISSING = {"nan", "<na>", "nat", "null", "none", "n/a", "#n/a", "na", "undefined", "\\n"}
+"""What programs write for a cell without a value; MySQL writes \\N."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"^(0|-?[1-9]\d*)\.0+$", re.ASCII)

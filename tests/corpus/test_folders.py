@@ -106,6 +106,24 @@ def test_tables_named_after_their_sides(tmp_path):
     assert "test: data/test-0-of-1.parquet" in told
 
 
+@pytest.mark.parametrize(
+    ("names", "sides"),
+    [
+        (("imdb_train.csv", "imdb_test.csv"), {"train", "test"}),
+        (("twitter_training.csv", "twitter_validation.csv"), {"train", "validation"}),
+        (("olid-training-v1.0.tsv", "testset.tsv", "en test.tsv"), {"train", "test"}),
+        (("a_train.csv", "b.csv"), None),
+        (("a_test.csv", "b.csv"), None),
+    ],
+)
+def test_tables_with_their_sides_further_behind_in_their_names(tmp_path, names, sides):
+    """They must not become one: the test rows would be trained on."""
+    for name in names:
+        write(tmp_path / name, "text,label\n")
+    found = layout(tmp_path)
+    assert (None if found is None else set(found.splits)) == sides
+
+
 def test_a_data_set_saved_by_datasets(tmp_path):
     """`save_to_disk` of a DatasetDict: Arrow streams with JSON beside them."""
     for split, word in (("train", "a"), ("test", "b")):
