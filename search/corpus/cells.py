@@ -2,6 +2,7 @@
 
 import decimal
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from search.errors import DataError
 
 LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
 SHOWN = 40  # characters of what was found
+_NUMBERS = re.compile(r"[\d\s.,+%-]*", re.ASCII)
+GARBLED = ("â€", "Ã©", "Ã¼", "Ã³", "Ã£", "Ð¾")
+"""What is left of ’ é ü ó ã о where UTF-8 was read as if it were Windows' encoding."""
 HALF_PAIRS = dict.fromkeys(range(55296, 57344), "�")
 
 
@@ -50,6 +54,20 @@ def texts_of(
                 "name another with --text-column"
             )
     return found
+
+
+def refuse_numbers(texts: Sequence[str | None], name: str, column: str) -> None:
+    """Refuses what only its name says is the text: the column Reviews may be how many there are.
+
+    Raises:
+        DataError: there are numbers only.
+    """
+    first = next(filter(None, texts), None)
+    if first is not None and all(text is None or _NUMBERS.fullmatch(text) for text in texts):
+        raise DataError(
+            f"{name}: the column {column!r} has numbers only ({first[:SHOWN]}); name the one with "
+            "the texts, or this one if it is meant, with --text-column"
+        )
 
 
 def _only(cell: object) -> object:

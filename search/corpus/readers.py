@@ -40,6 +40,8 @@ def delimited(source: Source) -> Table:
     rows = [row for _, row in dialect.rows(lines())]
     names = rows.pop(0) if dialect.header else [str(n) for n in range(1, len(rows[0]) + 1)]
     rows = [row for row in rows if len(row) >= len(names)]  # not a line of white space
+    while rows and not any(rows[-1]):  # spreadsheets write rows down to the last that ever was one
+        rows.pop()
 
     def column(place: int) -> list[str | None]:
         return [row[place] or None for row in rows]

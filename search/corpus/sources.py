@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.cells import refuse_impossible, texts_of, whole
+from search.corpus.cells import GARBLED, refuse_impossible, refuse_numbers, texts_of, whole
 from search.corpus.columns import JOINED, LABEL_COLUMNS, TEXT_COLUMNS, chosen_columns
 from search.corpus.compression import TABLES, kind
 from search.corpus.dialect import Form
@@ -99,6 +99,8 @@ def read(
         tell(f"{name}: {table.description}; text: {joined}, label: {names[label[0]]}")
         cells = texts_of(table.column(label[0]), name, names[label[0]])
         columns = {"text": _texts(name, table, text), "label": cells}
+        if text_column is None:
+            refuse_numbers(columns["text"], name, joined)
         if group_column is not None:
             [place] = chosen_columns(name, names, group_column, (), "group", table.advice)
             columns["group"] = texts_of(table.column(place), name, names[place])
@@ -230,6 +232,12 @@ def _mended(source: str, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
         table[name] = pd.Series(cells, index=table.index, dtype=object)
     if broken:
         tell(f"{source}: {broken} cells have half a surrogate pair in them, which is read as �")
+    others = [cell for cell in table["text"] if cell is not None and not cell.isascii()]
+    if garbled := [cell for cell in others if any(mark in cell for mark in GARBLED)]:
+        tell(
+            f"{source}: {counted(len(garbled), 'text')} with signs such as 'Ã©', which is é in a "
+            "wrong encoding; new texts may not have them: better export the data again as UTF-8"
+        )
     refuse_impossible(table["text"].tolist(), table.index.tolist(), source)
     return table
 

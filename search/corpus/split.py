@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.corpus.duplicates import as_they_occur, near_duplicates
+from search.display import counted
 from search.errors import DataError
 
 VALIDATION_SHARE = 0.1
@@ -171,8 +172,9 @@ def _divided(
             best = distance, splits
     if best is None:
         raise DataError(
-            f"the {len(counts)} groups cannot be divided so that every class is in each of "
-            f"{len(shares) + 1} splits; give --validation, or --test, or coarser groups fewer rows"
+            f"{counted(len(counts), 'group')} cannot be divided so that every class is in each of "
+            f"{len(shares) + 1} splits; give --validation or --test, or name a --group-column with "
+            "more different values"
         )
     return best[1][bound]
 

@@ -182,3 +182,28 @@ def test_unlabelled_texts_become_part_of_the_corpus(tmp_path):
 def test_the_standard_input_is_no_file():
     with pytest.raises(DataError, match=r"-: the standard input is not read, .*; save them"):
         read("-")
+
+
+def test_numbers_called_reviews_are_refused_unless_named(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("Reviews,Category\n" + '"1,037",A\n25,B\n,A\n' * 20, encoding="utf-8")
+    with pytest.raises(DataError, match=r"'Reviews' has numbers only \(1,037\); name the one"):
+        read(str(path))
+    assert len(read(str(path), "Reviews")) == 60
+
+
+def test_empty_rows_that_spreadsheets_write_at_the_end(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("text,label\n" + "fine,a\n,\ndull,b\n" + ",\n" * 1000, encoding="utf-8")
+    assert len(read(str(path))) == 3
+
+
+def test_texts_saved_in_a_wrong_encoding_are_told(tmp_path):
+    path, told = tmp_path / "r.csv", []
+    rows = "it’s fine,a\ncafé,b\nÃO,b\n"
+    path.write_text("text,label\n" + rows, encoding="utf-8")
+    read(str(path), tell=told.append)
+    assert len(told) == 1
+    path.write_text("text,label\n" + rows.encode().decode("cp1252", "ignore"), encoding="utf-8")
+    read(str(path), tell=told.append)
+    assert len(told) == 3 and "2 texts with signs such as 'Ã©'" in told[-1]
