@@ -87,7 +87,8 @@ def main(
             ):
                 if value is not None:
                     raise SettingsError(f"{name} needs --file")
-            classify_texts(path, texts, as_json=as_json, quiet=quiet, explain=explain)
+            given = None if texts == ["-"] else texts  # "-" is the standard input, as elsewhere
+            classify_texts(path, given, as_json=as_json, quiet=quiet, explain=explain)
             return
         if explain:
             raise SettingsError("--explain cannot be used with --file")

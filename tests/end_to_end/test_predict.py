@@ -55,8 +55,9 @@ def test_texts_as_arguments(sample_run):
     np.testing.assert_allclose([row["probabilities"]["positive"] for row in found], p, atol=1e-5)
 
 
-def test_a_filter_answers_every_line_at_once(model_file):
-    with started("--model", model_file) as process:
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_a_filter_answers_every_line_at_once(model_file, arguments):
+    with started("--model", model_file, *arguments) as process:
         for text in ("a fine film", "", "dull"):
             process.stdin.write(f"{text}\n".encode())
             process.stdin.flush()
