@@ -53,7 +53,7 @@ def check_rows(name: str, dialect: Dialect, lines: Lines, head: Sequence[Sequenc
 def _has_row_names(head: Sequence[Sequence[str]], width: int) -> bool:
     """Whether all rows have a number more than the header has names."""
     rows = [row for row in head if row]
-    return all(len(row) == width + 1 and row[0].isdigit() for row in rows)
+    return bool(rows) and all(len(row) == width + 1 and row[0].isdigit() for row in rows)
 
 
 def _label_values(head: Sequence[Sequence[str]], width: int) -> list[set[str]]:
