@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ NOT_TO_PREDICT = (
     *("psutil", "pyarrow", "rich", "sklearn", "tensorflow", "zstandard"),
 )
 """Modules of the whole installation that one from requirements-predict.txt may lack."""
+_ALONE = threading.RLock()  # what a thread sets meanwhile, another must not take for the user's
 
 
 @contextlib.contextmanager
@@ -39,7 +41,7 @@ def tensorflow_silenced() -> Iterator[None]:
             f"Keras runs on {found} in this process, and a search on {BACKEND}: start anew with "
             f"KERAS_BACKEND={BACKEND}, or import search before keras"
         )
-    with _without_collecting(), _native_lines_discarded():
+    with _ALONE, _without_collecting(), _native_lines_discarded():
         yield
 
 

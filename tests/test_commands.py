@@ -5,6 +5,8 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -116,6 +118,23 @@ def test_no_garbage_is_collected_while_tensorflow_is_imported():
         assert not gc.isenabled()
         raise ZeroDivisionError
     assert gc.isenabled()
+
+
+def test_stderr_is_there_after_threads_have_imported_at_once():
+    before, inside = os.fstat(2), threading.Event()
+
+    def silenced(seconds):
+        with tensorflow_silenced():
+            inside.set()
+            time.sleep(seconds)
+
+    first, second = (threading.Thread(target=silenced, args=(s,)) for s in (0.1, 0.2))
+    first.start()
+    inside.wait()
+    second.start()
+    first.join()
+    second.join()
+    assert os.path.samestat(os.fstat(2), before)
 
 
 def test_keras_on_something_else_is_told(monkeypatch):

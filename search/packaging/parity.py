@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ class Runtimes:
     """A process in which exported models run without this package."""
 
     def __init__(self) -> None:
+        self._one = threading.Lock()  # at a time: an answer is that of the last request
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
             [sys.executable, "-I", runtimes.__file__],
@@ -143,12 +145,13 @@ class Runtimes:
             SearchError: it failed; the message says why.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
+        with self._one:
+            try:
+                self._process.stdin.write(json.dumps(request) + "\n")
+                self._process.stdin.flush()
+                line = self._process.stdout.readline()
+            except BrokenPipeError:
+                line = ""
         if not line:
             started.cache_clear()  # the next one who asks gets a new process
             code = self._process.wait()

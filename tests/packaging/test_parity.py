@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 import time
 import unicodedata
 from pathlib import Path
@@ -125,6 +126,26 @@ def test_a_killed_process_is_replaced(model_file):
     with pytest.raises(SearchError, match="was killed"):
         check_parity(model_file, "keras", TEXTS, expected)
     check_parity(model_file, "keras", TEXTS, expected)
+
+
+def test_threads_get_their_own_answers(tmp_path):
+    told = {}
+
+    def ask(path):
+        request = {"do": "run", "format": "keras", "texts": [""], "timed": 1, "seconds": 0}
+        with pytest.raises(SearchError) as error:
+            started().ask(**request, path=str(path))
+        told[path] = str(error.value)
+
+    threads = [
+        threading.Thread(target=ask, args=(tmp_path / f"{number}.keras",)) for number in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 20
+    assert all(message.count(str(path)) == 2 for path, message in told.items())
 
 
 def test_it_knows_nothing_of_this_project():
