@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.errors import SettingsError
+from search.network.precision import single_precision
 
 NEVER_CALLED = (
     *("run_trial", "on_trial_begin", "on_epoch_begin", "on_epoch_end"),
@@ -66,6 +67,16 @@ def check_search(data: Sequence[Any], options: Mapping[str, Any]) -> None:
             f"search({', '.join(given)}): the data are those of the corpus, and how many epochs "
             "there are and when to stop are settings, such as Settings(data=(x, y), max_epochs=5)"
         )
+
+
+def built(hypermodel: Any, hp: keras_tuner.HyperParameters) -> keras.Model:
+    """Returns the network of a HyperModel, `adopted`, in float32 unless the HyperModel says other.
+
+    Raises:
+        ValueError: see `adopted`.
+    """
+    with single_precision():
+        return adopted(hypermodel.build(hp))
 
 
 def adopted(model: keras.Model) -> keras.Model:

@@ -12,12 +12,14 @@ from search.corpus.batches import InputConfig
 from search.evaluation.mixture import Mixture
 from search.files import TEMPORARY, flush_folder
 from search.network.build import averaged
+from search.network.precision import single_precision
 from search.packaging.mixture_layers import mixed
 from search.packaging.token_layers import known_characters, token_ids, tokens, units
 
 CHARACTERS = "characters"  # name of the layer that maps a text to character indices
 
 
+@single_precision()
 def text_model(
     networks: Sequence[keras.Model],
     vocabulary: Sequence[str],

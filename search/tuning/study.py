@@ -15,7 +15,7 @@ from search.corpus.batches import EPOCH_ROWS
 from search.corpus.folds import joined
 from search.corpus.store import Split
 from search.errors import ResultsError
-from search.network.adopted import adopted
+from search.network.adopted import built
 from search.network.hypermodel import SentimentHyperModel
 from search.network.space import Configuration, Space
 from search.network.weights import Shape, operations
@@ -260,7 +260,7 @@ class Study:
         hp.values = dict(record.values)
         models, count = [], len(weights) // self.networks_of(record)
         for first in range(0, len(weights), count):
-            model = adopted(self.hypermodel.build(hp))
+            model = built(self.hypermodel, hp)
             model.set_weights(weights[first : first + count])
             models.append(model)
         return models

@@ -242,7 +242,7 @@ def _new_engine(task: TrainTask, part: Part, seed: int) -> Engine:
     import keras
     import keras_tuner
 
-    from search.network.adopted import adopted
+    from search.network.adopted import built
     from search.network.build import assign
     from search.network.hypermodel import SentimentHyperModel
 
@@ -250,7 +250,7 @@ def _new_engine(task: TrainTask, part: Part, seed: int) -> Engine:
     hp = keras_tuner.HyperParameters()
     hp.values = dict(task.values)
     hypermodel = unpacked(task.hypermodel)
-    model = adopted(hypermodel.build(hp))
+    model = built(hypermodel, hp)
     if type(hypermodel) is SentimentHyperModel:
         assign(model, initial_weights(task.configuration, task.shape, seed, features))
     return KerasEngine(model, task.configuration.learning_rate_decay, task.class_weights)

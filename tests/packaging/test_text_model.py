@@ -3,6 +3,7 @@
 import itertools
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +12,9 @@ from search.corpus.batches import padded
 from search.corpus.store import Split
 from search.corpus.tokens import hashed, token_hashes
 from search.evaluation.calibration import tempered
+from search.network.adopted import built
 from search.network.build import build
+from search.network.hypermodel import SentimentHyperModel
 from search.network.space import Configuration
 from search.network.weights import Shape
 from search.packaging.parity import HARD, LONG, started
@@ -166,6 +169,26 @@ def test_a_temperature_leaves_the_network_as_it_was(classes):
     surer, own = (m.predict(tf.constant(TEXTS), verbose=0) for m in (model, plain))
     np.testing.assert_allclose(surer, tempered(own, 0.4), atol=1e-6)
     assert np.abs(surer - own).max() > 0.01
+
+
+@pytest.mark.parametrize(("policy", "floatx"), [("mixed_float16", "float32"), ("float64",) * 2])
+def test_it_computes_in_single_precision_whatever_the_process_prefers(policy, floatx):
+    """A notebook that has set a policy for its other models keeps it."""
+    before = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+    try:
+        shape = shape_of()
+        network = built(SentimentHyperModel(len(VOCABULARY) + 2), keras_tuner.HyperParameters())
+        input_config = shape.input_config(Configuration())
+        model = text_model([network], VOCABULARY, input_config, some_mixture(2))
+        assert {variable.dtype for variable in network.trainable_variables} == {"float32"}
+        computed = {layer.compute_dtype for layer in model.layers}
+        assert computed <= {"float32", "string", "int32", "int64", "bool"}
+        assert (keras.config.dtype_policy().name, keras.config.floatx()) == (policy, floatx)
+    finally:
+        keras.config.set_floatx(before[1])
+        keras.config.set_dtype_policy(before[0])
 
 
 def ending(*layers):
