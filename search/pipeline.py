@@ -1,5 +1,6 @@
 """The whole search as two functions: `tune` and `conclude`."""
 
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -88,6 +89,11 @@ def tune(
         found = f"{type(settings).__name__} and {type(corpus).__name__}"
         raise SettingsError(
             f"tune: expected Settings(data=…) and the Corpus that load_corpus gives, found {found}"
+        )
+    if settings.cluster is None and multiprocessing.current_process().daemon:
+        raise SettingsError(
+            "a search starts processes, which Python forbids to daemons such as those of a "
+            "multiprocessing.Pool; use concurrent.futures.ProcessPoolExecutor or joblib instead"
         )
     choose_device(settings)
     rewrite_report = Rewriting(settings.results, warn)

@@ -1,6 +1,7 @@
 """The tuner with parts of the user's own, as a KerasTuner user would bring them."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -164,6 +165,14 @@ def test_no_network_is_as_small_as_asked_for(tmp_path, corpus, tune):
     wanted = settings(tmp_path / "r", 1).model_copy(update={"max_parameters": 1})
     with pytest.raises(SettingsError, match=r"smallest network of the space has [0-9,]+ param"):
         tune(wanted, corpus)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_daemon_may_not_search(tmp_path, corpus, monkeypatch):
+    """Such as a process of a multiprocessing.Pool, which Python marks so."""
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with pytest.raises(SettingsError, match=r"multiprocessing\.Pool; use concurrent\.futures"):
+        search.tune(settings(tmp_path / "r", 1), corpus)
     assert not (tmp_path / "r").exists()
 
 
