@@ -4,7 +4,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -42,7 +42,7 @@ OWN = {"random_state": "seed"}  # parameters whose setting has another name
 class Page:
     """A page of HTML, displayed in a notebook."""
 
-    html: str
+    html: str = field(repr=False)
 
     def _repr_html_(self) -> str:
         return framed(self.html)
@@ -141,7 +141,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: texts: a list, Series, array, … of str. Texts without any word are left out.
-            y: their labels, of any sortable type.
+            y: their labels: str, int, bool or whole numbers as float.
             X_val: texts to validate on; by default a tenth of X.
             y_val: their labels.
             groups: the group of each text of X, such as its author, or None. Rows of one group are

@@ -104,6 +104,7 @@ def test_what_is_known_of_it_is_there(fitted):
     assert "0000" in set(classifier.leaderboard_["trial_id"])
     assert "no rows were kept for a test" in classifier.report_.html
     assert classifier.report_._repr_html_().startswith("<iframe")
+    assert repr(classifier.report_) == "Page()"  # not 30,000 characters of HTML
 
 
 def test_nothing_is_left(fitted, others):

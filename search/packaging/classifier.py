@@ -141,11 +141,17 @@ class Classifier:
         """Writes the .keras file that the model was loaded from, atomically.
 
         Raises:
+            ValueError: the name does not end in .keras, without which Keras does not load it.
             OSError: the file cannot be written; one that was there is unchanged.
 
         Examples:
             >>> search.load("results").save("copy.keras")
         """
+        if Path(path).suffix != ".keras":
+            raise ValueError(
+                f"expected a name that ends in .keras, found {str(path)!r}; other formats are "
+                "written by `python -m search.export` from the results directory"
+            )
         write_atomically(Path(path), lambda file: file.write(self.content))
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Classifier"], tuple[bytes]]:

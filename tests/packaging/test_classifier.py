@@ -199,6 +199,9 @@ def test_a_classifier_is_pickled_and_saved(both, tmp_path):
     again = pickle.loads(pickle.dumps(both[0]))
     np.testing.assert_array_equal(again.predict_proba(REVIEWS), both[0].predict_proba(REVIEWS))
     again.save(tmp_path / "copy.keras")
+    with pytest.raises(ValueError, match=r"ends in .keras, found .*copy.onnx.*search.export"):
+        again.save(tmp_path / "copy.onnx")
+    assert not (tmp_path / "copy.onnx").exists()
     assert search.load(tmp_path / "copy.keras").description == both[0].description
     assert [path.name for path in tmp_path.iterdir()] == ["copy.keras"]
 
