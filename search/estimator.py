@@ -290,8 +290,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"expected a label for each text, found none in place {missing.argmax()}"
             )
-        if labels.dtype == object and not any(isinstance(one, str) for one in labels):
-            labels = np.array(labels.tolist())  # of numbers, numbers
+        if labels.dtype == object:
+            named = [isinstance(one, str) for one in labels]
+            if any(named) and not all(named):
+                one, other = labels[named.index(True)], labels[named.index(False)]
+                raise ValueError(f"expected labels of one type, found {one!r} and {other!r}")
+            if not any(named):
+                labels = np.array(labels.tolist())  # of numbers, numbers
         check_classification_targets(labels)
         kept = np.array([bool(text.strip()) for text in texts], dtype=bool)
         if not kept.any():

@@ -149,6 +149,7 @@ def test_a_clone_is_not_fitted(fitted):
         ({}, ["a", "b"], ["x", np.nan], ValueError, "found none in place 1"),  # no class "nan"
         ({}, ["a", "b"], iter(["x"]), ValueError, "found 2 texts and 1 label"),
         ({}, ["a", "b"], [0.1, 0.7], ValueError, "Unknown label type"),
+        ({}, ["a", "b"], np.array(["x", 1], object), ValueError, "one type, found 'x' and 1"),
         ({}, ["a", "b"], pd.array([1, None], dtype="Int64"), ValueError, "found none in place 1"),
         ({}, ["", " "], [0, 1], ValueError, "found none that is not empty"),
         ({}, TEXTS, ["x"] * 300, ValueError, "every label is 'x'; a classifier needs two classes"),

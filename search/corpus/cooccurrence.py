@@ -22,6 +22,7 @@ SMOOTHING = 0.75  # exponent of the context frequencies, against the weight of r
 MOST_TOKENS = 20_000_000  # of the texts that are looked at
 ROUNDS = 2  # of the randomised decomposition (Halko, Martinsson & Tropp 2011)
 MORE = 10  # vectors than are asked for, in it
+LEAST_SPREAD = 0.05  # of numbers' mean; those that differ less are alike
 
 
 def neighbour_vectors(
@@ -64,8 +65,10 @@ def _vectors(information: sparse.csr_matrix, most: int) -> Vectors:
 
 def scaled(numbers: npt.NDArray[np.floating[Any]], known: npt.NDArray[np.bool_]) -> Vectors:
     """Numbers with standard deviation 1 over the known rows; as they are where those are alike."""
-    spread = numbers[known].std() if known.any() else 0.0
-    alike = spread <= 1e-3 * np.abs(numbers).max(initial=0)
+    there = numbers[known]
+    mean, spread = (np.abs(there.mean()), there.std()) if there.size else (0.0, 0.0)
+    # A few tokens may differ by a thousandth, which is no reason to make them huge.
+    alike = spread <= LEAST_SPREAD * mean
     result: Vectors = (numbers if alike else numbers / spread).astype(np.float32)
     return result
 

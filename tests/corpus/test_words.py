@@ -138,6 +138,13 @@ def test_tokens_beyond_the_vocabulary():
     assert np.array_equal(few, word_features(replace(corpus, **splits), 8, 4))
 
 
+def test_tokens_that_are_nearly_alike_have_no_huge_numbers():
+    """A standard deviation of 1 would make them a hundred times as large."""
+    texts, labels = ["aaaa", "", "", "", "aaa", "aa!a"], [0, 1, 1, 1, 0, 0]
+    corpus = corpus_of(texts, labels, [], 2)
+    assert np.abs(word_features(corpus, size_of(corpus), 1)).max() < 10
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from([1, 2, 3, 64]), st.sampled_from([2, 3]))
 def test_tiny_corpora(data, most, classes):
