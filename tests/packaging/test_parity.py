@@ -138,12 +138,14 @@ def test_threads_get_their_own_answers(tmp_path):
         told[path] = str(error.value)
 
     threads = [
-        threading.Thread(target=ask, args=(tmp_path / f"{number}.keras",)) for number in range(20)
+        threading.Thread(target=ask, args=(tmp_path / f"{number}.keras",), daemon=True)
+        for number in range(20)
     ]
     for thread in threads:
         thread.start()
+    end = time.monotonic() + 60  # one that gets another's answer would wait for ever
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, end - time.monotonic()))
     assert len(told) == 20
     assert all(message.count(str(path)) == 2 for path, message in told.items())
 
