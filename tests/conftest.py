@@ -220,6 +220,16 @@ def pytest_configure() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Looks for garbage once; pytest, and Python several times as it ends, would do so again.
+
+    Among all that TensorFlow has made, each takes half a second.
+    """
+    gc.collect()  # what goes wrong in it is still told by pytest
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The last lines name what was skipped; a reason says how to bring what is missing."""
     reports = terminalreporter.stats.get("skipped", [])
@@ -251,16 +261,6 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], ob
             make(folder)
             ready.touch()
     return folder
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    """Looks for garbage once; pytest, and Python several times as it ends, would do so again.
-
-    Among all that TensorFlow has made, each takes half a second.
-    """
-    gc.collect()  # what goes wrong in it is still told by pytest
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,6 @@ from search.errors import DataError
 LONGEST_TEXT = 2_000_000  # characters; beyond it a quotation mark is missing, not a review long
 SHOWN = 40  # characters of what was found
 _NUMBERS = re.compile(r"[\d\s.,+%-]*", re.ASCII)
-GARBLED = ("â€", "Ã©", "Ã¼", "Ã³", "Ã£", "Ð¾")
-"""What is left of ’ é ü ó ã о where UTF-8 was read as if it were Windows' encoding."""
 HALF_PAIRS = dict.fromkeys(range(55296, 57344), "�")
 
 

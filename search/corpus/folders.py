@@ -77,20 +77,23 @@ def _sides(files: list[Path]) -> dict[str, tuple[str, ...]]:
 
     Where none is for training, by any word: imdb_train.csv stands beside imdb_test.csv.
     """
+    by_first = _by_words(files, 1)
+    if "train" in by_first:
+        return by_first
+    by_any = _by_words(files, None)
+    return by_any if len(by_any) > 1 else {}  # else it is one called so among others
+
+
+def _by_words(files: list[Path], most: int | None) -> dict[str, tuple[str, ...]]:
+    """The files of each split: of the first `most` words of a name, the first known one decides."""
     known = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-    found: dict[str, tuple[str, ...]] = {}
-    for most in (1, None):
-        found = {}
-        for path in files:
-            words = re.split("[-_. ]", path.name.lower())[:most]
-            split = next((known[word] for word in words if word in known), None)
-            if split is not None:
-                found[split] = (*found.get(split, ()), str(path))
-        if "train" in found:
-            break
-    if most is None and len(found) < 2:  # a file called so among others
-        return {}
-    return {split: found[split] for split in SPLIT_NAMES if split in found}
+    found: dict[str, list[str]] = {split: [] for split in SPLIT_NAMES}
+    for path in files:
+        words = re.split("[-_. ]", path.name.lower())[:most]
+        split = next((known[word] for word in words if word in known), None)
+        if split is not None:
+            found[split].append(str(path))
+    return {split: tuple(paths) for split, paths in found.items() if paths}
 
 
 def _unlabelled(places: list[Path]) -> tuple[str, ...]:

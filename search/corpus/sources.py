@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from search.corpus.cells import GARBLED, refuse_impossible, refuse_numbers, texts_of, whole
+from search.corpus.cells import refuse_impossible, refuse_numbers, texts_of, whole
 from search.corpus.columns import JOINED, LABEL_COLUMNS, TEXT_COLUMNS, chosen_columns
 from search.corpus.compression import TABLES, kind
 from search.corpus.dialect import Form
@@ -27,6 +27,8 @@ from search.memory import InMemory
 from search.progress import Say, silent
 
 ANY_FORM = Form()
+GARBLED = ("â€", "Ã©", "Ã¼", "Ã³", "Ã£", "Ð¾")
+"""What is left of ’ é ü ó ã о where UTF-8 was read as if it were Windows' encoding."""
 
 
 def read(
@@ -232,10 +234,10 @@ def _mended(source: str, table: pd.DataFrame, tell: Say) -> pd.DataFrame:
         table[name] = pd.Series(cells, index=table.index, dtype=object)
     if broken:
         tell(f"{source}: {broken} cells have half a surrogate pair in them, which is read as �")
-    others = [cell for cell in table["text"] if cell is not None and not cell.isascii()]
-    if garbled := [cell for cell in others if any(mark in cell for mark in GARBLED)]:
+    others = (cell for cell in table["text"] if cell is not None and not cell.isascii())
+    if garbled := sum(any(mark in cell for mark in GARBLED) for cell in others):
         tell(
-            f"{source}: {counted(len(garbled), 'text')} with signs such as 'Ã©', which is é in a "
+            f"{source}: {counted(garbled, 'text')} with signs such as 'Ã©', which is é in a "
             "wrong encoding; new texts may not have them: better export the data again as UTF-8"
         )
     refuse_impossible(table["text"].tolist(), table.index.tolist(), source)
